@@ -1,0 +1,111 @@
+"""Findings: what a detector claims about one entity, and how its runs grow together."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import IntEnum
+from typing import Final, Literal
+
+EntityType = Literal["client", "network", "user", "api_key", "route", "service", "all"]
+Mode = Literal["alert", "monitor"]
+
+#: Evidence rows that one finding keeps at most.
+EVIDENCE_LIMIT: Final = 20
+
+
+class Level(IntEnum):
+    """Sigma's levels, in their order."""
+
+    INFORMATIONAL = 1
+    LOW = 2
+    MEDIUM = 3
+    HIGH = 4
+    CRITICAL = 5
+
+    @property
+    def label(self) -> str:
+        """The level's name as Sigma writes it."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Evidence:
+    """One event behind a finding, masked: safe to store and to show."""
+
+    time: datetime
+    partition: str
+    position: int
+    text: str
+    path: str | None = None
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A detector's claim about one entity: a maximal run of violating panes.
+
+    `first` and `last` are effective times of events (UTC). `value` is the greatest seen, in
+    `unit`, against `threshold`, within any `window`. Two runs of one detector and entity whose
+    gap is at most the window are one finding.
+    """
+
+    detector: str
+    entity_type: EntityType
+    entity: str
+    first: datetime
+    last: datetime
+    value: int
+    threshold: int
+    unit: str
+    window: timedelta
+    level: Level
+    mode: Mode = "alert"
+    tags: tuple[str, ...] = ()
+    fingerprint: str = ""
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What findings must share to be able to touch."""
+        return self.detector, self.entity_type, self.entity
+
+    def touches(self, other: "Finding") -> bool:
+        """Whether both are one finding: same key, and a gap no longer than the window."""
+        return (
+            self.key == other.key
+            and self.first <= other.last + self.window
+            and other.first <= self.last + self.window
+        )
+
+    def absorb(self, other: "Finding") -> "Finding":
+        """Return both as one: least first, greatest last, greatest value, some evidence of each.
+
+        Of two thresholds (a shared address scales them) the one beside the greatest value stays.
+        """
+        ahead = max(self, other, key=lambda finding: (finding.value, -finding.threshold))
+        return replace(
+            self,
+            first=min(self.first, other.first),
+            last=max(self.last, other.last),
+            value=ahead.value,
+            threshold=ahead.threshold,
+            level=max(self.level, other.level),
+            evidence=tuple(sorted({*self.evidence, *other.evidence})[:EVIDENCE_LIMIT]),
+        )
+
+
+def merge_runs(stored: Iterable[Finding], runs: Iterable[Finding]) -> list[Finding]:
+    """Return the stored findings grown by the runs; a run that touches two joins them.
+
+    The result depends on the set of runs only, not on their order or on how they were cut.
+    """
+    merged: list[Finding] = list(stored)
+    for run in runs:
+        apart: list[Finding] = []
+        for finding in merged:
+            if finding.touches(run):
+                run = finding.absorb(run)  # noqa: PLW2901
+            else:
+                apart.append(finding)
+        merged = [*apart, run]
+    return sorted(merged, key=lambda finding: (finding.first, finding.key))

@@ -1,0 +1,68 @@
+"""The event table: one normalised request a row, and the batch that carries it to the detectors."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+UTC_TIME: Final = pl.Datetime("us", "UTC")
+
+#: Columns of an event (ECS meanings, short names). Missing is null, never a guess.
+EVENT_SCHEMA: Final = pl.Schema(
+    {
+        "timestamp": UTC_TIME,  # completion of the request
+        "service": pl.String(),
+        "environment": pl.String(),
+        "client_ip": pl.String(),
+        "client_network": pl.String(),  # the client's /24 or /64
+        "user": pl.String(),
+        "api_key": pl.String(),  # keyed hash, never the key
+        "method": pl.String(),
+        "scheme": pl.String(),
+        "host": pl.String(),
+        "path": pl.String(),
+        "query": pl.String(),  # without the question mark
+        "route": pl.String(),  # "service METHOD /path/{id}", without the service if there is none
+        "status": pl.Int64(),
+        "request_bytes": pl.Int64(),
+        "response_bytes": pl.Int64(),
+        "duration_us": pl.Int64(),
+        "user_agent": pl.String(),
+        "referrer": pl.String(),
+        "protocol": pl.String(),
+        "request_id": pl.String(),
+        "country": pl.String(),  # ISO 3166-1 alpha-2
+        "asn": pl.Int64(),
+        "request_raw": pl.String(),  # only when the request line itself is unreadable
+        "partition": pl.String(),
+        "position": pl.Int64(),  # byte offset in a file, offset in a topic
+    }
+)
+
+#: What the time rules add for the detectors; never leaves memory.
+TIME_SCHEMA: Final = pl.Schema(
+    {
+        "effective_time": UTC_TIME,  # decides the pane
+        "windowed": pl.Boolean(),  # false: moved by more than 60 s, counts only without a window
+    }
+)
+
+BATCH_SCHEMA: Final = pl.Schema({**EVENT_SCHEMA, **TIME_SCHEMA})
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events ready for the detectors, and how far event time is complete after them.
+
+    `events` has the columns of BATCH_SCHEMA, in the order of positions within each partition.
+    `watermark` is in microseconds since 1970 (UTC), over all partitions; None while some
+    partition has not begun.
+    """
+
+    events: pl.DataFrame
+    watermark: int | None
+
+
+def no_events() -> pl.DataFrame:
+    """Return a frame of BATCH_SCHEMA without rows."""
+    return pl.DataFrame(schema=BATCH_SCHEMA)
