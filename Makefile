@@ -1,0 +1,43 @@
+# Needs git, make and Python 3.11 or newer, nothing else. `make help` lists the targets.
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+ARGS =
+BIN = .venv/bin
+
+.PHONY: help run test lint lock notebooks bench clean
+
+help: ## list the targets
+	@echo 'make TARGET [ARGS="..."] [PYTHON=/path/to/python]'
+	@sed -n 's/^\([a-z]*\): ## /\1	/p' Makefile | while IFS='	' read -r name text; do \
+		printf '  %-10s %s\n' "$$name" "$$text"; done
+
+run: ## try Vedette on a demo stream; ARGS="--for 30s" stops by itself
+	@sh requirements/setup.sh run
+	@exec $(BIN)/python requirements/foreground.py $(BIN)/vedette demo $(ARGS)
+
+test: ## run the tests; ARGS goes to pytest
+	@sh requirements/setup.sh test
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+lint: ## check style, types and the direction of imports
+	@sh requirements/setup.sh test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+lock: ## work out requirements/*.txt anew; ARGS=--upgrade takes the newest versions
+	@sh requirements/lock.sh $(ARGS)
+
+notebooks: ## open the notebooks in JupyterLab
+	@sh requirements/setup.sh notebooks
+	@exec $(BIN)/python requirements/foreground.py $(BIN)/jupyter lab notebooks $(ARGS)
+
+bench: ## measure scan and normalise against a bare reading of the same lines
+	@sh requirements/setup.sh test
+	@exec $(BIN)/python -m bench $(ARGS)
+
+clean: ## remove .venv, caches and build results
+	@rm -rf .venv .venv-lock build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
