@@ -40,9 +40,9 @@ def run_in_foreground(command: list[str]) -> int:
 
 def main(command: list[str]) -> int:
     """Run the command, in the foreground where there is one."""
-    if os.isatty(TERMINAL) and os.tcgetpgrp(TERMINAL) == os.getpgrp():
-        return run_in_foreground(command)
-    os.execv(command[0], command)
+    if not os.isatty(TERMINAL) or os.tcgetpgrp(TERMINAL) != os.getpgrp():
+        os.execv(command[0], command)
+    return run_in_foreground(command)
 
 
 if __name__ == "__main__":
