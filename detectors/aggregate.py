@@ -1,0 +1,105 @@
+"""The heavy half: matches summed per entity and pane.
+
+Everything here is a commutative sum over integers and sets: the same matches in another order,
+or cut into other batches, give the same frames. An existing engine could do this half over many
+machines and hand the frames on (PANE_SCHEMA and VALUE_SCHEMA are the interface).
+"""
+
+from typing import Final
+
+import polars as pl
+import polars_hash as plh
+
+from detectors.rules import Rule
+
+#: One row per entity, part and pane: how many matches, and their first and last time.
+PANE_SCHEMA: Final = pl.Schema(
+    {
+        "entity": pl.String(),
+        "part": pl.UInt64(),  # hash of the rule's further group-by columns, 0 without
+        "pane": pl.Int64(),  # start, us since 1970
+        "count": pl.Int64(),
+        "first": pl.Int64(),  # effective time, us since 1970
+        "last": pl.Int64(),
+    }
+)
+
+#: One row per distinct value (xxh3 hash) that an entity and part showed in a pane.
+VALUE_SCHEMA: Final = pl.Schema(
+    {
+        "entity": pl.String(),
+        "part": pl.UInt64(),
+        "pane": pl.Int64(),
+        "value": pl.UInt64(),
+    }
+)
+
+#: What every frame is keyed by.
+KEY: Final = ("entity", "part")
+
+#: Distinct values kept per entity, part and pane: the smallest hashes, whatever came first.
+VALUES_PER_PANE: Final = 10_000
+
+
+def matches(rule: Rule, events: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the matches of a rule: entity, part, pane, time (us) and, where counted, value.
+
+    `events` are those that the rule's selection accepted, with the columns of BATCH_SCHEMA.
+    Events without the entity or without the value are no matches: missing is not a value.
+    """
+    time = pl.col("effective_time").dt.epoch("us")
+    columns = [
+        (pl.lit("all") if rule.entity is None else pl.col(rule.entity)).alias("entity"),
+        (_hash(*rule.group) if rule.group else pl.lit(0, dtype=pl.UInt64)).alias("part"),
+        (time // rule.panes.length * rule.panes.length).alias("pane"),
+        time.alias("time"),
+    ]
+    if rule.value is not None:
+        known = pl.col(rule.value).is_not_null()
+        columns.append(pl.when(known).then(_hash(rule.value)).alias("value"))
+    elif rule.shared_address is not None:
+        columns.append(_hash("user_agent").alias("value"))
+    return events.select(*columns).drop_nulls()
+
+
+def _hash(*columns: str) -> pl.Expr:
+    """A fixed 64-bit hash (xxh3): the same in every process, version and machine.
+
+    A null is a value of its own, other than the empty text.
+    """
+    texts = [pl.col(name).cast(pl.String).fill_null("\x00") for name in columns]
+    hashed: pl.Expr = plh.concat_str(texts, separator="\x1f").nchash.xxh3_64()
+    return hashed
+
+
+def panes(found: pl.LazyFrame) -> pl.LazyFrame:
+    """Sum matches into PANE_SCHEMA."""
+    return found.group_by(*KEY, "pane").agg(
+        pl.len().cast(pl.Int64).alias("count"),
+        pl.col("time").min().alias("first"),
+        pl.col("time").max().alias("last"),
+    )
+
+
+def values(found: pl.LazyFrame) -> pl.LazyFrame:
+    """Reduce matches to their distinct values, VALUE_SCHEMA."""
+    return found.select(*VALUE_SCHEMA).unique()
+
+
+def add_panes(stored: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+    """Return both frames of PANE_SCHEMA as one."""
+    return (
+        pl.concat([stored, new])
+        .group_by(*KEY, "pane")
+        .agg(pl.col("count").sum(), pl.col("first").min(), pl.col("last").max())
+    )
+
+
+def add_values(stored: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+    """Return both frames of VALUE_SCHEMA as one, at most VALUES_PER_PANE a pane."""
+    both = pl.concat([stored, new]).unique()
+    if both.height <= VALUES_PER_PANE:
+        return both
+    crowded = pl.len().over(*KEY, "pane") > VALUES_PER_PANE
+    rank = pl.col("value").rank("ordinal").over(*KEY, "pane")
+    return both.filter(~crowded | (rank <= VALUES_PER_PANE))

@@ -1,0 +1,53 @@
+"""The catalogue: every rule that is switched on, and the fingerprint of them all."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+from detectors.overrides import RuleOverride
+from detectors.rules import Rule
+from detectors.sigma import compile_rules, read_rules
+
+BUILT_IN_RULES: Final = Path(__file__).parent / "rules"
+
+
+class UnknownDetectorError(ValueError):
+    """The settings name a detector that does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The rules to run, in order of their names, and a hash of all that decides findings."""
+
+    rules: tuple[Rule, ...]
+    fingerprint: str
+
+    def rule(self, name: str) -> Rule:
+        """Return the rule of that name; raises KeyError."""
+        return next(rule for rule in self.rules if rule.name == name)
+
+
+def load_catalogue(
+    overrides: Mapping[str, RuleOverride] | None = None, folders: Sequence[Path] = ()
+) -> Catalogue:
+    """Read the built-in rules and those of the user's folders, changed by the settings.
+
+    Raises RuleError for a rule that is refused, UnknownDetectorError for settings of a detector that
+    is not there, OSError for a folder that is not readable.
+    """
+    changed = dict(overrides or {})
+    files = [f for folder in (BUILT_IN_RULES, *folders) for f in sorted(folder.rglob("*.y*ml"))]
+    documents = [document for file in files for document in read_rules(file)]
+    rules = compile_rules(documents, changed)
+    names = [rule.name for rule in rules]
+    for name in changed:
+        if name not in names:
+            near = get_close_matches(name, names, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(names)}"
+            raise UnknownDetectorError(f"detectors.{name}: there is no such detector{hint}")
+    active = tuple(r for r in rules if changed.get(r.name, RuleOverride()).enabled)
+    digest = hashlib.sha256("".join(f"{r.name}:{r.signature};" for r in active).encode())
+    return Catalogue(active, digest.hexdigest()[:16])

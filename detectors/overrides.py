@@ -1,0 +1,68 @@
+"""What a user changes about a rule in the settings, without copying the rule."""
+
+from datetime import UTC, datetime
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, Literal
+
+import polars as pl
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from detectors.addresses import in_network
+from detectors.findings import Mode
+
+LevelName = Literal["informational", "low", "medium", "high", "critical"]
+
+
+def _in_utc(time: datetime) -> datetime:
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+class RuleException(BaseModel):
+    """Events that a rule shall not count: all the fields that are given must agree.
+
+    `until` is compared with the time of the event, so that a replay gives the same answer.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    client: str | None = None
+    user: str | None = None
+    path: str | None = Field(default=None, description="whole path, or with a trailing * its start")
+    network: IPv4Network | IPv6Network | None = None
+    until: Annotated[datetime, AfterValidator(_in_utc)] | None = None
+    why: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_something(self) -> "RuleException":
+        if not (self.client or self.user or self.path or self.network):
+            raise ValueError("an exception must name a client, user, path or network")
+        return self
+
+    def expression(self) -> pl.Expr:
+        """Return the Boolean expression of the events that are excepted, without nulls."""
+        parts: list[pl.Expr] = []
+        if self.client is not None:
+            parts.append(pl.col("client_ip").eq(self.client))
+        if self.user is not None:
+            parts.append(pl.col("user").eq(self.user))
+        if self.path is not None:
+            path = pl.col("path")
+            prefix = self.path.removesuffix("*")
+            parts.append(path.eq(prefix) if prefix == self.path else path.str.starts_with(prefix))
+        if self.network is not None:
+            parts.append(in_network(pl.col("client_ip"), self.network))
+        if self.until is not None:
+            parts.append(pl.col("timestamp").lt(self.until))
+        return pl.all_horizontal(parts).fill_null(value=False)
+
+
+class RuleOverride(BaseModel):
+    """Settings of one rule, under [detectors.<name>]."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = True
+    threshold: int | None = Field(default=None, ge=1)
+    level: LevelName | None = None
+    mode: Mode = "alert"
+    exceptions: tuple[RuleException, ...] = ()

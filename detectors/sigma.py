@@ -1,0 +1,312 @@
+"""Sigma rules as files: read, checked, and compiled for the kernel.
+
+A file holds one or more YAML documents. A plain rule is a selection; a correlation counts what
+selections accept. What Sigma cannot say stands under `vedette:`. A rule that cannot be honoured
+is refused with its file, line and the reason.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import reduce
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sigma.correlations import (
+    SigmaCorrelationCondition,
+    SigmaCorrelationRule,
+    SigmaCorrelationType,
+)
+from sigma.correlations import SigmaCorrelationConditionOperator as Operator
+from sigma.exceptions import SigmaError
+from sigma.rule import SigmaRule
+
+from detectors.conditions import UnsupportedConditionError, compile_condition
+from detectors.fields import ENTITY_TYPES, UnknownFieldError, column
+from detectors.findings import EntityType, Level
+from detectors.overrides import RuleOverride
+from detectors.panes import Panes
+from detectors.rules import Rule, SharedAddress
+
+#: A plain rule that fires by itself makes one finding of matches no further apart than this.
+SINGLE_EVENT_WINDOW: Final = timedelta(minutes=1)
+WEB_CATEGORIES: Final = frozenset({"webserver", "proxy"})
+
+
+class RuleError(ValueError):
+    """A rule is refused; the message names file, line and reason."""
+
+    def __init__(self, file: Path, line: int, reason: str) -> None:
+        super().__init__(f"{file}:{line}: {reason}")
+        self.file, self.line, self.reason = file, line, reason
+
+
+class SharedAddressKeys(BaseModel):
+    """`vedette: shared_address:` of a rule."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    agents: int = Field(ge=1)
+    cap: int = Field(ge=1)
+
+
+class VedetteKeys(BaseModel):
+    """`vedette:` of a rule: what Sigma cannot say."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    unit: str | None = None
+    runbook: str | None = None
+    shared_address: SharedAddressKeys | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One rule as written: where it stands, its YAML, and what pySigma makes of it."""
+
+    file: Path
+    line: int
+    data: Mapping[str, Any]
+    parsed: SigmaRule | SigmaCorrelationRule
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names by which a correlation may refer to this rule."""
+        return tuple(str(n) for n in (self.parsed.name, self.parsed.id) if n is not None)
+
+    def refuse(self, reason: str) -> RuleError:
+        """Return the error that refuses this rule."""
+        return RuleError(self.file, self.line, f"{self.parsed.title!r}: {reason}")
+
+
+def read_rules(file: Path) -> list[Document]:
+    """Return the rules of a file.
+
+    Raises RuleError for YAML or Sigma that is not valid, OSError for a file that is not readable.
+    """
+    return list(_documents(file, file.read_text(encoding="utf-8")))
+
+
+def _documents(file: Path, text: str) -> Iterator[Document]:
+    try:
+        nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+        written = list(yaml.safe_load_all(text))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        reason = getattr(error, "problem", None) or "not valid YAML"
+        raise RuleError(file, mark.line + 1 if mark else 1, reason) from error
+    for node, data in zip(nodes, written, strict=True):
+        if data is None:
+            continue
+        line = node.start_mark.line + 1
+        if not isinstance(data, dict):
+            raise RuleError(file, line, "a rule must be a mapping with title and detection")
+        yield Document(file, line, data, _parse(file, line, data))
+
+
+def _parse(file: Path, line: int, data: dict[str, Any]) -> SigmaRule | SigmaCorrelationRule:
+    try:
+        if "correlation" in data:
+            return SigmaCorrelationRule.from_dict(data)
+        rule = SigmaRule.from_dict(data)
+        for condition in rule.detection.parsed_condition:
+            _ = condition.parsed
+    except SigmaError as error:
+        raise RuleError(file, line, f"{data.get('title')!r}: {error}") from error
+    return rule
+
+
+def compile_rules(
+    documents: Iterable[Document], overrides: Mapping[str, RuleOverride]
+) -> list[Rule]:
+    """Return the detectors that the documents describe, changed by the overrides, by name.
+
+    A plain rule that a correlation refers to does not fire by itself unless the correlation says
+    `generate: true`. Raises RuleError for a rule that cannot be honoured.
+    """
+    written = list(documents)
+    plain = {name: d for d in written if isinstance(d.parsed, SigmaRule) for name in d.names}
+    silent: set[int] = set()
+    rules: list[Rule] = []
+    for document in written:
+        if isinstance(document.parsed, SigmaCorrelationRule):
+            parts = _referred(document, document.parsed, plain)
+            if not document.parsed.generate:
+                silent.update(id(part) for part in parts)
+            rules.append(_correlation(document, document.parsed, parts, overrides))
+    rules += [
+        _single(document, overrides)
+        for document in written
+        if isinstance(document.parsed, SigmaRule) and id(document) not in silent
+    ]
+    return sorted(_distinct(rules), key=lambda rule: rule.name)
+
+
+def _distinct(rules: list[Rule]) -> list[Rule]:
+    """Refuse two rules of one name: settings and findings could not tell them apart."""
+    seen: set[str] = set()
+    for rule in rules:
+        if rule.name in seen:
+            raise ValueError(f"two rules are called {rule.name!r}; give one of them another name")
+        seen.add(rule.name)
+    return rules
+
+
+def _referred(
+    document: Document, rule: SigmaCorrelationRule, plain: Mapping[str, Document]
+) -> list[Document]:
+    references = [str(reference.reference) for reference in rule.rules or ()]
+    missing = [name for name in references if name not in plain]
+    if missing or not references:
+        raise document.refuse(f"refers to {', '.join(missing) or 'no rule'}: not among the rules")
+    return [plain[name] for name in references]
+
+
+def _selection(document: Document) -> pl.Expr:
+    rule = document.parsed
+    if not isinstance(rule, SigmaRule):
+        raise document.refuse("a correlation of correlations is not supported")
+    if rule.logsource.category not in WEB_CATEGORIES:
+        raise document.refuse("logsource category must be webserver or proxy")
+    try:
+        parts = [compile_condition(c.parsed) for c in rule.detection.parsed_condition]
+    except (UnsupportedConditionError, UnknownFieldError) as error:
+        raise document.refuse(str(error)) from error
+    return reduce(pl.Expr.or_, parts)
+
+
+def _correlation(
+    document: Document,
+    rule: SigmaCorrelationRule,
+    parts: list[Document],
+    overrides: Mapping[str, RuleOverride],
+) -> Rule:
+    if rule.type not in {SigmaCorrelationType.EVENT_COUNT, SigmaCorrelationType.VALUE_COUNT}:
+        raise document.refuse(f"correlation type {rule.type.name.lower()} is not supported yet")
+    if rule.aliases.aliases:
+        raise document.refuse("correlation aliases are not supported yet")
+    return _rule(
+        document,
+        overrides,
+        selection=reduce(pl.Expr.or_, (_selection(part) for part in parts)),
+        written=[part.data for part in parts],
+        group_by=tuple(rule.group_by or ()),
+        value=_counted_field(document, rule),
+        threshold=_threshold(document, rule.condition),
+        window=timedelta(seconds=rule.timespan.seconds),
+        windowless=False,
+    )
+
+
+def _counted_field(document: Document, rule: SigmaCorrelationRule) -> str | None:
+    """Return the field whose distinct values are counted; None where events are."""
+    if rule.type is SigmaCorrelationType.EVENT_COUNT:
+        return None
+    name = getattr(rule.condition, "fieldref", None)
+    if not isinstance(name, str):
+        raise document.refuse("value_count takes one field to count")
+    return name
+
+
+def _threshold(document: Document, condition: object) -> int:
+    """Return the least count that violates; only >= and > cannot be undone by more events."""
+    if isinstance(condition, SigmaCorrelationCondition) and condition.op is Operator.GTE:
+        return int(condition.count)
+    if isinstance(condition, SigmaCorrelationCondition) and condition.op is Operator.GT:
+        return int(condition.count) + 1
+    raise document.refuse("a count is compared with gte or gt; other comparisons are not supported")
+
+
+def _single(document: Document, overrides: Mapping[str, RuleOverride]) -> Rule:
+    return _rule(
+        document,
+        overrides,
+        selection=_selection(document),
+        written=[],
+        group_by=("c-ip",),
+        value=None,
+        threshold=1,
+        window=SINGLE_EVENT_WINDOW,
+        windowless=True,
+    )
+
+
+def _rule(
+    document: Document,
+    overrides: Mapping[str, RuleOverride],
+    *,
+    selection: pl.Expr,
+    written: list[Mapping[str, Any]],
+    group_by: tuple[str, ...],
+    value: str | None,
+    threshold: int,
+    window: timedelta,
+    windowless: bool,
+) -> Rule:
+    parsed = document.parsed
+    keys = _vedette_keys(document)
+    name = parsed.name or str(parsed.id or parsed.title)
+    override = overrides.get(name, RuleOverride())
+    try:
+        Panes.of(window)
+        entity_type, entity, group = _entity(group_by)
+        counted = None if value is None else column(value)
+    except ValueError as error:
+        raise document.refuse(str(error)) from error
+    for exception in override.exceptions:
+        selection = selection & ~exception.expression()
+    level = override.level or (parsed.level.name.lower() if parsed.level else "medium")
+    return Rule(
+        name=name,
+        id=str(parsed.id or ""),
+        title=str(parsed.title),
+        description=str(parsed.description or "").strip(),
+        level=Level[level.upper()],
+        tags=tuple(sorted(str(tag) for tag in parsed.tags)),
+        falsepositives=tuple(str(text) for text in parsed.falsepositives or ()),
+        unit=keys.unit or ("distinct values" if value else "matching requests"),
+        selection=selection,
+        entity_type=entity_type,
+        entity=entity,
+        group=group,
+        value=counted,
+        threshold=override.threshold or threshold,
+        window=window,
+        windowless=windowless,
+        shared_address=None
+        if keys.shared_address is None
+        else SharedAddress(keys.shared_address.agents, keys.shared_address.cap),
+        mode=override.mode,
+        runbook=keys.runbook,
+        signature=_signature(document.data, written, override),
+    )
+
+
+def _vedette_keys(document: Document) -> VedetteKeys:
+    try:
+        return VedetteKeys.model_validate(document.data.get("vedette") or {})
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise document.refuse(f"vedette.{place}: {first['msg']}") from error
+
+
+def _entity(group_by: tuple[str, ...]) -> tuple[EntityType, str | None, tuple[str, ...]]:
+    """Return the entity that a rule watches, and what else keeps its counts apart."""
+    columns = [column(name) for name in group_by]
+    watched = next((name for name in columns if name in ENTITY_TYPES), None)
+    if watched is None:
+        return "all", None, tuple(columns)
+    return ENTITY_TYPES[watched], watched, tuple(c for c in columns if c != watched)
+
+
+def _signature(
+    data: Mapping[str, Any], written: list[Mapping[str, Any]], override: RuleOverride
+) -> str:
+    """Return a hash of all that decides what this rule finds."""
+    text = yaml.safe_dump([dict(data), [dict(part) for part in written]], sort_keys=True)
+    return hashlib.sha256((text + override.model_dump_json()).encode()).hexdigest()[:16]
