@@ -1,0 +1,17 @@
+"""Findings in, incidents and notifications out; the owner of the database.
+
+database     opens it, migrates it, says what is wrong with it
+models       its tables
+times        UTC times that every database keeps the same way
+incidents    which findings belong together, and what they amount to (pure)
+summary      the sentence that says what happened
+views        an incident as the terminal, the API and messages show it
+checkpoint   where the worker was: positions, watermark, detector state
+store        findings into incidents, timeline and outbox, in one transaction
+outbox       the rows that say what to tell whom
+queries      lists and details of incidents
+target       where messages go
+messages     what a message says
+sender       the outbox out, with retries
+keys         API keys
+"""

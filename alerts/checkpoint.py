@@ -1,0 +1,73 @@
+"""Where the worker was: input positions, watermark, detector state. One row, checksummed."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, insert, select, update
+
+from alerts.models import CheckpointRow, table_of
+from alerts.times import iso
+
+_ONLY: Final = 1
+
+
+class CheckpointDamaged(Exception):  # noqa: N818 - says what it is
+    """The stored checkpoint is not what was written; detector state must be rebuilt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a restart needs. `version` is that of the state's format, `positions` plain JSON."""
+
+    version: int
+    fingerprint: str
+    watermark: datetime | None
+    positions: dict[str, Any] = field(default_factory=dict)
+    state: bytes = b""
+
+    @property
+    def sha256(self) -> str:
+        """Checksum over every field."""
+        plain = json.dumps(
+            [self.version, self.fingerprint, self.watermark and iso(self.watermark)],
+        )
+        positions = json.dumps(self.positions, sort_keys=True)
+        digest = hashlib.sha256()
+        for part in (plain.encode(), positions.encode(), self.state):
+            digest.update(len(part).to_bytes(8, "big"))
+            digest.update(part)
+        return digest.hexdigest()
+
+
+def save_checkpoint(connection: Connection, checkpoint: Checkpoint) -> None:
+    """Replace the stored checkpoint, within the caller's transaction."""
+    values = {
+        "version": checkpoint.version,
+        "fingerprint": checkpoint.fingerprint,
+        "watermark": checkpoint.watermark,
+        "positions": checkpoint.positions,
+        "state": checkpoint.state,
+        "sha256": checkpoint.sha256,
+    }
+    changed = connection.execute(
+        update(CheckpointRow).where(CheckpointRow.id == _ONLY).values(values)
+    )
+    if changed.rowcount == 0:
+        connection.execute(insert(CheckpointRow).values(id=_ONLY, **values))
+
+
+def stored_checkpoint(connection: Connection) -> Checkpoint | None:
+    """Return the stored checkpoint, None if there is none; raises CheckpointDamaged."""
+    row = connection.execute(select(table_of(CheckpointRow))).one_or_none()
+    if row is None:
+        return None
+    checkpoint = Checkpoint(row.version, row.fingerprint, row.watermark, row.positions, row.state)
+    if checkpoint.sha256 != row.sha256:
+        raise CheckpointDamaged(
+            "the stored checkpoint fails its checksum; positions and detector state in it"
+            " cannot be trusted, go back the longest window and read again"
+        )
+    return checkpoint

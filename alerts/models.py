@@ -1,0 +1,184 @@
+"""The tables. The migrations must build exactly these; a test compares both."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from alerts.times import UtcTime
+
+#: SQLite numbers rows by itself only for columns of the plain type INTEGER.
+RowId: Final = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Model(DeclarativeBase):
+    """What all tables share: types of Python's types, and names of constraints."""
+
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
+        datetime: UtcTime(),
+        dict[str, Any]: JSON(),
+        list[str]: JSON(),
+        bytes: LargeBinary(),
+    }
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+def table_of(model: type[Model]) -> Table:
+    """Return a model's table, for statements over many rows."""
+    return Model.metadata.tables[model.__tablename__]
+
+
+class IncidentRow(Model):
+    """What people handle: findings of one entity that belong together."""
+
+    __tablename__ = "incidents"
+    __table_args__ = (
+        Index(None, "last_at", "id"),
+        Index(None, "status", "last_at", "id"),
+        Index(None, "severity", "last_at", "id"),
+        Index(None, "entity_type", "entity", "last_at"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    version: Mapped[int]
+    severity: Mapped[int] = mapped_column(SmallInteger)
+    status: Mapped[str] = mapped_column(String(16))
+    resolution: Mapped[str | None] = mapped_column(String(16))
+    auto_resolved: Mapped[bool]
+    acknowledged_at: Mapped[datetime | None]
+    mode: Mapped[str] = mapped_column(String(8))
+    entity_type: Mapped[str] = mapped_column(String(16))
+    entity: Mapped[str] = mapped_column(Text)
+    members: Mapped[list[str]]
+    detectors: Mapped[list[str]]
+    tags: Mapped[list[str]]
+    started_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+    summary: Mapped[str] = mapped_column(Text)
+    calms: Mapped[int]
+    merged_into: Mapped[int | None] = mapped_column(ForeignKey("incidents.id"), index=True)
+
+
+class FindingRow(Model):
+    """A detector's claim, in the incident it belongs to."""
+
+    __tablename__ = "findings"
+    __table_args__ = (Index(None, "detector", "incident_id"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    incident_id: Mapped[int] = mapped_column(ForeignKey("incidents.id"), index=True)
+    detector: Mapped[str] = mapped_column(String(128))
+    entity_type: Mapped[str] = mapped_column(String(16))
+    entity: Mapped[str] = mapped_column(Text)
+    first: Mapped[datetime]
+    last: Mapped[datetime]
+    value: Mapped[int] = mapped_column(BigInteger)
+    threshold: Mapped[int] = mapped_column(BigInteger)
+    unit: Mapped[str] = mapped_column(Text)
+    window_us: Mapped[int] = mapped_column(BigInteger)
+    level: Mapped[int] = mapped_column(SmallInteger)
+    mode: Mapped[str] = mapped_column(String(8))
+    tags: Mapped[list[str]]
+    fingerprint: Mapped[str] = mapped_column(String(128))
+
+
+class EvidenceRow(Model):
+    """One masked event behind an incident; at most 20 each."""
+
+    __tablename__ = "evidence"
+    __table_args__ = (UniqueConstraint("incident_id", "time", "partition", "position"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    incident_id: Mapped[int] = mapped_column(ForeignKey("incidents.id"))
+    time: Mapped[datetime]
+    partition: Mapped[str] = mapped_column(Text)
+    position: Mapped[int] = mapped_column(BigInteger)
+    text: Mapped[str] = mapped_column(Text)
+    path: Mapped[str | None] = mapped_column(Text)
+    status: Mapped[int | None]
+
+
+class TimelineRow(Model):
+    """Who did what to an incident, and when; only ever added to."""
+
+    __tablename__ = "timeline"
+    __table_args__ = (Index(None, "incident_id", "at"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    incident_id: Mapped[int] = mapped_column(ForeignKey("incidents.id"))
+    at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(String(32))
+    detail: Mapped[dict[str, Any]]
+
+
+class NotificationRow(Model):
+    """The outbox: an intent to tell one target about one transition of one incident."""
+
+    __tablename__ = "notifications"
+    __table_args__ = (
+        UniqueConstraint("incident_id", "transition", "target"),
+        Index(None, "target", "state", "next_attempt_at"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    incident_id: Mapped[int] = mapped_column(ForeignKey("incidents.id"))
+    transition: Mapped[str] = mapped_column(String(64))
+    target: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(12))
+    attempts: Mapped[int]
+    next_attempt_at: Mapped[datetime]
+    last_error: Mapped[str | None] = mapped_column(Text)
+    sent_at: Mapped[datetime | None]
+    idempotency_key: Mapped[str] = mapped_column(String(64))
+
+
+class ApiKeyRow(Model):
+    """An API key: who may do what until when. The secret itself is not kept."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    role: Mapped[str] = mapped_column(String(16))
+    mac: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class CheckpointRow(Model):
+    """Where the worker was; a single row with id 1."""
+
+    __tablename__ = "checkpoints"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    version: Mapped[int]
+    fingerprint: Mapped[str] = mapped_column(String(128))
+    watermark: Mapped[datetime | None]
+    positions: Mapped[dict[str, Any]]
+    state: Mapped[bytes]
+    sha256: Mapped[str] = mapped_column(String(64))

@@ -1,0 +1,95 @@
+"""What is stored near new findings: the incidents that they may extend or join."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, TypeVar
+
+from sqlalchemy import Connection, select
+
+from alerts.incidents import INCIDENT_GAP, Content
+from alerts.lifecycle import State
+from alerts.models import EvidenceRow, FindingRow, IncidentRow, table_of
+from alerts.rows import stored_content, stored_evidence, stored_finding, stored_state
+from detectors.findings import Evidence, Finding
+
+#: An entity: its type and its name.
+Entity = tuple[str, str]
+
+_CHUNK: Final = 500
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class StoredIncident:
+    """An incident as the database has it, with its findings by row and its evidence."""
+
+    id: int
+    version: int
+    content: Content
+    state: State
+    findings: dict[int, Finding] = field(default_factory=dict)
+    evidence: list[Evidence] = field(default_factory=list)
+
+
+def load_nearby(
+    connection: Connection, runs: dict[Entity, list[Finding]]
+) -> dict[Entity, list[StoredIncident]]:
+    """Return the incidents that the runs of each entity may touch, whole.
+
+    A run reaches back and ahead by INCIDENT_GAP or, to the finding it may extend, by its own
+    window. Whatever lies between the two is within the longer of them, or in that finding's own
+    incident.
+    """
+    by_type: dict[str, list[str]] = defaultdict(list)
+    for entity_type, entity in runs:
+        by_type[entity_type].append(entity)
+    found: dict[int, StoredIncident] = {}
+    for entity_type, entities in by_type.items():
+        for chunk in _chunks(entities):
+            spans = {entity: _reach(runs[entity_type, entity]) for entity in chunk}
+            query = select(table_of(IncidentRow)).where(
+                IncidentRow.entity_type == entity_type,
+                IncidentRow.entity.in_(chunk),
+                IncidentRow.last_at >= min(first for first, _ in spans.values()),
+                IncidentRow.started_at <= max(last for _, last in spans.values()),
+                IncidentRow.merged_into.is_(None),
+            )
+            for row in connection.execute(query).mappings():
+                first, last = spans[row["entity"]]
+                if row["last_at"] >= first and row["started_at"] <= last:
+                    found[row["id"]] = StoredIncident(
+                        row["id"], row["version"], stored_content(row), stored_state(row)
+                    )
+    _load_findings(connection, found)
+    _load_evidence(connection, found)
+    grouped: dict[Entity, list[StoredIncident]] = defaultdict(list)
+    for incident in found.values():
+        grouped[incident.content.entity_type, incident.content.entity].append(incident)
+    return grouped
+
+
+def _reach(runs: Sequence[Finding]) -> tuple[datetime, datetime]:
+    reach = max(INCIDENT_GAP, *(run.window for run in runs))
+    return min(run.first for run in runs) - reach, max(run.last for run in runs) + reach
+
+
+def _load_findings(connection: Connection, found: dict[int, StoredIncident]) -> None:
+    for chunk in _chunks(list(found)):
+        query = select(table_of(FindingRow)).where(FindingRow.incident_id.in_(chunk))
+        for row in connection.execute(query).mappings():
+            found[row["incident_id"]].findings[row["id"]] = stored_finding(row)
+
+
+def _load_evidence(connection: Connection, found: dict[int, StoredIncident]) -> None:
+    for chunk in _chunks(list(found)):
+        query = select(table_of(EvidenceRow)).where(EvidenceRow.incident_id.in_(chunk))
+        for row in connection.execute(query).mappings():
+            found[row["incident_id"]].evidence.append(stored_evidence(row))
+
+
+def _chunks(items: list[T]) -> Iterator[list[T]]:
+    for start in range(0, len(items), _CHUNK):
+        yield items[start : start + _CHUNK]

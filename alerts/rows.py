@@ -1,0 +1,119 @@
+"""Rows to findings, evidence and contents, and back."""
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from alerts.incidents import Content
+from alerts.lifecycle import State
+from alerts.views import IncidentView, view_of
+from detectors.findings import Evidence, Finding, Level
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def finding_values(finding: Finding, incident_id: int) -> dict[str, Any]:
+    """Return the columns of a row of `findings`."""
+    return {
+        "incident_id": incident_id,
+        "detector": finding.detector,
+        "entity_type": finding.entity_type,
+        "entity": finding.entity,
+        "first": finding.first,
+        "last": finding.last,
+        "value": finding.value,
+        "threshold": finding.threshold,
+        "unit": finding.unit,
+        "window_us": finding.window // _MICROSECOND,
+        "level": int(finding.level),
+        "mode": finding.mode,
+        "tags": list(finding.tags),
+        "fingerprint": finding.fingerprint,
+    }
+
+
+def stored_finding(row: RowMapping) -> Finding:
+    """Return the finding of a row, without evidence (the incident keeps that)."""
+    return Finding(
+        detector=row["detector"],
+        entity_type=row["entity_type"],
+        entity=row["entity"],
+        first=row["first"],
+        last=row["last"],
+        value=row["value"],
+        threshold=row["threshold"],
+        unit=row["unit"],
+        window=timedelta(microseconds=row["window_us"]),
+        level=Level(row["level"]),
+        mode=row["mode"],
+        tags=tuple(row["tags"]),
+        fingerprint=row["fingerprint"],
+    )
+
+
+def evidence_values(evidence: Evidence, incident_id: int) -> dict[str, Any]:
+    """Return the columns of a row of `evidence`."""
+    return {"incident_id": incident_id, **asdict(evidence)}
+
+
+def stored_evidence(row: RowMapping) -> Evidence:
+    """Return the evidence of a row."""
+    return Evidence(
+        time=row["time"],
+        partition=row["partition"],
+        position=row["position"],
+        text=row["text"],
+        path=row["path"],
+        status=row["status"],
+    )
+
+
+def incident_values(content: Content, state: State) -> dict[str, Any]:
+    """Return the columns of a row of `incidents` that findings and calm decide."""
+    return {
+        "severity": int(content.severity),
+        "mode": content.mode,
+        "entity_type": content.entity_type,
+        "entity": content.entity,
+        "members": list(content.members),
+        "detectors": list(content.detectors),
+        "tags": list(content.tags),
+        "started_at": content.started_at,
+        "last_at": content.last_at,
+        "summary": content.summary,
+        **asdict(state),
+    }
+
+
+def stored_content(row: RowMapping) -> Content:
+    """Return what a row of `incidents` says."""
+    return Content(
+        entity_type=row["entity_type"],
+        entity=row["entity"],
+        severity=Level(row["severity"]),
+        mode=row["mode"],
+        members=tuple(row["members"]),
+        detectors=tuple(row["detectors"]),
+        tags=tuple(row["tags"]),
+        started_at=row["started_at"],
+        last_at=row["last_at"],
+        summary=row["summary"],
+    )
+
+
+def stored_state(row: RowMapping) -> State:
+    """Return where a row of `incidents` stands."""
+    return State(
+        status=row["status"],
+        resolution=row["resolution"],
+        auto_resolved=row["auto_resolved"],
+        acknowledged_at=row["acknowledged_at"],
+        calms=row["calms"],
+    )
+
+
+def stored_view(row: RowMapping) -> IncidentView:
+    """Return a row of `incidents` as everybody shows it."""
+    return view_of(row["id"], stored_content(row), stored_state(row), row["merged_into"])

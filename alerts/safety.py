@@ -1,0 +1,41 @@
+"""Text from logs made safe to store, to index and to show."""
+
+import hashlib
+from dataclasses import replace
+from typing import Final
+
+from ingest.masking import printable
+
+from detectors.findings import Evidence, Finding
+
+#: Characters of an entity's name; a longer one ends in a digest of the whole.
+ENTITY_LIMIT: Final = 512
+
+#: Characters of an evidence line and of a path.
+TEXT_LIMIT: Final = 2_000
+
+
+def safe_finding(finding: Finding) -> Finding:
+    """Return the finding with printable text of bounded length; the same if it is so already."""
+    entity = bounded(printable(finding.entity), ENTITY_LIMIT)
+    evidence = tuple(_safe_evidence(item) for item in finding.evidence)
+    if entity == finding.entity and evidence == finding.evidence:
+        return finding
+    return replace(finding, entity=entity, evidence=evidence)
+
+
+def bounded(text: str, limit: int) -> str:
+    """Return the text, or its beginning and a digest: still different for different texts."""
+    if len(text) <= limit:
+        return text
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{text[: limit - 17]}…{digest}"
+
+
+def _safe_evidence(item: Evidence) -> Evidence:
+    return replace(
+        item,
+        partition=printable(item.partition),
+        text=printable(item.text)[:TEXT_LIMIT],
+        path=None if item.path is None else printable(item.path)[:TEXT_LIMIT],
+    )

@@ -1,0 +1,96 @@
+"""Findings into incidents, timeline, outbox and checkpoint: one transaction, written here.
+
+The order within it: read what is near; write incidents, findings, evidence; close what joined;
+mark what is calm; write timeline and outbox; the checkpoint last. All values are absolute, so
+recording the same findings again changes nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, Engine
+
+from alerts.checkpoint import Checkpoint, save_checkpoint, stored_checkpoint
+from alerts.database import for_writing
+from alerts.nearby import Entity, load_nearby
+from alerts.outbox import enqueue
+from alerts.plan import Plan, plan_entity
+from alerts.safety import safe_finding
+from alerts.times import utc_now
+from alerts.views import Transition
+from alerts.writing import apply_plans, calm_down
+from detectors.findings import Finding
+
+#: Incidents whose last event is older than this before the watermark are stored, not sent.
+NOTIFY_MAX_AGE: Final = timedelta(hours=1)
+
+
+class Store:
+    """The only writer of findings and incidents."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        notify_max_age: timedelta = NOTIFY_MAX_AGE,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._engine = for_writing(engine)
+        self._notify_max_age = notify_max_age
+        self._now = now
+
+    def record(
+        self,
+        findings: Sequence[Finding],
+        *,
+        watermark: datetime | None,
+        checkpoint: Checkpoint | None = None,
+        targets: Sequence[str] = (),
+    ) -> list[Transition]:
+        """Store findings (or runs of them), and the checkpoint if given; return what changed.
+
+        Neither the order of findings nor how they are cut into calls changes the incidents.
+        Incidents calm for 15 min before `watermark` are resolved; None leaves them open. For
+        each transition a notification to each of `targets` is stored, unless it is there
+        already or too old. Monitored incidents are stored without transitions. The clock gives
+        only the creation times of notifications.
+        """
+        runs = _by_entity(findings)
+        with self._engine.begin() as connection:
+            transitions = apply_plans(connection, list(_plans(connection, runs)))
+            if watermark is not None:
+                transitions += calm_down(connection, watermark)
+            recent = self._recent(transitions, watermark)
+            if targets:
+                enqueue(connection, recent, targets, self._now())
+            if checkpoint is not None:
+                save_checkpoint(connection, checkpoint)
+        return transitions
+
+    def load_checkpoint(self) -> Checkpoint | None:
+        """Return the last checkpoint, None if there is none; raises CheckpointDamaged."""
+        with self._engine.connect() as connection:
+            return stored_checkpoint(connection)
+
+    def _recent(
+        self, transitions: Iterable[Transition], watermark: datetime | None
+    ) -> Iterator[Transition]:
+        for transition in transitions:
+            last_at = transition.incident.last_at
+            if watermark is None or last_at >= watermark - self._notify_max_age:
+                yield transition
+
+
+def _by_entity(findings: Iterable[Finding]) -> dict[Entity, list[Finding]]:
+    runs: dict[Entity, list[Finding]] = defaultdict(list)
+    for finding in map(safe_finding, findings):
+        runs[finding.entity_type, finding.entity].append(finding)
+    return runs
+
+
+def _plans(connection: Connection, runs: dict[Entity, list[Finding]]) -> Iterator[Plan]:
+    nearby = load_nearby(connection, runs)
+    for entity in sorted(runs):
+        yield from plan_entity(nearby.get(entity, ()), runs[entity])

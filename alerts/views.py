@@ -1,0 +1,78 @@
+"""An incident as everybody shows it: terminal, API, messages."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from alerts.incidents import Content
+from alerts.lifecycle import State
+from alerts.times import iso
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentView:
+    """One incident, without its findings. Times are UTC; severity is a Sigma level's name."""
+
+    id: int
+    severity: str
+    status: str
+    resolution: str | None
+    entity_type: str
+    entity: str
+    members: tuple[str, ...]
+    detectors: tuple[str, ...]
+    tags: tuple[str, ...]
+    started_at: datetime
+    last_at: datetime
+    summary: str
+    mode: str
+    merged_into: int | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it for JSON: lists, and times as ISO 8601 with Z."""
+        return {name: json_ready(value) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change of an incident that people may want to hear of.
+
+    `kind` is `opened`, `severity:<level>`, `calm:<n>` or `returned:<n>`.
+    """
+
+    incident_id: int
+    kind: str
+    incident: IncidentView
+
+
+def view_of(
+    identity: int, content: Content, state: State, merged_into: int | None = None
+) -> IncidentView:
+    """Put an incident's parts together."""
+    return IncidentView(
+        id=identity,
+        severity=content.severity.label,
+        status=state.status,
+        resolution=state.resolution,
+        entity_type=content.entity_type,
+        entity=content.entity,
+        members=content.members,
+        detectors=content.detectors,
+        tags=content.tags,
+        started_at=content.started_at,
+        last_at=content.last_at,
+        summary=content.summary,
+        mode=content.mode,
+        merged_into=merged_into,
+    )
+
+
+def json_ready(value: Any) -> Any:  # noqa: ANN401 - plain data of any shape
+    """Turn times and tuples inside plain data into what JSON has."""
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, dict):
+        return {key: json_ready(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_ready(item) for item in value]
+    return value

@@ -1,0 +1,210 @@
+"""Plans into rows, many at a time; within the store's transaction."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from alerts.lifecycle import CALM_AFTER, Step, calm
+from alerts.models import EvidenceRow, FindingRow, IncidentRow, TimelineRow, table_of
+from alerts.plan import Plan
+from alerts.rows import (
+    evidence_values,
+    finding_values,
+    incident_values,
+    stored_content,
+    stored_state,
+)
+from alerts.views import Transition, view_of
+from detectors.findings import Finding
+
+#: Who acts when the program does.
+PROGRAM: Final = "vedette"
+
+_OPEN: Final = ("open", "acknowledged")
+
+
+def apply_plans(connection: Connection, plans: Sequence[Plan]) -> list[Transition]:
+    """Write what changes; return the transitions in order of time."""
+    placed = [*_insert_new(connection, plans), *_update_grown(connection, plans)]
+    _write_findings(connection, placed)
+    _write_evidence(connection, placed)
+    _close_younger(connection, placed)
+    _write_timeline(
+        connection, [(identity, step) for identity, plan in placed for step in plan.steps]
+    )
+    return _transitions(placed)
+
+
+def calm_down(connection: Connection, watermark: datetime) -> list[Transition]:
+    """Resolve the incidents without anything new for CALM_AFTER before the watermark."""
+    query = (
+        select(table_of(IncidentRow))
+        .where(IncidentRow.status.in_(_OPEN), IncidentRow.last_at < watermark - CALM_AFTER)
+        .order_by(IncidentRow.last_at, IncidentRow.id)
+    )
+    rows = connection.execute(query).mappings().all()
+    changes: list[dict[str, Any]] = []
+    steps: list[tuple[int, Step]] = []
+    transitions: list[Transition] = []
+    for row in rows:
+        state, step = calm(stored_state(row), row["last_at"])
+        changes.append({"row": row["id"], "version": row["version"] + 1, **asdict(state)})
+        steps.append((row["id"], step))
+        if row["mode"] == "alert" and step.transition:
+            view = view_of(row["id"], stored_content(row), state)
+            transitions.append(Transition(row["id"], step.transition, view))
+    _update(connection, changes)
+    _write_timeline(connection, steps)
+    return transitions
+
+
+def _insert_new(connection: Connection, plans: Iterable[Plan]) -> list[tuple[int, Plan]]:
+    new = sorted((plan for plan in plans if plan.elder is None), key=lambda p: p.content.started_at)
+    if not new:
+        return []
+    statement = insert(IncidentRow).returning(IncidentRow.id, sort_by_parameter_order=True)
+    values = [{"version": 1, **incident_values(plan.content, plan.state)} for plan in new]
+    ids = connection.execute(statement, values).scalars().all()
+    return list(zip(ids, new, strict=True))
+
+
+def _update_grown(connection: Connection, plans: Iterable[Plan]) -> list[tuple[int, Plan]]:
+    grown = [(plan.elder, plan) for plan in plans if plan.elder is not None]
+    _update(
+        connection,
+        [
+            {
+                "row": elder.id,
+                "version": elder.version + 1,
+                **incident_values(plan.content, plan.state),
+            }
+            for elder, plan in grown
+            if plan.changes_incident
+        ],
+    )
+    return [(elder.id, plan) for elder, plan in grown]
+
+
+def _update(connection: Connection, changes: list[dict[str, Any]]) -> None:
+    if changes:
+        table = table_of(IncidentRow)
+        connection.execute(update(table).where(table.c.id == bindparam("row")), changes)
+
+
+def _write_findings(connection: Connection, placed: Iterable[tuple[int, Plan]]) -> None:
+    added: list[dict[str, Any]] = []
+    changed: list[dict[str, Any]] = []
+    gone: list[dict[str, Any]] = []
+    for identity, plan in placed:
+        for finding, rows in _rows_by_finding(plan):
+            values = finding_values(finding, identity)
+            if not rows:
+                added.append(values)
+                continue
+            (row, incident_id, before), *merged = rows
+            gone += [{"row": other} for other, _, _ in merged]
+            if before != finding or incident_id != identity:
+                changed.append({"row": row, **values})
+    table = table_of(FindingRow)
+    if gone:
+        connection.execute(delete(table).where(table.c.id == bindparam("row")), gone)
+    if changed:
+        connection.execute(update(table).where(table.c.id == bindparam("row")), changed)
+    if added:
+        connection.execute(insert(table), added)
+
+
+def _rows_by_finding(plan: Plan) -> list[tuple[Finding, list[tuple[int, int, Finding]]]]:
+    """Pair each finding with the rows that it grew out of, the oldest row first."""
+    stored = defaultdict(list)
+    for row, incident_id, finding in plan.stored_findings():
+        stored[finding.key].append((row, incident_id, finding))
+    return [
+        (
+            finding,
+            sorted(
+                (
+                    part
+                    for part in stored[finding.key]
+                    if finding.first <= part[2].first and part[2].last <= finding.last
+                ),
+                key=lambda part: part[0],
+            ),
+        )
+        for finding in plan.findings
+    ]
+
+
+def _write_evidence(connection: Connection, placed: Iterable[tuple[int, Plan]]) -> None:
+    rewritten = [
+        (identity, plan) for identity, plan in placed if plan.changes_evidence or plan.younger
+    ]
+    stale = [
+        {"incident": incident.id}
+        for _, plan in rewritten
+        for incident in (plan.elder, *plan.younger)
+        if incident is not None and incident.evidence
+    ]
+    table = table_of(EvidenceRow)
+    if stale:
+        connection.execute(delete(table).where(table.c.incident_id == bindparam("incident")), stale)
+    rows = [
+        evidence_values(item, identity) for identity, plan in rewritten for item in plan.evidence
+    ]
+    if rows:
+        connection.execute(insert(table), rows)
+
+
+def _close_younger(connection: Connection, placed: Iterable[tuple[int, Plan]]) -> None:
+    changes: list[dict[str, Any]] = []
+    steps: list[tuple[int, Step]] = []
+    for identity, plan in placed:
+        for incident in plan.younger:
+            changes.append(
+                {
+                    "row": incident.id,
+                    "version": incident.version + 1,
+                    "status": "closed",
+                    "resolution": "duplicate",
+                    "auto_resolved": False,
+                    "merged_into": identity,
+                }
+            )
+            before = {"status": incident.state.status, "resolution": incident.state.resolution}
+            step = Step(
+                "merged", incident.content.started_at, None, {"into": identity, "before": before}
+            )
+            steps.append((incident.id, step))
+    _update(connection, changes)
+    _write_timeline(connection, steps)
+
+
+def _write_timeline(connection: Connection, steps: Sequence[tuple[int, Step]]) -> None:
+    rows = [
+        {
+            "incident_id": identity,
+            "at": step.at,
+            "actor": PROGRAM,
+            "action": step.action,
+            "detail": step.detail,
+        }
+        for identity, step in steps
+    ]
+    if rows:
+        connection.execute(insert(TimelineRow), rows)
+
+
+def _transitions(placed: Iterable[tuple[int, Plan]]) -> list[Transition]:
+    timed = [
+        (step.at, Transition(identity, step.transition, view))
+        for identity, plan in placed
+        if plan.content.mode == "alert"
+        for view in [view_of(identity, plan.content, plan.state)]
+        for step in plan.steps
+        if step.transition
+    ]
+    return [transition for _, transition in sorted(timed, key=lambda pair: pair[0])]
