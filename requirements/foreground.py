@@ -8,34 +8,42 @@ Without a terminal, or in the background, the command simply takes this process'
 import os
 import signal
 import sys
-from subprocess import Popen
 from types import FrameType
 
 TERMINAL = 0
 
 
+def start(command: list[str]) -> int:
+    """Start the command in a process group of its own that holds the terminal; return its id."""
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        os.tcsetpgrp(TERMINAL, os.getpid())
+        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+        os.execv(command[0], command)
+    return child
+
+
 def run_in_foreground(command: list[str]) -> int:
     """Run the command with the terminal in its hands and return its exit status."""
-    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # else taking the terminal back would stop us
-    child = Popen(command, process_group=0)
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # else taking the terminal would stop us
+    child = start(command)
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
-        child.send_signal(number)
+        os.kill(child, number)
 
     signal.signal(signal.SIGTERM, pass_on)
     signal.signal(signal.SIGHUP, pass_on)
-    status = 0
-    running = True
-    while running:
-        os.tcsetpgrp(TERMINAL, child.pid)
-        os.killpg(child.pid, signal.SIGCONT)
-        _, status = os.waitpid(child.pid, os.WUNTRACED)
+    while True:
+        _, status = os.waitpid(child, os.WUNTRACED)
         os.tcsetpgrp(TERMINAL, os.getpgrp())
-        running = os.WIFSTOPPED(status)
-        if running:  # Ctrl-Z: stop make too, and go on when the shell says so
-            os.killpg(0, signal.SIGTSTP)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    return child.returncode if child.returncode >= 0 else 128 - child.returncode
+        if not os.WIFSTOPPED(status):
+            break
+        os.killpg(0, signal.SIGTSTP)  # Ctrl-Z stops make too; we go on when the shell says so
+        os.tcsetpgrp(TERMINAL, child)
+        os.killpg(child, signal.SIGCONT)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
 
 
 def main(command: list[str]) -> int:

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SERVICE = f"""#!{sys.executable}
+SERVICE = """
 import signal, sys
 signal.alarm(20)  # no test waits for ever
-print("serving", *sys.argv[1:], flush=True)
 try:
+    print("serving", *sys.argv[1:], flush=True)
     signal.pause()
 except KeyboardInterrupt:
     print("stopped", flush=True)
@@ -39,7 +39,10 @@ def checkout(tmp_path: Path) -> Path:
     programs = folder / ".venv" / "bin"
     programs.mkdir(parents=True)
     (programs / "python").symlink_to(sys.executable)
-    (programs / "vedette").write_text(SERVICE, encoding="utf-8")
+    (programs / "service.py").write_text(SERVICE, encoding="utf-8")
+    (programs / "vedette").write_text(
+        '#!/bin/sh\nexec .venv/bin/python .venv/bin/service.py "$@"\n', encoding="utf-8"
+    )
     (programs / "vedette").chmod(0o755)
     return folder
 
