@@ -1,0 +1,133 @@
+"""A log that grows as if the shop were live, only faster, with an attack every few seconds."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Event, Thread
+from time import monotonic
+from typing import Final
+
+import numpy as np
+
+from vedette.simulation.arrivals import microseconds
+from vedette.simulation.render import Format, render
+from vedette.simulation.scenarios import choose_scenarios, settings
+from vedette.simulation.simulation import Simulation, simulate
+
+#: The attacks in the order in which the demo shows them.
+ORDER: Final = (
+    "sensitive_files",
+    "auth_failure_burst",
+    "malformed_requests",
+    "missing_path_scan",
+    "login_guessing",
+    "endpoint_scan",
+    "request_flood",
+)
+
+#: Seconds of wall clock: before the first attack, between two, and in one episode.
+FIRST_ATTACK, BETWEEN_ATTACKS, EPISODE = 1.0, 8.0, 60.0
+
+_SHORTEST_EPISODE: Final = timedelta(minutes=10)
+_TICK: Final = 0.2
+_YEARS: Final = timedelta(days=3650)
+
+
+def placement(speed: float) -> dict[str, timedelta]:
+    """Return where in an episode the attacks begin, so that at `speed` they come one by one."""
+    return {
+        name: timedelta(seconds=speed * (FIRST_ATTACK + place * BETWEEN_ATTACKS))
+        for place, name in enumerate(ORDER)
+    }
+
+
+class DemoStream:
+    """Appends simulated lines to a file at `speed` times real time, until stopped.
+
+    Episodes follow each other without a gap in event time, each with the next seed. The first
+    line has a time just after `start`, which has a time zone.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        seed: int,
+        speed: float = 60.0,
+        *,
+        start: datetime,
+        requests_per_second: float = 25.0,
+        form: Format = "combined",
+    ) -> None:
+        if speed <= 0:
+            raise ValueError("speed must be greater than 0: it is simulated seconds a second")
+        self._path = path
+        self._seed = seed
+        self._speed = speed
+        self._start = start
+        self._rate = requests_per_second
+        self._form: Format = form
+        self._stopping = Event()
+        self._error: OSError | None = None
+        self._thread = Thread(target=self._run, name="demo-stream", daemon=True)
+
+    @property
+    def settings_toml(self) -> str:
+        """The settings that the near-misses need, valid for as long as anybody may watch."""
+        return settings(choose_scenarios(None), self._start + _YEARS)
+
+    def start(self) -> None:
+        """Begin to append, from a thread of its own; once only."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop appending and wait for the thread.
+
+        Raises the OSError that ended it early, if one did.
+        """
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def episode(self, number: int) -> Simulation:
+        """Return the run that the stream plays as number 0, 1, 2 ..."""
+        duration = max(timedelta(seconds=EPISODE * self._speed), _SHORTEST_EPISODE)
+        return simulate(
+            self._seed + number,
+            self._start + number * duration,
+            duration,
+            requests_per_second=self._rate,
+            placement=placement(self._speed),
+        )
+
+    def _run(self) -> None:
+        try:
+            number = 0
+            upcoming = self.episode(number)
+            began = monotonic()
+            while not self._stopping.is_set():
+                self._play(upcoming, began)
+                number += 1
+                if not self._stopping.is_set():
+                    upcoming = self.episode(number)
+        except OSError as error:
+            self._error = error
+
+    def _play(self, simulation: Simulation, began: float) -> None:
+        """Append each line of the episode when its time has come."""
+        rendered = render(simulation.events, self._form)
+        times = simulation.events["timestamp"].to_physical().to_numpy()
+        zero = microseconds(self._start)
+        end = microseconds(simulation.start + simulation.duration)
+        written = 0
+        with self._path.open("a", encoding="utf-8", newline="\n") as log:
+            while not self._stopping.is_set():
+                now = zero + int((monotonic() - began) * self._speed * 1e6)
+                due = int(np.searchsorted(times, now, side="right"))
+                if due > written:
+                    log.write("\n".join(rendered[written:due]) + "\n")
+                    log.flush()
+                    written = due
+                if now >= end:
+                    return
+                self._stopping.wait(_TICK)

@@ -1,0 +1,51 @@
+"""A run as files: the log or logs, the truth, and the settings that the run needs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from vedette.simulation.render import Format, render
+from vedette.simulation.simulation import Simulation
+from vedette.simulation.truth import write_truth
+
+_ENDINGS: Final[dict[Format, str]] = {"combined": "log", "json": "json"}
+_CHUNK: Final = 200_000
+
+
+def lines(
+    simulation: Simulation,
+    format: Format = "combined",  # noqa: A002
+) -> Iterator[str]:
+    """Yield the run's log lines, without line ends, in the order of completion."""
+    first = 0
+    for chunk in simulation.events.iter_slices(_CHUNK):
+        yield from render(chunk, format, first)
+        first += chunk.height
+
+
+def write(
+    simulation: Simulation,
+    folder: Path,
+    format: Format = "combined",  # noqa: A002
+    files: int = 1,
+) -> list[Path]:
+    """Write access.log (JSON: access.json), truth.jsonl and vedette.toml; return the logs.
+
+    With `files` > 1 the lines go in turn into access-1.log, access-2.log and so on. Raises
+    ValueError if `files` is below 1.
+    """
+    if files < 1:
+        raise ValueError("files must be at least 1")
+    folder.mkdir(parents=True, exist_ok=True)
+    ending = _ENDINGS[format]
+    names = [f"access-{number}.{ending}" for number in range(1, files + 1)]
+    logs = [folder / name for name in (names if files > 1 else [f"access.{ending}"])]
+    rendered = render(simulation.events, format)
+    for place, log in enumerate(logs):
+        with log.open("w", encoding="utf-8", newline="\n") as out:
+            for chunk in rendered.gather_every(files, place).to_frame().iter_slices(_CHUNK):
+                out.write("\n".join(chunk.to_series()))
+                out.write("\n")
+    write_truth(simulation.truth, folder / "truth.jsonl")
+    (folder / "vedette.toml").write_text(simulation.settings_toml, encoding="utf-8")
+    return logs
