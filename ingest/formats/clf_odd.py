@@ -1,0 +1,99 @@
+r"""Odd lines of the Common Log Format family, read one careful regex after the other.
+
+Odd are: leading blanks, a whole line in quotes, `\"` inside a field, quotes that nobody escaped,
+bytes that are not UTF-8, address lists, users with blanks, a syslog or virtual-host prefix.
+"""
+
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from ingest.lines import Ints, Lines
+
+_ADDRESS: Final = r"\[?[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]+\]?(?::[0-9]+)?"
+_ANY_LIST: Final = r"(?P<client>[^\s,\[]\S*?(?:, ?[^\s,]+)*)"
+_ADDRESSES: Final = rf"(?P<client>{_ADDRESS}(?:, ?[^\s,]+)*)"
+
+_HEADS: Final = (
+    rf"(?P<host>){_ANY_LIST} \S+ (?P<user>\S+) ",
+    rf"(?P<host>\S+) {_ADDRESSES} \S+ (?P<user>\S+) ",
+    rf"(?P<host>)(?P<user>){_ANY_LIST} \S+ ",
+    rf"(?P<host>){_ADDRESSES} \S+ (?P<user>[^\[]+) ",
+    rf"(?P<host>\S+) {_ADDRESSES} \S+ (?P<user>[^\[]+) ",
+    rf"(?P<host>).{{1,250}}?[\]:] {_ADDRESSES} \S+ (?P<user>\S+) ",
+)
+
+_QUOTED: Final = r'(?:[^"\\]|\\.)*'
+_NUMBERS: Final = r" (?P<status>[0-9]{3}|-) (?P<bytes>[0-9]{1,18}|-)"
+_ESCAPED: Final = (
+    rf'"(?P<request>{_QUOTED})"{_NUMBERS}(?: "(?P<referrer>{_QUOTED})" '
+    rf'"(?P<user_agent>{_QUOTED})"?)?(?: +(?P<extra>[^" ]+|"{_QUOTED}").*| *)$'
+)
+_UNESCAPED: Final = (
+    rf'"(?P<request>.*?)"{_NUMBERS}'
+    r'(?: "(?P<referrer>.*?)" "(?P<user_agent>.*)"(?: (?P<extra>[^" ]+)[^"]*)?| [^"]*|)$'
+)
+
+_PATTERNS: Final = tuple(
+    rf"(?s)^{head}\[(?P<time>[^\]]{{1,64}})\] {tail}"
+    for tail in (_ESCAPED, _UNESCAPED)
+    for head in _HEADS
+)
+
+_NAMES: Final = (
+    "host",
+    "client",
+    "user",
+    "time",
+    "request",
+    "status",
+    "bytes",
+    "referrer",
+    "user_agent",
+    "extra",
+)
+
+
+def read(lines: Lines) -> tuple[pl.DataFrame, Ints]:
+    """Return (fields as text, index of each row's line) for the lines that can be read.
+
+    The fields are those of `clf.FIELDS`, with the log's own quoting undone.
+    """
+    texts = pl.Series("text", [unwrapped(line) for line in lines.decoded()], dtype=pl.String)
+    left = np.arange(len(lines))
+    frames = [pl.DataFrame(schema=dict.fromkeys(_NAMES, pl.String))]
+    rows = [left[:0]]
+    for pattern in _PATTERNS:
+        if not len(left):
+            break
+        found = texts.str.extract_groups(pattern).struct.unnest()
+        good = found["time"].is_not_null()
+        frames.append(found.filter(good).select(_tidied(name) for name in _NAMES))
+        rows.append(left[good.to_numpy()])
+        texts, left = texts.filter(~good), left[~good.to_numpy()]
+    order = np.argsort(np.concatenate(rows), kind="stable")
+    return pl.concat(frames)[order], np.concatenate(rows)[order]
+
+
+def unwrapped(line: str) -> str:
+    """Return the line without blanks around it and without quotes around the whole of it."""
+    text = line.strip(" \t\r\n\x0b\x0c")
+    if not text.startswith('"'):
+        return text
+    body = text[1:].removesuffix('"')
+    quote = body.find('"')
+    if quote > 0 and body[quote - 1] == "\\":
+        return body.replace('\\"', '"').replace("\\\\", "\\")
+    if body[quote : quote + 2] == '""':
+        return body.replace('""', '"')
+    return body
+
+
+def _tidied(name: str) -> pl.Expr:
+    column = pl.col(name).str.replace_all('\\"', '"', literal=True)
+    if name == "user":
+        column = pl.when(~column.str.ends_with(" -")).then(column)
+    if name == "extra":
+        return column.str.strip_chars('"')
+    return pl.when(column != "").then(column).alias(name) if name == "host" else column

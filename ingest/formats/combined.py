@@ -1,0 +1,32 @@
+"""The combined log format of nginx and Apache, with or without virtual host and request time."""
+
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from ingest.formats.clf import parse_clf_lines
+from ingest.formats.parsed import Format, Mapped
+from ingest.lines import Ints, Lines
+
+_QUOTE: Final = 34
+_COMBINED_QUOTES: Final = 6
+
+
+def parse(lines: Lines, mapping: Mapped) -> pl.DataFrame:  # noqa: ARG001
+    """Read combined lines; common ones among them are read too."""
+    return parse_clf_lines(lines)
+
+
+def quotes_of_parsed(lines: Lines, parsed: pl.DataFrame) -> Ints:
+    """Count the quotes in each line that was read."""
+    counts = lines.counts(np.flatnonzero(lines.codes == _QUOTE))
+    return counts[parsed["line"].to_numpy()]
+
+
+def claims(lines: Lines, parsed: pl.DataFrame) -> int:
+    """Count the lines with referrer and user agent."""
+    return int((quotes_of_parsed(lines, parsed) >= _COMBINED_QUOTES).sum())
+
+
+FORMAT: Final = Format("combined", "nginx and Apache combined", parse, claims)

@@ -1,0 +1,17 @@
+"""The Common Log Format: the combined one without referrer and user agent."""
+
+from typing import Final
+
+import polars as pl
+
+from ingest.formats import combined
+from ingest.formats.parsed import Format
+from ingest.lines import Lines
+
+
+def claims(lines: Lines, parsed: pl.DataFrame) -> int:
+    """Count the lines without referrer and user agent."""
+    return parsed.height - combined.claims(lines, parsed)
+
+
+FORMAT: Final = Format("common", "Apache common (CLF)", combined.parse, claims)

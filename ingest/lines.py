@@ -1,0 +1,111 @@
+"""Lines: a block of whole lines, where each begins, and which of them are worth parsing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+#: Longer lines (in bytes, without the line end) are counted and never parsed.
+LINE_LIMIT: Final = 64 * 1024
+
+_NEWLINE: Final = 10
+_BLANKS: Final = np.array([9, 11, 12, 13, 32], dtype=np.uint8)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines of `data`, which ends at a line's end; line i is data[starts[i]:ends[i]]."""
+
+    data: bytes
+    starts: Ints
+    ends: Ints
+
+    @classmethod
+    def of(cls, data: bytes) -> "Lines":
+        """Find the lines of `data`; a last line without newline is a line."""
+        codes = np.frombuffer(data, dtype=np.uint8)
+        ends = np.flatnonzero(codes == _NEWLINE).astype(np.int64, copy=False)
+        if data and not data.endswith(b"\n"):
+            ends = np.append(ends, len(data))
+        starts = np.empty_like(ends)
+        starts[:1] = 0
+        starts[1:] = ends[:-1] + 1
+        return cls(data, starts, ends)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, index: int) -> bytes:
+        return self.data[self.starts[index] : self.ends[index]]
+
+    @cached_property
+    def codes(self) -> NDArray[np.uint8]:
+        """The bytes as numbers."""
+        return np.frombuffer(self.data, dtype=np.uint8)
+
+    @cached_property
+    def lengths(self) -> Ints:
+        """Each line's length in bytes, without its newline."""
+        return self.ends - self.starts
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether these are all lines of `data`, none left out."""
+        return len(self) > 0 and int(self.lengths.sum()) + len(self) >= len(self.data)
+
+    def blank(self) -> Flags:
+        """Mark lines that are empty or only blanks."""
+        flags = self.lengths == 0
+        first = self.codes[np.minimum(self.starts, max(len(self.data) - 1, 0))]
+        for index in np.flatnonzero(~flags & np.isin(first, _BLANKS)):
+            flags[index] = not self[int(index)].strip()
+        return flags
+
+    def too_long(self) -> Flags:
+        """Mark lines over the limit."""
+        return self.lengths > LINE_LIMIT
+
+    def select(self, keep: Flags | Ints) -> "Lines":
+        """Return the chosen lines; `data` stays shared."""
+        return Lines(self.data, self.starts[keep], self.ends[keep])
+
+    def joined(self) -> bytes:
+        """Return the lines' bytes with newlines: `data` itself if they are all of it."""
+        if self.whole or not len(self):
+            return self.data if self.whole else b""
+        breaks = np.flatnonzero(self.starts[1:] != self.ends[:-1] + 1)
+        firsts = self.starts[np.concatenate(([0], breaks + 1))].tolist()
+        lasts = self.ends[np.append(breaks, len(self) - 1)].tolist()
+        view = memoryview(self.data)
+        runs: list[Any] = [view[a:b] for a, b in zip(firsts, lasts, strict=True)]
+        return b"\n".join(runs)
+
+    def text(self) -> bool:
+        """Whether all of `data` is valid UTF-8."""
+        if self.data.isascii():
+            return True
+        try:
+            self.data.decode()
+        except UnicodeDecodeError:
+            return False
+        return True
+
+    def decoded(self) -> Iterator[str]:
+        r"""Yield each line as text; bytes that are not UTF-8 become \xNN."""
+        for start, end in zip(self.starts.tolist(), self.ends.tolist(), strict=True):
+            yield self.data[start:end].decode(errors="backslashreplace")
+
+    def containing(self, positions: Ints) -> Flags:
+        """Mark the lines in which at least one of the sorted byte positions lies."""
+        return self.counts(positions) > 0
+
+    def counts(self, positions: Ints) -> Ints:
+        """Count for each line how many of the sorted byte positions lie in it."""
+        low = np.searchsorted(positions, self.starts)
+        return np.searchsorted(positions, self.ends) - low

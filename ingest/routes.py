@@ -1,0 +1,82 @@
+"""Route templates: what varies in a path becomes {id}, {uuid}, {hash}, {date}, {email}, {token}."""
+
+from typing import Final
+
+import polars as pl
+
+#: Templates of longer paths end in "/{...}".
+SEGMENT_LIMIT: Final = 12
+LENGTH_LIMIT: Final = 256
+CUT: Final = "/{...}"
+
+_UUID: Final = r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}"
+_NAME: Final = r"[A-Za-z0-9._+%'-]{1,64}"
+_DAY: Final = r"(?:19|20)[0-9]{2}-[01][0-9](?:-[0-3][0-9])?"
+
+#: What a whole segment must be, in order of precedence. Rust's regex has no lookaround, and
+#: neighbours share a slash, hence the two passes of `_replaced`.
+_KINDS: Final = (
+    ("{id}", r"-?[0-9]+"),
+    ("{uuid}", _UUID),
+    ("{date}", rf"{_DAY}(?:[T_ ][0-9:.Z+-]{{2,20}})?"),
+    ("{email}", rf"{_NAME}(?:@|%40)[A-Za-z0-9.-]{{1,100}}\.[A-Za-z]{{2,24}}"),
+    # hexadecimal with a digit: in the first 15 characters, or 16 without it and then anywhere
+    ("{hash}", r"(?:[0-9A-Fa-f]{15,}[0-9]|[0-9][0-9A-Fa-f]{15,}|[0-9A-Fa-f]{16,128})"),
+    ("{token}", r"[A-Za-z0-9_-]{32,}={0,2}|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"),
+)
+_ENDING_NUMBER: Final = r"/-?[0-9]+$"
+_VARIES: Final = r"/(?:" + "|".join(kind for _, kind in _KINDS) + r")(?:/|$)"
+
+
+def route_templates(paths: pl.Series) -> pl.Series:
+    """Return the template of each path; null stays null.
+
+    A template depends on its path alone. Numbers, UUIDs, hashes (16 or more hexadecimal digits),
+    dates, e-mails and long tokens (32 or more characters) that are a whole segment are replaced;
+    a path of more than 12 segments or 256 characters is cut.
+    """
+    first = paths.str.replace(_ENDING_NUMBER, "/{id}")
+    more = (first.str.contains(_VARIES) | _is_long(first)).fill_null(value=False)
+    if not more.any():
+        return first
+    odd = first.filter(more).unique().rename("path")
+    known = pl.DataFrame({"path": odd, "template": _slowly(odd)})
+    frame = first.rename("path").to_frame()
+    joined = frame.join(known, on="path", how="left", maintain_order="left")
+    return joined.select(pl.coalesce("template", "path")).to_series().rename(paths.name)
+
+
+def routes(service: pl.Expr, method: pl.Expr, template: pl.Expr) -> pl.Expr:
+    """Return "service METHOD /template", without the service if there is none.
+
+    Null if there is no method or no template.
+    """
+    plain = pl.concat_str(method, template, separator=" ")
+    return pl.coalesce(pl.concat_str(service, plain, separator=" "), plain)
+
+
+def _slowly(paths: pl.Series) -> pl.Series:
+    templates = _cut(paths)
+    for name, kind in _KINDS:
+        if templates.str.contains(f"/(?:{kind})(?:/|$)").any():
+            templates = _replaced(templates, f"/{name}", f"/(?:{kind})")
+    return templates
+
+
+def _replaced(paths: pl.Series, name: str, pattern: str) -> pl.Series:
+    for _ in range(2):
+        paths = paths.str.replace_all(f"{pattern}/", f"{name}/")
+    return paths.str.replace(f"{pattern}$", name)
+
+
+def _is_long(paths: pl.Series) -> pl.Series:
+    return (paths.str.len_bytes() > LENGTH_LIMIT) | (
+        paths.str.count_matches("/", literal=True) > SEGMENT_LIMIT
+    )
+
+
+def _cut(paths: pl.Series) -> pl.Series:
+    few = paths.str.extract(rf"^((?:/?[^/]*){{{SEGMENT_LIMIT}}})", 1)
+    kept = few.str.head(LENGTH_LIMIT).str.replace(r"/[^/]*$", "")
+    frame = pl.DataFrame({"path": paths, "kept": kept, "long": _is_long(paths)})
+    return frame.select(pl.when("long").then(pl.col("kept") + CUT).otherwise("path")).to_series()

@@ -1,0 +1,71 @@
+"""Times as logs write them, read into UTC microseconds."""
+
+from typing import Final
+
+import polars as pl
+
+from ingest.events import UTC_TIME
+
+_CLF: Final = "%d/%b/%Y:%H:%M:%S%z"
+_ISO: Final = "%Y-%m-%dT%H:%M:%S%.f%z"
+_NUMBER: Final = r"^-?[0-9]{1,20}(?:\.[0-9]+)?(?:[eE]\+?[0-9]{1,2})?$"
+
+#: Epoch numbers from here up are milliseconds, microseconds, nanoseconds.
+_SCALES: Final = ((1e11, 1e6), (1e14, 1e3), (1e17, 1.0))
+_NANOSECONDS: Final = 1e-3
+_FARTHEST_US: Final = 9_000_000_000_000_000_000
+
+
+def parse_clf(times: pl.Series) -> pl.Series:
+    """Read "02/Nov/2026:08:00:00+0000" (no blank) as UTC; unreadable becomes null."""
+    return times.str.to_datetime(_CLF, time_unit="us", strict=False).cast(UTC_TIME)
+
+
+def parse_times(times: pl.Series) -> pl.Series:
+    """Read times of any known form as UTC microseconds; unreadable becomes null.
+
+    Forms: "02/Nov/2026:08:00:00 +0000", ISO 8601 (blank or T, fraction with point or comma,
+    Z or offset, none means UTC), epoch seconds, milliseconds, microseconds or nanoseconds, told
+    apart by size. Each distinct text is read once, and by itself: neighbours do not matter.
+    """
+    if times.dtype != pl.String:
+        times = times.cast(pl.String)
+    distinct = times.drop_nulls().unique().rename("text")
+    frame = distinct.to_frame().with_columns(pl.col("text").str.strip_chars().alias("clean"))
+    frame = frame.with_columns(
+        pl.coalesce(_clf(), _iso(), _epoch()).dt.cast_time_unit("us").alias("time")
+    )
+    wanted = times.rename("text").to_frame()
+    joined = wanted.join(frame.select("text", "time"), on="text", how="left", maintain_order="left")
+    return joined["time"].cast(UTC_TIME)
+
+
+def _clf() -> pl.Expr:
+    text = pl.col("clean").str.strip_chars("[]").str.replace(" ", "", literal=True)
+    return text.str.to_datetime(_CLF, time_unit="us", strict=False)
+
+
+def _iso() -> pl.Expr:
+    text = (
+        pl.col("clean")
+        .str.replace(r"^(\d{4}-\d\d-\d\d) ", "${1}T")
+        .str.replace(",", ".", literal=True)
+        .str.replace(r" ?[zZ]$| ?UTC$", "+00:00")
+        .str.replace(r"(\.\d{6})\d+", "$1")
+        .str.replace(r"T(\d\d:\d\d)(Z|[+-]|$)", "T$1:00$2")
+        .str.replace(r" ([+-]\d\d:?\d\d)$", "$1")
+    )
+    zoned = text.str.contains(r"[+-]\d\d:?\d\d$")
+    text = pl.when(zoned).then(text).otherwise(text + "+00:00")
+    return text.str.to_datetime(_ISO, time_unit="us", strict=False)
+
+
+def _epoch() -> pl.Expr:
+    value = pl.col("clean").str.contains(_NUMBER)
+    number = pl.when(value).then(pl.col("clean")).cast(pl.Float64, strict=False)
+    scale = pl.lit(_NANOSECONDS)
+    for limit, factor in reversed(_SCALES):
+        scale = pl.when(number.abs() < limit).then(pl.lit(factor)).otherwise(scale)
+    microseconds = (number * scale).round()
+    sane = microseconds.abs() < _FARTHEST_US
+    return pl.when(sane).then(microseconds).cast(pl.Int64, strict=False).cast(UTC_TIME)
