@@ -15,7 +15,7 @@ look_for_python() {
         version=$("$name" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
         found="$found${found:+, }$name is $version"
         "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || continue
-        if "$name" -c 'import ensurepip, venv' 2>/dev/null; then
+        if "$name" -c 'import venv; from ensurepip import version; version()' 2>/dev/null; then
             python=$name
             return
         fi
