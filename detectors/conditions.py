@@ -34,7 +34,12 @@ from sigma.types import (
 from detectors.addresses import in_network
 from detectors.fields import KEYWORD_COLUMNS, Field, field
 
-_COMPARISONS: Final = {"<": pl.Expr.lt, "<=": pl.Expr.le, ">": pl.Expr.gt, ">=": pl.Expr.ge}
+_COMPARISONS: Final = {
+    SigmaCompareExpression.CompareOperators.LT: pl.Expr.lt,
+    SigmaCompareExpression.CompareOperators.LTE: pl.Expr.le,
+    SigmaCompareExpression.CompareOperators.GT: pl.Expr.gt,
+    SigmaCompareExpression.CompareOperators.GTE: pl.Expr.ge,
+}
 
 
 class UnsupportedConditionError(ValueError):
@@ -120,7 +125,7 @@ def _equals(target: Field, value: object) -> pl.Expr:
         case SigmaRegularExpression():
             return _regex(_as_text(target), value)
         case SigmaCompareExpression():
-            compare = _COMPARISONS.get(str(value.op.value))
+            compare = _COMPARISONS.get(value.op)
             if compare is None or target.kind != "number":
                 raise UnsupportedConditionError(
                     f"{target.name}: this comparison needs a number field"

@@ -1,9 +1,11 @@
 """Findings: what a detector claims about one entity, and how its runs grow together."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
+from functools import reduce
 from typing import Final, Literal
 
 EntityType = Literal["client", "network", "user", "api_key", "route", "service", "all"]
@@ -99,13 +101,12 @@ def merge_runs(stored: Iterable[Finding], runs: Iterable[Finding]) -> list[Findi
 
     The result depends on the set of runs only, not on their order or on how they were cut.
     """
-    merged: list[Finding] = list(stored)
+    merged: dict[tuple[str, str, str], list[Finding]] = defaultdict(list)
+    for finding in stored:
+        merged[finding.key].append(finding)
     for run in runs:
-        apart: list[Finding] = []
-        for finding in merged:
-            if finding.touches(run):
-                run = finding.absorb(run)  # noqa: PLW2901
-            else:
-                apart.append(finding)
-        merged = [*apart, run]
-    return sorted(merged, key=lambda finding: (finding.first, finding.key))
+        touched = [finding for finding in merged[run.key] if finding.touches(run)]
+        apart = [finding for finding in merged[run.key] if not finding.touches(run)]
+        merged[run.key] = [*apart, reduce(Finding.absorb, touched, run)]
+    together = (finding for findings in merged.values() for finding in findings)
+    return sorted(together, key=lambda finding: (finding.first, finding.key))

@@ -9,7 +9,7 @@ from detectors.aggregate import KEY, PANE_SCHEMA, VALUE_SCHEMA, add_panes, add_v
 from detectors.evaluate import RUN_SCHEMA, suspects, violations
 from detectors.rules import Rule
 
-#: Entities (with their parts) kept per rule; past it the least suspect are forgotten.
+#: Entities (with their parts) kept per rule in closed panes; the least suspect leave first.
 ENTITY_CAP: Final = 1_000_000
 
 #: Rows that gather beside the main frame before they are folded into it.
@@ -118,10 +118,10 @@ class Table:
         """
         self.fold()
         settled = self.panes.filter(pl.col("pane") < self.closed)
-        excess = self.panes.select(*KEY).unique().height - self.entity_cap
+        totals = settled.group_by(*KEY).agg(pl.col("count").sum(), pl.col("last").max())
+        excess = totals.height - self.entity_cap
         if excess <= 0:
             return
-        totals = settled.group_by(*KEY).agg(pl.col("count").sum(), pl.col("last").max())
         leaving = totals.sort("count", "last", *KEY).head(excess).select(*KEY)
         keep = pl.col("pane") >= self.closed
         self.panes = pl.concat([settled.join(leaving, on=KEY, how="anti"), self.panes.filter(keep)])

@@ -1,0 +1,129 @@
+"""The contract of every rule: the same final findings however the stream is cut."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.catalogue import Catalogue, load_catalogue
+from detectors.kernel import RuleKernel
+from detectors.overrides import RuleOverride
+
+from .streams import LATENESS, START, event, expected_counts, frame, micros, only, run, traffic
+
+RULES = [rule.name for rule in load_catalogue().rules]
+
+
+def sensitive(catalogue: Catalogue) -> Catalogue:
+    """The same rules with limits that small streams reach."""
+    overrides = {
+        rule.name: RuleOverride(threshold=max(2, rule.threshold // 6)) for rule in catalogue.rules
+    }
+    return load_catalogue(overrides)
+
+
+SENSITIVE = sensitive(load_catalogue())
+
+
+def alone(name: str) -> Catalogue:
+    return Catalogue((SENSITIVE.rule(name),), "test")
+
+
+def cut(events: list[dict[str, Any]], points: list[int]) -> list[pl.DataFrame]:
+    edges = [0, *sorted({point % (len(events) + 1) for point in points}), len(events)]
+    return [frame(events[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+
+
+@pytest.mark.parametrize("name", RULES)
+@settings(max_examples=25, deadline=None)
+@given(events=traffic())
+def test_the_kernel_finds_what_the_definition_says(name: str, events: list[dict[str, Any]]) -> None:
+    catalogue = alone(name)
+    expected = expected_counts(catalogue.rules[0], frame(events))
+    found = run(catalogue, [frame(events)])
+    greatest: dict[str, int] = {}
+    for (_, _, client), _, _, value, _ in found:
+        greatest[client] = max(greatest.get(client, 0), value)
+    assert greatest == {client: value for client, (value, _, _) in expected.items()}
+    for client, (_, first, last) in expected.items():
+        spans = [(f, l) for (_, _, c), f, l, _, _ in found if c == client]
+        assert (min(f for f, _ in spans), max(l for _, l in spans)) == (first, last)
+
+
+@settings(max_examples=40, deadline=None)
+@given(events=traffic(), points=st.lists(st.integers(0, 10_000), max_size=30), data=st.data())
+def test_cuts_and_restores_change_nothing(
+    events: list[dict[str, Any]], points: list[int], data: st.DataObject
+) -> None:
+    whole = run(SENSITIVE, [frame(events)])
+    batches = cut(events, points)
+    restored = data.draw(st.frozensets(st.integers(0, len(batches) - 1), max_size=3))
+    assert run(SENSITIVE, batches, restore_after=restored) == whole
+
+
+@settings(max_examples=8, deadline=None)
+@given(events=traffic())
+def test_single_lines_change_nothing(events: list[dict[str, Any]]) -> None:
+    assert run(SENSITIVE, [frame([e]) for e in events]) == run(SENSITIVE, [frame(events)])
+
+
+@settings(max_examples=40, deadline=None)
+@given(events=traffic(), seed=st.randoms(use_true_random=False), parts=st.integers(2, 5))
+def test_order_across_partitions_within_lateness_changes_nothing(
+    events: list[dict[str, Any]], seed: Any, parts: int
+) -> None:
+    """Events of several partitions may mix in any order that no watermark forbids."""
+    partitions = [events[n::parts] for n in range(parts)]
+    mixed: list[pl.DataFrame] = []
+    watermarks: list[int | None] = []
+    newest: dict[int, int] = {}
+    while any(partitions):
+        number = seed.choice([n for n, left in enumerate(partitions) if left])
+        size = seed.randint(1, 9)
+        batch, partitions[number] = partitions[number][:size], partitions[number][size:]
+        newest[number] = max(micros(e["effective_time"]) for e in batch)
+        waiting = [newest.get(n) for n, left in enumerate(partitions) if left]
+        least = [w for w in waiting if w is not None]
+        done = None if None in waiting else min(least, default=max(newest.values()))
+        mixed.append(frame(batch))
+        watermarks.append(None if done is None else done - LATENESS)
+    assert run(SENSITIVE, mixed, watermarks) == run(SENSITIVE, [frame(events)])
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_kernel_without_events_finds_nothing(name: str) -> None:
+    assert run(only(name), [frame([])], [None]) == []
+
+
+def test_state_stays_within_its_cap() -> None:
+    catalogue = only("request_rate")
+    kernel = RuleKernel(catalogue, entity_cap=50)
+    crowd = [
+        event(n / 10, client_ip=f"10.0.{n // 250}.{n % 250}", position=n) for n in range(2_000)
+    ]
+    for start in range(0, len(crowd), 100):
+        batch = frame(crowd[start : start + 100])
+        kernel.process(batch, micros(START) + (start + 100) * 100_000 - LATENESS)
+    held = kernel.snapshot().panes.filter(pl.col("pane") < micros(START) + 190_000_000)
+    assert held.select("entity").n_unique() <= 50
+    assert kernel.evicted["request_rate"] > 1_000
+
+
+def test_the_busiest_survives_eviction() -> None:
+    catalogue = only("request_rate")
+    kernel = RuleKernel(catalogue, entity_cap=20)
+    found = []
+    for second in range(60):
+        rows = [event(second + n / 20, client_ip="198.51.100.9") for n in range(15)]
+        rows += [event(second, client_ip=f"10.1.{second}.{n}") for n in range(40)]
+        found += kernel.process(frame(rows), micros(START) + second * 1_000_000 - LATENESS)
+    found += kernel.finish()
+    assert {f.entity for f in found} == {"198.51.100.9"}
+
+
+def test_events_moved_by_more_than_a_minute_count_only_without_a_window(tmp_path: Path) -> None:
+    rows = [event(n / 2, status=401, windowed=False) for n in range(60)]
+    assert run(only("auth_failure_burst"), [frame(rows)]) == []
