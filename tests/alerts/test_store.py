@@ -38,7 +38,7 @@ def finding(
     last: float,
     detector: str = "recon",
     entity: str = "203.0.113.7",
-    **changes: Any,  # noqa: ANN401
+    **changes: Any,
 ) -> Finding:
     values: dict[str, Any] = {
         "detector": detector,
@@ -172,7 +172,7 @@ def test_a_pause_inside_one_call_counts_as_it_would_live(engine: Engine) -> None
     assert kinds(transitions) == ["opened", "calm:1", "returned:1"]
 
 
-def set_state(engine: Engine, **values: Any) -> None:  # noqa: ANN401
+def set_state(engine: Engine, **values: Any) -> None:
     with engine.begin() as connection:
         connection.execute(update(IncidentRow).values(values))
 

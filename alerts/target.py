@@ -1,0 +1,49 @@
+"""Where messages go: one Apprise address under a name."""
+
+from dataclasses import dataclass
+
+from apprise import Apprise, AppriseAsset, PersistentStoreMode
+from pydantic import SecretStr
+
+from detectors.findings import Level
+
+#: Longest time in seconds that one delivery may take.
+_DELIVERY_SECONDS = 30.0
+
+
+class TargetError(ValueError):
+    """A target cannot be used; the message names it, never its address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A receiver of messages about incidents of `min_level` and above.
+
+    `url` is an Apprise address and secret: most hold a password or a token.
+    """
+
+    name: str
+    url: SecretStr
+    min_level: Level = Level.INFORMATIONAL
+
+
+def service_of(target: Target) -> Apprise:
+    """Return Apprise set up for the target alone. Raises TargetError."""
+    asset = AppriseAsset(
+        app_id="Vedette",
+        app_desc="Vedette",
+        app_url="",
+        async_mode=False,
+        interpret_emojis=False,
+        interpret_escapes=False,
+        storage_mode=PersistentStoreMode.MEMORY,
+        service_timeout=_DELIVERY_SECONDS,
+        allow_templates=False,
+    )
+    service = Apprise(asset=asset)
+    if not service.add(target.url.get_secret_value()):
+        raise TargetError(
+            f"target {target.name}: its address is not one that Apprise knows; see"
+            " https://appriseit.com/services/ for how to write it"
+        )
+    return service
