@@ -26,6 +26,10 @@ import fcntl, os, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execvp(sys.argv[1], sys.argv[1:])
 """
+# The tests may run under make themselves, which tells a make below it so.
+ENVIRONMENT = {
+    name: text for name, text in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))
+}
 
 
 @pytest.fixture
@@ -62,7 +66,9 @@ def lines(terminal: int) -> Iterator[str]:
 
 def test_make_alone_lists_every_target() -> None:
     shown = subprocess.run(
-        ["make", "--no-print-directory", "-C", str(ROOT)],
+        ["make"],
+        cwd=ROOT,
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=30,
@@ -77,6 +83,7 @@ def test_ctrl_c_stops_the_service_and_make_is_content(checkout: Path) -> None:
     make = subprocess.Popen(
         [sys.executable, "-c", TAKE_TERMINAL, "make", "run", "ARGS=--for 30s"],
         cwd=checkout,
+        env=ENVIRONMENT,
         stdin=keyboard,
         stdout=keyboard,
         stderr=keyboard,
@@ -96,6 +103,7 @@ def test_a_terminated_make_takes_the_service_along(checkout: Path) -> None:
     make = subprocess.Popen(
         ["make", "run"],
         cwd=checkout,
+        env=ENVIRONMENT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
