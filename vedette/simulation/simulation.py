@@ -60,6 +60,7 @@ def simulate(
     last = microseconds(start + duration)
     clients = _clients(seed)
     placed = dict(placement or {})
+    choose_scenarios(list(placed))
     parts = [ordinary_events(seed, first, last, requests_per_second)]
     truth: list[Truth] = []
     for scenario in chosen:
