@@ -1,0 +1,13 @@
+"""HTTP: questions about incidents, answered to key holders.
+
+application  puts the parts together
+access       keys and roles; every route under /api/v1 asks for one
+incidents    list and detail
+answers      what answers hold
+status       alive and ready
+health       what readiness reports
+problems     errors as problem+json, without internals
+middleware   request ids, security headers, length limits
+services     what the routes work with
+server       uvicorn in a thread, on loopback unless told otherwise
+"""

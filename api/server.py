@@ -1,0 +1,141 @@
+"""uvicorn in a thread: on loopback, unless something in front of it makes it safe."""
+
+import ipaddress
+import socket
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+
+#: Seconds that requests in flight get when the server stops.
+_GRACE_SECONDS: Final = 5
+
+#: Seconds that the server may take to begin.
+_START_SECONDS: Final = 10.0
+
+
+class ServerError(Exception):
+    """The API cannot be served there; the message says what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """A certificate with its chain, and its key; PEM files."""
+
+    certificate: Path
+    key: Path
+
+
+class ApiServer:
+    """A server that runs; `stop` ends it."""
+
+    def __init__(self, server: uvicorn.Server, listener: socket.socket, url: str) -> None:
+        self.url = url
+        self.port: int = listener.getsockname()[1]
+        self._server = server
+        self._listener = listener
+        self._thread = threading.Thread(
+            target=server.run, args=([listener],), name="api", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to answer; returns when requests are taken. Raises ServerError."""
+        self._thread.start()
+        pause = threading.Event()
+        for _ in range(int(_START_SECONDS / 0.01)):
+            if self._server.started:
+                return
+            if not self._thread.is_alive():
+                break
+            pause.wait(0.01)
+        self.stop()
+        raise ServerError("the API server did not start; its log says why")
+
+    def stop(self) -> None:
+        """End requests in flight within a few seconds, and close the port."""
+        self._server.should_exit = True
+        self._thread.join(_GRACE_SECONDS + 5)
+        self._listener.close()
+
+
+def serve(
+    app: FastAPI,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    *,
+    behind_proxy: bool = False,
+    tls: Tls | None = None,
+) -> ApiServer:
+    """Serve the API in a thread and return the running server.
+
+    Port 0 takes a free one; `port` and `url` of the result are the real ones. Raises ServerError
+    for a public address without TLS or a proxy, and for one that cannot be had.
+    """
+    if not (behind_proxy or tls or _is_loopback(host)):
+        raise ServerError(
+            f"api.host: {host} can be reached from other machines, and keys would travel in the"
+            " clear; give api.tls a certificate, set api.behind_proxy = true if a proxy ends TLS,"
+            " or keep 127.0.0.1"
+        )
+    config = uvicorn.Config(
+        app,
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=behind_proxy,
+        timeout_keep_alive=10,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        limit_concurrency=200,
+        ssl_certfile=tls.certificate if tls else None,
+        ssl_keyfile=str(tls.key) if tls else None,
+    )
+    if tls:
+        _check_tls(config)
+    listener = _listen(host, port)
+    shown = f"[{host}]" if ":" in host else host
+    url = f"{'https' if tls else 'http'}://{shown}:{listener.getsockname()[1]}"
+    server = ApiServer(uvicorn.Server(config), listener, url)
+    server.start()
+    return server
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_tls(config: uvicorn.Config) -> None:
+    try:
+        config.load()
+    except OSError as error:  # ssl.SSLError is one
+        raise ServerError(f"api.tls: the certificate or key cannot be used ({error})") from error
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise ServerError(f"api.host: {host} is no address of this machine ({error})") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise ServerError(
+            f"api.port: cannot listen on {host} port {port} ({error.strerror}); another program"
+            " may hold it: choose another api.port, or 0 for any free one"
+        ) from error
+    return listener

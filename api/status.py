@@ -1,0 +1,49 @@
+"""/healthz and /readyz: for probes, without a key."""
+
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.access import PresentedKey
+from api.problems import problem
+from api.services import Services, WithServices
+
+router = APIRouter(tags=["status"])
+
+_log = structlog.get_logger(__name__)
+
+
+@router.get("/healthz")
+def alive() -> dict[str, str]:
+    """Say that the process answers."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", response_model=None, responses={503: {"description": "Not ready"}})
+def ready(request: Request, services: WithServices, key: PresentedKey) -> Response | dict[str, Any]:
+    """Say whether the database answers and the worker works; details to key holders only."""
+    database = _database_answers(services)
+    report = services.health()
+    details = {"database": database, **report.details} if key is not None else {}
+    if database and report.healthy:
+        return {"status": "ready", **({"details": details} if details else {})}
+    return problem(
+        request,
+        503,
+        "not ready",
+        {"Retry-After": "5"},
+        **({"details": details} if details else {}),
+    )
+
+
+def _database_answers(services: Services) -> bool:
+    try:
+        with services.engine.connect() as connection:
+            connection.execute(text("select 1"))
+    except SQLAlchemyError as error:
+        _log.warning("database unavailable", error=type(error).__name__)
+        return False
+    return True
