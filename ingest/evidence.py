@@ -1,0 +1,144 @@
+"""Evidence: a few events as one masked line each, built from structured fields only."""
+
+import hashlib
+import re
+from typing import Any, Final
+
+import polars as pl
+
+from ingest.events import UTC_TIME
+from ingest.masking import MASK, mask_series, printable
+
+EVIDENCE_SCHEMA: Final = pl.Schema(
+    {
+        "time": UTC_TIME,
+        "partition": pl.String(),
+        "position": pl.Int64(),
+        "text": pl.String(),
+        "path": pl.String(),
+        "status": pl.Int64(),
+    }
+)
+
+PATH_LIMIT: Final = 120
+QUERY_KEYS: Final = 8
+
+METHODS: Final = frozenset(
+    "GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH PROPFIND PROPPATCH MKCOL COPY MOVE LOCK "
+    "UNLOCK REPORT SEARCH QUERY PURGE TRACK DEBUG".split()
+)
+
+#: Product families of user agents, the most telling first.
+FAMILIES: Final = tuple(
+    (name, re.compile(pattern, re.IGNORECASE))
+    for name, pattern in (
+        ("sqlmap", "sqlmap"),
+        ("nikto", "nikto"),
+        ("nuclei", "nuclei"),
+        ("nmap", "nmap"),
+        ("masscan", "masscan"),
+        ("zgrab", "zgrab"),
+        ("gobuster", "gobuster"),
+        ("ffuf", "fuzz faster|ffuf"),
+        ("wpscan", "wpscan"),
+        ("hydra", "hydra"),
+        ("Googlebot", "googlebot"),
+        ("bingbot", "bingbot"),
+        ("YandexBot", "yandex"),
+        ("Baiduspider", "baidu"),
+        ("AhrefsBot", "ahrefs"),
+        ("Uptime-Kuma", "uptime-kuma"),
+        ("kube-probe", "kube-probe"),
+        ("Prometheus", "prometheus"),
+        ("python-requests", "python-requests"),
+        ("python", r"python|aiohttp|httpx"),
+        ("Go-http-client", "go-http-client"),
+        ("curl", r"\bcurl/|^curl"),
+        ("Wget", "wget"),
+        ("okhttp", "okhttp"),
+        ("axios", "axios"),
+        ("node", r"node-fetch|undici|\bnode\b"),
+        ("Java", r"\bjava/|apache-httpclient"),
+        ("PostmanRuntime", "postmanruntime"),
+        ("Dalvik", "dalvik"),
+        ("Edge", r"\bedg(?:e|a|ios)?/"),
+        ("Opera", r"\bopr/|opera"),
+        ("Firefox", r"firefox/|fxios"),
+        ("Chrome", r"chrom(?:e|ium)/|crios"),
+        ("Safari", r"safari/"),
+        ("Internet Explorer", r"msie |trident/"),
+    )
+)
+
+_SIMPLE_KEY: Final = re.compile(r"[a-z][a-z_.-]{0,23}", re.IGNORECASE)
+
+
+def evidence_columns(events: pl.DataFrame) -> pl.DataFrame:
+    """Render a few events as a frame of EVIDENCE_SCHEMA, in their order.
+
+    `events` has the columns of EVENT_SCHEMA. `text` shows method, masked path, the query's key
+    names, status, bytes and the user agent's product family; never user, referrer, host or raw
+    text. For an unreadable request it shows its length and the start of its SHA-256.
+    """
+    paths = safe_paths(events["path"])
+    texts = [
+        _text(row, path) for row, path in zip(events.iter_rows(named=True), paths, strict=True)
+    ]
+    frame = events.select(
+        "partition", "position", "status", time="timestamp", text=pl.Series(texts, dtype=pl.String)
+    )
+    return frame.with_columns(path=paths).select(EVIDENCE_SCHEMA.names()).cast(EVIDENCE_SCHEMA)  # type: ignore[arg-type]
+
+
+def safe_paths(paths: pl.Series) -> pl.Series:
+    """Return paths masked, printable, and cut at 120 characters; null stays null."""
+    masked = mask_series(paths)
+    shown = [None if path is None else _cut(printable(path)) for path in masked.to_list()]
+    return pl.Series("path", shown, dtype=pl.String)
+
+
+def user_agent_family(user_agent: str | None) -> str | None:
+    """Return the product family of a user agent, "other" if it is none of FAMILIES."""
+    if user_agent is None:
+        return None
+    for name, pattern in FAMILIES:
+        if pattern.search(user_agent):
+            return name
+    return "other"
+
+
+def query_keys(query: str) -> str:
+    """Return the query's key names with every value as `***`; odd keys are masked, too."""
+    pairs = query.split("&", QUERY_KEYS)
+    shown = []
+    for pair in pairs[:QUERY_KEYS]:
+        key = pair.partition("=")[0]
+        name = key if "=" in pair and _SIMPLE_KEY.fullmatch(key) else MASK
+        shown.append(f"{name}={MASK}")
+    return "&".join(shown) + ("&..." if len(pairs) > QUERY_KEYS else "")
+
+
+def _text(row: dict[str, Any], path: str | None) -> str:
+    parts = []
+    if row["request_raw"] is not None:
+        raw = str(row["request_raw"]).encode()
+        digest = hashlib.sha256(raw).hexdigest()[:8]
+        parts.append(f"unreadable request, {len(raw)} bytes, sha256 {digest}")
+    elif path is None:
+        parts.append("no request")
+    else:
+        method = row["method"] if row["method"] in METHODS else "OTHER"
+        query = "" if row["query"] is None else f"?{query_keys(row['query'])}"
+        parts.append(f"{method} {path}{query}")
+    if row["status"] is not None:
+        parts.append(str(row["status"]))
+    if row["response_bytes"] is not None:
+        parts.append(f"{row['response_bytes']} B")
+    family = user_agent_family(row["user_agent"])
+    if family is not None:
+        parts.append(f'"{family}"')
+    return " ".join(parts)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= PATH_LIMIT else text[: PATH_LIMIT - 3] + "..."
