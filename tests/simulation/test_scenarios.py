@@ -182,7 +182,7 @@ def test_truth_agrees_with_the_events_and_survives_the_file(
         assert truth.entity_type == "client"
         assert bool(truth.detectors) == (truth.kind == "attack")
     assert {truth.detectors[0] for truth in hour.truth if truth.detectors} == {
-        "auth_failure_burst", "login_burst_fast", "missing_path_scan", "endpoint_scan",
+        "auth_failure_burst", "login_burst", "missing_path_scan", "endpoint_scan",
         "request_rate", "malformed_requests", "sensitive_files",
     }  # fmt: skip
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -13,6 +14,9 @@ from ingest.events import EVENT_SCHEMA
 from vedette.simulation import Simulation, all_scenarios, simulate, write
 from vedette.simulation.events import SIMULATED_SCHEMA
 from vedette.simulation.render import Format
+from vedette.simulation.routes import route_table
+from vedette.simulation.sessions import Requests
+from vedette.simulation.traffic import answers
 
 START = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
 SHORT = timedelta(minutes=6)
@@ -169,3 +173,13 @@ def test_every_scenario_stands_in_the_documentation() -> None:
     page = Path(__file__).parents[2].joinpath("docs/simulator.md").read_text(encoding="utf-8")
     for scenario in all_scenarios():
         assert f"| `{scenario.name}` | {scenario.summary} |" in page
+
+
+def test_a_session_meets_a_refusal_only_a_few_times() -> None:
+    count = 40
+    nothing = np.zeros(count, dtype=np.int64)
+    for key, status, most in (("GET /favicon.ico", 404, 3), ("GET /healthz", 200, count)):
+        route = np.full(count, route_table().index[key])
+        requests = Requests(nothing, np.arange(count), route, nothing, nothing, nothing, nothing)
+        drawn = answers(np.random.default_rng(1), route_table(), requests)
+        assert (drawn == status).sum() == most

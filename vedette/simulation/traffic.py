@@ -47,7 +47,7 @@ def ordinary_events(seed: int, first: int, last: int, requests_per_second: float
     client = _callers(rng, population, len(begins), _scaled(_ROUND, requests_per_second))
     requests = draw_sessions(rng, population.kind[client])
     table = route_table()
-    status = _statuses(rng, table, requests)
+    status = answers(rng, table, requests)
     duration = draw_durations(rng, table.millis[requests.route], status)
     size = draw_sizes(rng, table.size[requests.route], status)
     times = (begins[requests.session] + requests.offset + duration) // 1_000 * 1_000
@@ -98,7 +98,8 @@ def _callers(
     return np.concatenate([np.zeros(0, dtype=np.int64), *rounds])[:sessions]
 
 
-def _statuses(rng: np.random.Generator, table: RouteTable, requests: Requests) -> IntArray:
+def answers(rng: np.random.Generator, table: RouteTable, requests: Requests) -> IntArray:
+    """Return the status of each request: its own if fixed, else by its route's mix and PATIENCE."""
     drawn = draw_statuses(rng, table, requests.route)
     status = np.where(requests.status > 0, requests.status, drawn)
     for code, most in PATIENCE.items():
