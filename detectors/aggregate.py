@@ -5,6 +5,7 @@ or cut into other batches, give the same frames. An existing engine could do thi
 machines and hand the frames on (PANE_SCHEMA and VALUE_SCHEMA are the interface).
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import polars as pl
@@ -86,20 +87,30 @@ def values(found: pl.LazyFrame) -> pl.LazyFrame:
     return found.select(*VALUE_SCHEMA).unique()
 
 
-def add_panes(stored: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
-    """Return both frames of PANE_SCHEMA as one."""
+def add_panes(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Return frames of PANE_SCHEMA as one, each entity, part and pane once."""
+    if not frames:
+        return pl.DataFrame(schema=PANE_SCHEMA)
     return (
-        pl.concat([stored, new])
+        pl.concat(frames)
         .group_by(*KEY, "pane")
         .agg(pl.col("count").sum(), pl.col("first").min(), pl.col("last").max())
     )
 
 
-def add_values(stored: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
-    """Return both frames of VALUE_SCHEMA as one, at most VALUES_PER_PANE a pane."""
-    both = pl.concat([stored, new]).unique()
-    if both.height <= VALUES_PER_PANE:
-        return both
-    crowded = pl.len().over(*KEY, "pane") > VALUES_PER_PANE
+def add_values(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Return frames of VALUE_SCHEMA as one, each value once, at most VALUES_PER_PANE a pane."""
+    if not frames:
+        return pl.DataFrame(schema=VALUE_SCHEMA)
+    return capped(pl.concat(frames).unique())
+
+
+def capped(distinct: pl.DataFrame) -> pl.DataFrame:
+    """Keep the smallest hashes where a pane has more than VALUES_PER_PANE distinct values."""
+    if distinct.height <= VALUES_PER_PANE:
+        return distinct
+    sizes = distinct.group_by(*KEY, "pane").len()
+    if sizes.filter(pl.col("len") > VALUES_PER_PANE).is_empty():
+        return distinct
     rank = pl.col("value").rank("ordinal").over(*KEY, "pane")
-    return both.filter(~crowded | (rank <= VALUES_PER_PANE))
+    return distinct.filter(rank <= VALUES_PER_PANE)

@@ -23,15 +23,6 @@ RUN_SCHEMA: Final = pl.Schema(
 )
 
 
-def suspects(rule: Rule, panes: pl.DataFrame, share: float = 1.0) -> pl.DataFrame:
-    """Return the keys that might violate: all their matches together reach the limit's share.
-
-    The sum over all stored panes bounds the sum, and the distinct values, of every window.
-    """
-    totals = panes.group_by(*KEY).agg(pl.col("count").sum())
-    return totals.filter(pl.col("count") >= rule.threshold * share).select(*KEY)
-
-
 def violations(rule: Rule, panes: pl.DataFrame, values: pl.DataFrame, since: int) -> pl.DataFrame:
     """Return the runs of violating panes among the panes that start at or after `since` (us).
 

@@ -12,7 +12,7 @@ from detectors.findings import EVIDENCE_LIMIT, Evidence
 ENTITY_LIMIT: Final = 2_000
 
 #: Entities of one rule that one batch may add evidence for.
-BATCH_LIMIT: Final = 200
+BATCH_LIMIT: Final = 100
 
 
 class Exhibits:

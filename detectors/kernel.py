@@ -19,7 +19,7 @@ from detectors.snapshot import Snapshot
 from detectors.table import ENTITY_CAP, Table
 
 #: Evidence is kept from this share of a limit on, so that a finding can show how it began.
-_EVIDENCE_SHARE: Final = 0.25
+_EVIDENCE_SHARE: Final = 0.5
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -64,10 +64,10 @@ class RuleKernel:
                 continue
             table = self._tables[rule.name]
             table.add(new_panes, new_values)
-            touched = new_panes.select(*KEY).unique()
-            self._keep_evidence(rule, table.suspects(touched, _EVIDENCE_SHARE), marked)
+            totals = table.totals(new_panes.select(*KEY).unique())
+            self._keep_evidence(rule, totals, marked)
             if rule.on_open_panes:
-                found += self._findings(rule, table.open_runs(touched))
+                found += self._findings(rule, table.open_runs(totals))
         return found
 
     def _mark(self, events: pl.DataFrame) -> tuple[pl.DataFrame, list[Rule]]:
@@ -97,8 +97,11 @@ class RuleKernel:
         frames = iter(pl.collect_all(plans))
         return [(next(frames), next(frames) if rule.needs_values else None) for rule in rules]
 
-    def _keep_evidence(self, rule: Rule, suspected: pl.DataFrame, marked: pl.DataFrame) -> None:
-        wanting = self._exhibits.wanting(rule.name, suspected["entity"])
+    def _keep_evidence(self, rule: Rule, totals: pl.DataFrame, marked: pl.DataFrame) -> None:
+        """Keep evidence of those who come near the limit, the nearest first."""
+        near = totals.filter(pl.col("count") >= rule.threshold * _EVIDENCE_SHARE)
+        ordered = near.sort("count", "entity", descending=[True, False])["entity"]
+        wanting = self._exhibits.wanting(rule.name, ordered)
         if not wanting:
             return
         entity = pl.lit("all") if rule.entity is None else pl.col(rule.entity)
@@ -142,16 +145,14 @@ class RuleKernel:
     def snapshot(self) -> Snapshot:
         """Return the state, from which `restore` goes on as if nothing had happened."""
         tables = self._tables.values()
-        for table in tables:
-            table.fold()
-        named = [(pl.lit(table.rule.name).alias("rule"), table) for table in tables]
+        rows = [(pl.lit(table.rule.name).alias("rule"), *table.rows()) for table in tables]
         return Snapshot(
             fingerprint=self._catalogue.fingerprint,
             closed={table.rule.name: table.closed for table in tables},
             signatures={table.rule.name: table.rule.signature for table in tables},
             evicted={table.rule.name: table.evicted for table in tables},
-            panes=pl.concat([t.panes.select(name, *PANE_SCHEMA) for name, t in named]),
-            values=pl.concat([t.values.select(name, *VALUE_SCHEMA) for name, t in named]),
+            panes=pl.concat([panes.select(name, *PANE_SCHEMA) for name, panes, _ in rows]),
+            values=pl.concat([values.select(name, *VALUE_SCHEMA) for name, _, values in rows]),
         )
 
     def restore(self, snapshot: Snapshot) -> list[str]:
@@ -165,8 +166,10 @@ class RuleKernel:
                 anew.append(name)
                 continue
             mine = pl.col("rule") == name
-            table.panes = snapshot.panes.filter(mine).select(*PANE_SCHEMA)
-            table.values = snapshot.values.filter(mine).select(*VALUE_SCHEMA)
+            table.replace(
+                snapshot.panes.filter(mine).select(*PANE_SCHEMA),
+                snapshot.values.filter(mine).select(*VALUE_SCHEMA),
+            )
             table.closed = snapshot.closed[name]
             table.evicted = snapshot.evicted[name]
         return anew

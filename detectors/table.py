@@ -6,67 +6,88 @@ from typing import Final
 import polars as pl
 
 from detectors.aggregate import KEY, PANE_SCHEMA, VALUE_SCHEMA, add_panes, add_values
-from detectors.evaluate import RUN_SCHEMA, suspects, violations
+from detectors.evaluate import RUN_SCHEMA, violations
 from detectors.rules import Rule
 
 #: Entities (with their parts) kept per rule in closed panes; the least suspect leave first.
 ENTITY_CAP: Final = 1_000_000
 
-#: Rows that gather beside the main frame before they are folded into it.
-_FOLD_ROWS: Final = 20_000
+#: Segments after which the newest are merged when they are of like size.
+_SEGMENTS: Final = 8
 
 _BEGINNING: Final = -(2**62)
 _END: Final = 2**62
 
 
-def _no_panes() -> pl.DataFrame:
-    return pl.DataFrame(schema=PANE_SCHEMA)
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Aggregates of some batches: PANE_SCHEMA, VALUE_SCHEMA, and the start of the newest pane."""
 
+    panes: pl.DataFrame
+    values: pl.DataFrame
+    newest: int
 
-def _no_values() -> pl.DataFrame:
-    return pl.DataFrame(schema=VALUE_SCHEMA)
+    @classmethod
+    def of(cls, panes: pl.DataFrame, values: pl.DataFrame | None) -> "Segment":
+        """Return the segment of a batch's aggregates; a rule without values has None."""
+        newest = panes["pane"].max()
+        kept = pl.DataFrame(schema=VALUE_SCHEMA) if values is None else values
+        return cls(panes, kept, newest if isinstance(newest, int) else _BEGINNING)
+
+    def merged(self, other: "Segment", horizon: int) -> "Segment":
+        """Return both as one, without the panes before the horizon."""
+        recent = pl.col("pane") >= horizon
+        return Segment(
+            add_panes([self.panes.filter(recent), other.panes.filter(recent)]),
+            add_values([self.values.filter(recent), other.values.filter(recent)]),
+            max(self.newest, other.newest),
+        )
 
 
 @dataclass(slots=True)
 class Table:
-    """Pane aggregates of one rule, and up to where its panes are closed.
+    """Pane aggregates of one rule in segments, and up to where its panes are closed.
 
-    New aggregates gather in small frames and are folded into the main ones now and then, so
-    that a batch costs what it brings, not what is stored. `closed` is in microseconds: panes
-    that start before it are closed.
+    A batch adds a segment; segments of like size are merged now and then and whole ones dropped
+    once no window can need them, so that a batch costs what it brings, not what is stored.
+    `closed` is in microseconds: panes that start before it are closed.
     """
 
     rule: Rule
-    panes: pl.DataFrame = field(default_factory=_no_panes)
-    values: pl.DataFrame = field(default_factory=_no_values)
+    entity_cap: int = ENTITY_CAP
     closed: int = _BEGINNING
     evicted: int = 0
-    entity_cap: int = ENTITY_CAP
-    _new_panes: pl.DataFrame = field(default_factory=_no_panes)
-    _new_values: pl.DataFrame = field(default_factory=_no_values)
-    _forgotten: int = _BEGINNING
+    segments: list[Segment] = field(default_factory=list)
 
     def add(self, panes: pl.DataFrame, values: pl.DataFrame | None) -> None:
         """Take in a batch's aggregates."""
-        self._new_panes = add_panes(self._new_panes, panes)
-        if values is not None:
-            self._new_values = add_values(self._new_values, values)
-        if self._new_panes.height > max(_FOLD_ROWS, self.panes.height // 2):
-            self.fold()
+        self.segments.append(Segment.of(panes, values))
+        while len(self.segments) > _SEGMENTS and self._alike():
+            newer, older = self.segments.pop(), self.segments.pop()
+            self.segments.append(older.merged(newer, self._horizon))
 
-    def fold(self) -> None:
-        """Bring everything into the main frames."""
-        self.panes = add_panes(self.panes, self._new_panes)
-        self.values = add_values(self.values, self._new_values)
-        self._new_panes, self._new_values = _no_panes(), _no_values()
+    def _alike(self) -> bool:
+        return self.segments[-1].panes.height * 2 >= self.segments[-2].panes.height
 
-    def suspects(self, keys: pl.DataFrame, share: float) -> pl.DataFrame:
-        """Return those of the keys (entity, part) whose matches reach a share of the limit."""
-        return suspects(self.rule, self._of(keys, self.panes, self._new_panes), share)
+    @property
+    def _horizon(self) -> int:
+        """Panes before this are in no window that can still matter."""
+        return self.closed - self.rule.panes.span
 
-    def open_runs(self, keys: pl.DataFrame) -> pl.DataFrame:
-        """Return the violating runs of the keys on panes that are not closed yet."""
-        return self._runs(keys, self.closed, _END)
+    def totals(self, keys: pl.DataFrame | None = None) -> pl.DataFrame:
+        """Return entity, part and `count`: all stored matches of the keys (None: of all).
+
+        It bounds the sum, and the distinct values, of every window from above.
+        """
+        frames = [segment.panes for segment in self.segments]
+        if keys is not None:
+            frames = [frame.join(keys, on=KEY, how="semi") for frame in frames]
+        stored = pl.concat(frames) if frames else pl.DataFrame(schema=PANE_SCHEMA)
+        return stored.group_by(*KEY).agg(pl.col("count").sum())
+
+    def open_runs(self, totals: pl.DataFrame) -> pl.DataFrame:
+        """Return the violating runs of the keys in `totals` on panes that are not closed yet."""
+        return self._runs(totals, self.closed, _END)
 
     def close(self, watermark: int | None) -> pl.DataFrame:
         """Close the panes that end at or before the watermark (us); None closes them all.
@@ -78,55 +99,51 @@ class Table:
         if until <= self.closed:
             return pl.DataFrame(schema=RUN_SCHEMA)
         since, self.closed = self.closed, until
-        closing = pl.col("pane").is_between(since, until, closed="left")
         found = pl.DataFrame(schema=RUN_SCHEMA)
         if not self.rule.on_open_panes:
-            ready = [frame.filter(closing).select(*KEY) for frame in (self.panes, self._new_panes)]
-            found = self._runs(pl.concat(ready).unique(), since, until)
-        self._forget()
+            found = self._runs(self.totals(), since, until)
+        self.segments = [s for s in self.segments if s.newest >= self._horizon]
+        if sum(segment.panes.height for segment in self.segments) > self.entity_cap:
+            self._evict()
         return found
 
-    def _runs(self, keys: pl.DataFrame, since: int, until: int) -> pl.DataFrame:
-        """Return the runs of the keys on the panes from `since` up to `until`."""
-        panes = self._of(keys, self.panes, self._new_panes).filter(pl.col("pane") < until)
-        suspected = suspects(self.rule, panes)
+    def _runs(self, totals: pl.DataFrame, since: int, until: int) -> pl.DataFrame:
+        """Return the runs on the panes from `since` up to `until`, of keys that may have any."""
+        suspected = totals.filter(pl.col("count") >= self.rule.threshold)
         if suspected.is_empty():
             return pl.DataFrame(schema=RUN_SCHEMA)
-        summed = add_panes(_no_panes(), panes.join(suspected, on=KEY, how="semi"))
-        values = self._of(suspected, self.values, self._new_values).filter(pl.col("pane") < until)
-        return violations(self.rule, summed, values.unique(), since)
+        panes, values = self.rows(suspected)
+        before = pl.col("pane") < until
+        return violations(self.rule, panes.filter(before), values.filter(before), since)
 
-    @staticmethod
-    def _of(keys: pl.DataFrame, *frames: pl.DataFrame) -> pl.DataFrame:
-        return pl.concat([frame.join(keys, on=KEY, how="semi") for frame in frames])
+    def rows(self, keys: pl.DataFrame | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Return panes and values of the keys (None: of all), each row once."""
+        panes = [segment.panes for segment in self.segments]
+        values = [segment.values for segment in self.segments]
+        if keys is not None:
+            panes = [frame.join(keys, on=KEY, how="semi") for frame in panes]
+            values = [frame.join(keys, on=KEY, how="semi") for frame in values]
+        return add_panes(panes), add_values(values)
 
-    def _forget(self) -> None:
-        """Drop panes that no window from here on can hold, and entities over the cap."""
-        horizon = self.closed - self.rule.panes.span
-        if horizon - self._forgotten > self.rule.panes.span // 4:
-            self.fold()
-            self.panes = self.panes.filter(pl.col("pane") >= horizon)
-            self.values = self.values.filter(pl.col("pane") >= horizon)
-            self._forgotten = horizon
-        if self.panes.height + self._new_panes.height > self.entity_cap:
-            self._evict()
+    def replace(self, panes: pl.DataFrame, values: pl.DataFrame) -> None:
+        """Hold these rows and no others."""
+        self.segments = [Segment.of(panes, values)] if not panes.is_empty() else []
 
     def _evict(self) -> None:
         """Forget closed panes of the least suspect entities, in a total order, and count them.
 
         Order: fewest matches (the lowest share of the limit), then oldest, then key.
         """
-        self.fold()
-        settled = self.panes.filter(pl.col("pane") < self.closed)
+        panes, values = self.rows()
+        open_pane = pl.col("pane") >= self.closed
+        settled = panes.filter(~open_pane)
         totals = settled.group_by(*KEY).agg(pl.col("count").sum(), pl.col("last").max())
         excess = totals.height - self.entity_cap
-        if excess <= 0:
-            return
-        leaving = totals.sort("count", "last", *KEY).head(excess).select(*KEY)
-        keep = pl.col("pane") >= self.closed
-        self.panes = pl.concat([settled.join(leaving, on=KEY, how="anti"), self.panes.filter(keep)])
-        settled_values = self.values.filter(~keep)
-        self.values = pl.concat(
-            [settled_values.join(leaving, on=KEY, how="anti"), self.values.filter(keep)]
-        )
-        self.evicted += leaving.height
+        if excess > 0:
+            leaving = totals.sort("count", "last", *KEY).head(excess).select(*KEY)
+            stay = settled.join(leaving, on=KEY, how="anti")
+            panes = pl.concat([stay, panes.filter(open_pane)])
+            left = values.filter(~open_pane).join(leaving, on=KEY, how="anti")
+            values = pl.concat([left, values.filter(open_pane)])
+            self.evicted += excess
+        self.replace(panes, values)
