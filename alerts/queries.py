@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, exists, select
 
 from alerts.models import EvidenceRow, FindingRow, IncidentRow, TimelineRow, table_of
 from alerts.rows import stored_evidence, stored_finding, stored_view
+from alerts.safety import safe_name
 from alerts.times import iso
 from alerts.views import IncidentView, json_ready
 from detectors.findings import Evidence, Finding, Level, Mode
@@ -150,7 +151,7 @@ def _conditions(wanted: IncidentFilter) -> list[ColumnElement[bool]]:
     for column, value in (
         (IncidentRow.status, wanted.status),
         (IncidentRow.entity_type, wanted.entity_type),
-        (IncidentRow.entity, wanted.entity),
+        (IncidentRow.entity, None if wanted.entity is None else safe_name(wanted.entity)),
         (IncidentRow.mode, None if wanted.mode == "any" else wanted.mode),
     ):
         if value is not None:

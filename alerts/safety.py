@@ -4,9 +4,8 @@ import hashlib
 from dataclasses import replace
 from typing import Final
 
-from ingest.masking import printable
-
 from detectors.findings import Evidence, Finding
+from ingest.masking import printable
 
 #: Characters of an entity's name; a longer one ends in a digest of the whole.
 ENTITY_LIMIT: Final = 512
@@ -17,11 +16,16 @@ TEXT_LIMIT: Final = 2_000
 
 def safe_finding(finding: Finding) -> Finding:
     """Return the finding with printable text of bounded length; the same if it is so already."""
-    entity = bounded(printable(finding.entity), ENTITY_LIMIT)
+    entity = safe_name(finding.entity)
     evidence = tuple(_safe_evidence(item) for item in finding.evidence)
     if entity == finding.entity and evidence == finding.evidence:
         return finding
     return replace(finding, entity=entity, evidence=evidence)
+
+
+def safe_name(entity: str) -> str:
+    """Return an entity's name as it is stored."""
+    return bounded(printable(entity), ENTITY_LIMIT)
 
 
 def bounded(text: str, limit: int) -> str:

@@ -1,0 +1,61 @@
+"""The server on a real socket."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from alerts.database import open_database
+from api.application import create_api
+from api.health import HealthReport
+from api.server import ServerError, Tls, serve
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[FastAPI]:
+    engine = open_database(f"sqlite:///{tmp_path / 'v.db'}")
+    yield create_api(engine, tmp_path / "secret", health=lambda: HealthReport(healthy=True))
+    engine.dispose()
+
+
+def test_it_answers_on_a_free_port_and_stops(app: FastAPI) -> None:
+    server = serve(app, "127.0.0.1", 0)
+    try:
+        assert server.port > 0
+        assert server.url == f"http://127.0.0.1:{server.port}"
+        answer = httpx.get(f"{server.url}/healthz", trust_env=False)
+        assert (answer.status_code, answer.json()) == (200, {"status": "alive"})
+        assert "server" not in answer.headers
+        assert httpx.get(f"{server.url}/api/v1/incidents", trust_env=False).status_code == 401
+    finally:
+        server.stop()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{server.url}/healthz", trust_env=False)
+
+
+def test_a_taken_port_is_said(app: FastAPI) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        with pytest.raises(ServerError, match=r"another program may hold it: choose another"):
+            serve(app, "127.0.0.1", holder.getsockname()[1])
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
+def test_a_public_address_is_refused(app: FastAPI, host: str) -> None:
+    with pytest.raises(ServerError, match="behind_proxy = true"):
+        serve(app, host, 0)
+
+
+def test_an_address_of_another_machine_is_said(app: FastAPI) -> None:
+    with pytest.raises(ServerError, match=r"cannot listen on 192\.0\.2\.1"):
+        serve(app, "192.0.2.1", 0, behind_proxy=True)
+
+
+def test_a_bad_certificate_is_said(app: FastAPI, tmp_path: Path) -> None:
+    (tmp_path / "c.pem").write_text("no certificate")
+    with pytest.raises(ServerError, match=r"api\.tls: the certificate"):
+        serve(app, "0.0.0.0", 0, tls=Tls(tmp_path / "c.pem", tmp_path / "c.pem"))
