@@ -15,7 +15,7 @@ from pathlib import Path
 
 os.environ["POLARS_MAX_THREADS"] = "1"  # before the import: the pool is made then
 
-import polars as pl  # noqa: E402
+import polars as pl
 
 CHUNK = 8 << 20
 LINE = (

@@ -10,7 +10,7 @@ normalising  from lines to events (`events` has their columns)
 effective    the time rules: late and wild records, ticks, watermarks
 partitions   a partition while it is read
 reader       whole logs once, merged by event time: LogReader
-follow       logs that grow: LogFollower
+follow       logs that grow: LogFollower, over the `tails` of each log
 normalised   events and rejects in order of lines, masked, to print
 quarantine   counts of what could not be read
 masking      the one place that makes log text safe to keep or show; `evidence` builds on it

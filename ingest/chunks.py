@@ -144,7 +144,7 @@ def cut_lines(blocks: Iterator[bytes], base: int) -> Iterator[tuple[Chunk, int]]
             rest, skipped = rest[end + 1 :], 0
         cut = rest.rfind(b"\n") + 1
         if cut:
-            data = carry + rest[:cut] if carry else rest[:cut]
+            data = b"".join((carry, memoryview(rest)[:cut]))
             carry = rest[cut:]
             yield Chunk(base, data, tuple(too_long)), len(data)
             base += len(data)

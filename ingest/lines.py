@@ -14,6 +14,8 @@ Flags = NDArray[np.bool_]
 #: Longer lines (in bytes, without the line end) are counted and never parsed.
 LINE_LIMIT: Final = 64 * 1024
 
+LAST_ASCII: Final = 127
+
 _NEWLINE: Final = 10
 _BLANKS: Final = np.array([9, 11, 12, 13, 32], dtype=np.uint8)
 
@@ -61,7 +63,7 @@ class Lines:
 
     def blank(self) -> Flags:
         """Mark lines that are empty or only blanks."""
-        flags = self.lengths == 0
+        flags: Flags = self.lengths == 0
         first = self.codes[np.minimum(self.starts, max(len(self.data) - 1, 0))]
         for index in np.flatnonzero(~flags & np.isin(first, _BLANKS)):
             flags[index] = not self[int(index)].strip()

@@ -61,8 +61,7 @@ _EMAIL: Final = (
 )
 #: Addresses of offices, not of people; crawlers name them in their user agent.
 _OFFICES: Final = frozenset(
-    "abuse bot bots contact crawler help info noc noreply postmaster robot search spider support "
-    "webmaster".split()
+    ["abuse", "bot", "bots", "contact", "crawler", "help", "info", "noc", "noreply", "postmaster", "robot", "search", "spider", "support", "webmaster"]
 )
 _WORD: Final = r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?"
 _LONG_WORD: Final = r"[A-Za-z0-9_-]{16}"

@@ -10,7 +10,7 @@ import polars as pl
 from ingest.chunks import Chunk
 from ingest.events import EVENT_SCHEMA
 from ingest.formats import Format
-from ingest.lines import Ints, Lines
+from ingest.lines import LAST_ASCII, Ints, Lines
 from ingest.networks import client_columns
 from ingest.quarantine import Reason
 from ingest.routes import route_templates, routes
@@ -81,7 +81,9 @@ def _unparsed(
         return {}
     rest = lines.select(missing)
     binary = rest.containing(np.flatnonzero(_CONTROL[lines.codes]))
-    for index in np.flatnonzero(~binary & rest.containing(np.flatnonzero(lines.codes > 127))):
+    for index in np.flatnonzero(
+        ~binary & rest.containing(np.flatnonzero(lines.codes > LAST_ASCII))
+    ):
         binary[index] = not Lines.of(rest[int(index)]).text()
     found: dict[Reason, Ints] = {
         "unparsed": rest.starts[~binary] + base,
@@ -105,7 +107,7 @@ def _events(
         pl.coalesce("environment", pl.lit(environment, dtype=pl.String)).alias("environment"),
         address.alias("client_ip"),
         network.alias("client_network"),
-        routes(services, pl.col("method"), template).alias("route"),
+        routes(services, pl.col("method"), pl.lit(template)).alias("route"),
         pl.lit(partition).alias("partition"),
         pl.Series("position", positions),
         *(pl.lit(None, EVENT_SCHEMA[name]).alias(name) for name in ("api_key", "country", "asn")),

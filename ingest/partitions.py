@@ -1,9 +1,10 @@
 """A partition while it is read: its format, its clock, and what became of its lines."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ingest.chunks import Chunk, LogChunks
 from ingest.effective import PartitionClock, Timed
@@ -60,6 +61,13 @@ class Partition:
             else "unknown format: too few of the first lines read as one of the known formats",
             f"set the source's format ({known}), or give a mapping for JSON lines",
         )
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a stored state: keys newest, late, format."""
+        self.clock.newest = state["newest"]
+        self.clock.late = state["late"]
+        if state["format"] in FORMATS:
+            self.detection = Detection(state["format"], 1.0)
 
     def read(self, chunk: Chunk) -> Read:
         """Parse a chunk and count what cannot be events."""

@@ -2,18 +2,11 @@
 
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 #: Columns that a request line gives; all text.
-REQUEST_COLUMNS: Final = (
-    "method",
-    "scheme",
-    "host",
-    "path",
-    "query",
-    "protocol",
-    "request_raw",
-)
+REQUEST_COLUMNS: Final = ("method", "scheme", "host", "path", "query", "protocol", "request_raw")
 
 #: Unreadable request lines are cut to this many characters.
 RAW_LIMIT: Final = 4096
@@ -24,37 +17,38 @@ _LINE: Final = (
     rf"(?s)^(?P<method>{_METHOD}) +(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[^/?# ]*)"
     rf"(?P<rest>[/?#].*?|)|(?P<target>/.*?|\*))(?: +(?P<protocol>{_PROTOCOL}))? *$"
 )
+_USUAL: Final = rf"^{_METHOD} /[^ ]* {_PROTOCOL}$"
+
+
+def with_requests(frame: pl.LazyFrame) -> pl.DataFrame:
+    """Replace the text column `request` ("GET /a?b HTTP/1.1") by REQUEST_COLUMNS.
+
+    No request ("-", "", null) gives only nulls. An unreadable one gives only request_raw. The
+    query comes without its question mark and is null if empty. The frame must have no columns of
+    these names.
+    """
+    parts = pl.col("request").str.splitn(" ", 3)
+    path, query = split_target(parts.struct.field("field_1"))
+    nothing = pl.lit(None, dtype=pl.String)
+    done = frame.with_columns(
+        pl.col("request").str.contains(_USUAL).fill_null(value=False).alias("usual"),
+        method=parts.struct.field("field_0"),
+        scheme=nothing,
+        host=nothing,
+        path=path,
+        query=query,
+        protocol=parts.struct.field("field_2"),
+        request_raw=nothing,
+    ).collect()
+    usual = done["usual"]
+    if not usual.all():
+        done = _repaired(done, usual)
+    return done.drop("request", "usual")
 
 
 def split_requests(requests: pl.Series) -> pl.DataFrame:
-    """Return REQUEST_COLUMNS for request lines such as "GET /a?b HTTP/1.1".
-
-    No request ("-", "", null) gives only nulls. An unreadable one gives only request_raw. The
-    query comes without its question mark and is null if empty.
-    """
-    frame = requests.rename("request").to_frame()
-    parts = (
-        frame.select(pl.col("request").str.splitn(" ", 3).alias("parts"))
-        .unnest("parts")
-        .rename({"field_0": "method", "field_1": "target", "field_2": "protocol"})
-    )
-    usual = parts.select(
-        (
-            pl.col("method").str.contains(rf"^{_METHOD}$")
-            & pl.col("target").str.starts_with("/")
-            & pl.col("protocol").str.contains(rf"^{_PROTOCOL}$")
-        ).fill_null(value=False)
-    ).to_series()
-    if usual.all():
-        return _with_target(parts)
-    odd = frame["request"].filter(~usual).unique().drop_nulls()
-    known = pl.concat([odd.to_frame(), _split_odd(odd)], how="horizontal")
-    joined = pl.concat([frame, _with_target(parts)], how="horizontal").join(
-        known, on="request", how="left", maintain_order="left", suffix="_odd"
-    )
-    return joined.select(
-        pl.when(usual).then(name).otherwise(f"{name}_odd").alias(name) for name in REQUEST_COLUMNS
-    )
+    """Return REQUEST_COLUMNS for a column of request lines; see `with_requests`."""
+    return with_requests(requests.rename("request").to_frame().lazy()).select(REQUEST_COLUMNS)
 
 
 def split_target(target: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
@@ -64,17 +58,20 @@ def split_target(target: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     return parts.struct.field("field_0"), pl.when(query != "").then(query)
 
 
-def _with_target(parts: pl.DataFrame) -> pl.DataFrame:
-    path, query = split_target(pl.col("target"))
-    nothing = pl.lit(None, dtype=pl.String)
-    return parts.select(
-        "method",
-        scheme=nothing,
-        host=nothing,
-        path=path,
-        query=query,
-        protocol="protocol",
-        request_raw=nothing,
+def _repaired(frame: pl.DataFrame, usual: pl.Series) -> pl.DataFrame:
+    """Split the requests that are not usual with care, each distinct one once."""
+    odd = frame["request"].filter(~usual).rename("request")
+    distinct = odd.unique().drop_nulls()
+    known = pl.concat([distinct.to_frame(), _split_odd(distinct)], how="horizontal")
+    careful = odd.to_frame().join(known, on="request", how="left", maintain_order="left")
+    rows = np.cumsum(~usual.to_numpy()) - 1
+    where = pl.DataFrame({"row": rows, "usual": usual}).select(
+        pl.when(~pl.col("usual")).then("row").cast(pl.UInt32)
+    )
+    odd_rows = where.to_series()
+    return frame.with_columns(
+        pl.when("usual").then(name).otherwise(careful[name].gather(odd_rows)).alias(name)
+        for name in REQUEST_COLUMNS
     )
 
 
@@ -93,4 +90,5 @@ def _split_odd(requests: pl.Series) -> pl.DataFrame:
         protocol="protocol",
     )
     unreadable = found["method"].is_null() & ~absent
-    return columns.with_columns(request_raw=pl.when(unreadable).then(requests.str.head(RAW_LIMIT)))
+    raw = pl.when(unreadable).then(requests.str.head(RAW_LIMIT))
+    return columns.with_columns(request_raw=raw)

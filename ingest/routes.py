@@ -70,9 +70,10 @@ def _replaced(paths: pl.Series, name: str, pattern: str) -> pl.Series:
 
 
 def _is_long(paths: pl.Series) -> pl.Series:
-    return (paths.str.len_bytes() > LENGTH_LIMIT) | (
-        paths.str.count_matches("/", literal=True) > SEGMENT_LIMIT
-    )
+    length = paths.str.len_bytes()
+    if (length.max() or 0) <= SEGMENT_LIMIT:  # type: ignore[operator]
+        return length > LENGTH_LIMIT
+    return (length > LENGTH_LIMIT) | (paths.str.count_matches("/", literal=True) > SEGMENT_LIMIT)
 
 
 def _cut(paths: pl.Series) -> pl.Series:

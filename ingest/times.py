@@ -16,9 +16,9 @@ _NANOSECONDS: Final = 1e-3
 _FARTHEST_US: Final = 9_000_000_000_000_000_000
 
 
-def parse_clf(times: pl.Series) -> pl.Series:
-    """Read "02/Nov/2026:08:00:00+0000" (no blank) as UTC; unreadable becomes null."""
-    return times.str.to_datetime(_CLF, time_unit="us", strict=False).cast(UTC_TIME)
+def clf_time(text: pl.Expr) -> pl.Expr:
+    """Read "[02/Nov/2026:08:00:00+0000]" as UTC; unreadable becomes null."""
+    return text.str.to_datetime(f"[{_CLF}]", time_unit="us", strict=False).cast(UTC_TIME)
 
 
 def parse_times(times: pl.Series) -> pl.Series:

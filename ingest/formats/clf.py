@@ -13,23 +13,9 @@ import polars as pl
 
 from ingest.formats import clf_odd
 from ingest.formats.parsed import complete, nothing_parsed, present
-from ingest.lines import Flags, Ints, Lines
-from ingest.request_lines import split_requests
-from ingest.times import parse_clf, parse_times
-
-#: Text fields that both ways of reading a line produce.
-FIELDS: Final = (
-    "host",
-    "client",
-    "user",
-    "time",
-    "request",
-    "status",
-    "bytes",
-    "referrer",
-    "user_agent",
-    "extra",
-)
+from ingest.lines import LAST_ASCII, Flags, Ints, Lines
+from ingest.request_lines import with_requests
+from ingest.times import clf_time, parse_times
 
 _CSV_ORDER: Final = (
     "client",
@@ -45,8 +31,9 @@ _CSV_ORDER: Final = (
     "extra",
 )
 _MAY_BE_QUOTED: Final = ("user", "request", "referrer", "user_agent")
+
 _COLUMNS: Final = len(_CSV_ORDER) + 2
-_QUOTE, _BLANK, _BACKSLASH, _RETURN, _LAST_ASCII = b'" \\\r\x7f'
+_QUOTE, _BLANK, _BACKSLASH, _RETURN = b'" \\\r'
 _ODD_STARTS: Final = np.array([9, 32, _QUOTE], dtype=np.uint8)
 _SECONDS: Final = r"^[0-9]{1,9}\.[0-9]{1,9}$"
 
@@ -55,44 +42,56 @@ def parse_clf_lines(lines: Lines) -> pl.DataFrame:
     """Return a frame of PARSED_SCHEMA, ordered by line."""
     if not len(lines):
         return nothing_parsed()
-    usual, rows = _by_csv(lines)
+    frames = _by_csv(lines)
+    if len(frames) == 1 and frames[0].height == len(lines):
+        return frames[0]
     left = np.ones(len(lines), dtype=np.bool_)
-    left[rows] = False
-    events = _events(usual, rows, parse_clf(usual["time"])) if len(rows) else nothing_parsed()
-    if not left.any():
-        return events
-    odd, found = clf_odd.read(lines.select(left))
-    if not len(found):
-        return events
-    more = _events(odd, np.flatnonzero(left)[found], parse_times(odd["time"]))
-    return pl.concat([events, more]).sort("line")
+    for frame in frames:
+        left[frame["line"].to_numpy()] = False
+    if left.any():
+        fields, found = clf_odd.read(lines.select(left))
+        times = parse_times(fields["time"])
+        rows = pl.Series("line", np.flatnonzero(left)[found])
+        fields = fields.with_columns(rows, times.alias("timestamp"))
+        frames.append(_events(fields.lazy()))
+    return pl.concat(frames).sort("line")
 
 
-def _by_csv(lines: Lines) -> tuple[pl.DataFrame, Ints]:
-    """Read what CSV can read: (FIELDS as text, index of each row's line)."""
+def _by_csv(lines: Lines) -> list[pl.DataFrame]:
+    """Read what CSV can read, in frames of PARSED_SCHEMA."""
     candidates = np.arange(len(lines))
     table = _read_csv(lines, candidates) if _promising(lines) else None
     if table is None:
         candidates = np.flatnonzero(_regular(lines))
         table = _read_csv(lines, candidates)
     if table is None:
-        return pl.DataFrame(schema=dict.fromkeys(FIELDS, pl.String)), candidates[:0]
-    frames, rows = [], []
+        return []
+    table = table.with_columns(pl.Series("line", candidates))
+    frames = []
     for shift in (0, 1):
-        fields = table.select(**_fields(shift))
-        good = _valid(fields, table, shift)
-        if good.all():
-            return fields, candidates
-        frames.append(fields.filter(good))
-        rows.append(candidates[good.to_numpy()])
-    order = np.argsort(np.concatenate(rows), kind="stable")
-    return pl.concat(frames)[order], np.concatenate(rows)[order]
+        framed = (
+            pl.col(f"c{shift + 3}").str.starts_with("[")
+            & pl.col(f"c{shift + 4}").str.ends_with("]")
+            & (pl.col("c0") != "")
+        )
+        fields = table.lazy().select(
+            "line", framed.alias("framed"), clf_time(_day(shift)), **_fields(shift)
+        )
+        read = fields.with_columns(_valid().alias("valid")).collect()
+        if read["valid"].all():
+            return [_events(read.lazy())]
+        frames.append(_events(read.lazy().filter("valid")))
+        table = table.filter(~read["valid"])
+    return [frame for frame in frames if frame.height]
 
 
 def _promising(lines: Lines) -> bool:
     """Whether CSV may try all lines at once: the number of rows tells if it went astray."""
     return (
-        lines.whole and b'\\"' not in lines.data and lines[-1].count(b'"') % 2 == 0 and lines.text()
+        lines.whole
+        and (b"\\" not in lines.data or b'\\"' not in lines.data)
+        and lines[-1].count(b'"') % 2 == 0
+        and lines.text()
     )
 
 
@@ -101,7 +100,7 @@ def _regular(lines: Lines) -> Flags:
     codes = lines.codes
     quotes = np.flatnonzero(codes == _QUOTE)
     counts = lines.counts(quotes)
-    regular = (counts % 2 == 0) & ~np.isin(codes[lines.starts], _ODD_STARTS)
+    regular: Flags = (counts % 2 == 0) & ~np.isin(codes[lines.starts], _ODD_STARTS)
     line = np.searchsorted(lines.starts, quotes, side="right") - 1
     inside = (line >= 0) & (quotes < lines.ends[line])
     quotes, line = quotes[inside], line[inside]
@@ -113,7 +112,7 @@ def _regular(lines: Lines) -> Flags:
     fits &= opening | (codes[quotes - 1] != _BACKSLASH)
     regular[line[~fits]] = False
     if not lines.text():
-        for index in np.flatnonzero(lines.containing(np.flatnonzero(codes > _LAST_ASCII))):
+        for index in np.flatnonzero(lines.containing(np.flatnonzero(codes > LAST_ASCII))):
             regular[index] &= Lines.of(lines[int(index)]).text()
     return regular
 
@@ -141,6 +140,10 @@ def _read_csv(lines: Lines, candidates: Ints) -> pl.DataFrame | None:
     return table if table.height == len(candidates) else None
 
 
+def _day(shift: int) -> pl.Expr:
+    return (pl.col(f"c{shift + 3}") + pl.col(f"c{shift + 4}")).alias("timestamp")
+
+
 def _fields(shift: int) -> dict[str, pl.Expr]:
     """Name the CSV columns; `shift` 1 is a log whose lines begin with the virtual host."""
     column = {name: pl.col(f"c{shift + number}") for number, name in enumerate(_CSV_ORDER)}
@@ -151,7 +154,6 @@ def _fields(shift: int) -> dict[str, pl.Expr]:
         "host": pl.col("c0") if shift else pl.lit(None, dtype=pl.String),
         "client": column["client"],
         "user": column["user"],
-        "time": column["day"].str.slice(1) + column["zone"].str.head(-1),
         "request": column["request"],
         "status": column["status"],
         "bytes": column["bytes"],
@@ -161,31 +163,27 @@ def _fields(shift: int) -> dict[str, pl.Expr]:
     }
 
 
-def _valid(fields: pl.DataFrame, table: pl.DataFrame, shift: int) -> pl.Series:
+def _valid() -> pl.Expr:
     """Mark rows whose every field has the form that it must have."""
-    quoted = [pl.col(name).str.contains('"', literal=True) for name in _MAY_BE_QUOTED]
-    checks = (
-        table[f"c{shift + 3}"].str.starts_with("[")
-        & table[f"c{shift + 4}"].str.ends_with("]")
-        & (table["c0"] != "")
-    ).alias("time")
+    quoted = [
+        pl.col(name).str.contains('"', literal=True).fill_null(value=False)
+        for name in _MAY_BE_QUOTED
+    ]
     return (
-        fields.with_columns(checks.alias("framed"))
-        .select(
-            pl.col("framed")
-            & pl.col("status").str.contains(r"^(?:[0-9]{3}|-)$")
-            & pl.col("bytes").str.contains(r"^(?:[0-9]{1,18}|-)$")
-            & ~pl.col("client").str.contains(r'[",]')
-            & ~pl.any_horizontal(pl.coalesce(check, pl.lit(value=False)) for check in quoted)
-        )
-        .to_series()
-        .fill_null(value=False)
-    )
+        pl.col("framed")
+        & pl.col("status").str.contains(r"^(?:[0-9]{3}|-)$")
+        & pl.col("bytes").str.contains(r"^(?:[0-9]{1,18}|-)$")
+        & ~pl.col("client").str.contains(r'[",]')
+        & ~pl.any_horizontal(quoted)
+    ).fill_null(value=False)
 
 
-def _events(fields: pl.DataFrame, rows: Ints, times: pl.Series) -> pl.DataFrame:
-    request = split_requests(fields["request"])
-    frame = fields.select(
+def _events(fields: pl.LazyFrame) -> pl.DataFrame:
+    """Turn text fields (and line, timestamp) into a frame of PARSED_SCHEMA."""
+    columns = fields.select(
+        "line",
+        "timestamp",
+        "request",
         present("client"),
         present("user"),
         present("referrer"),
@@ -195,12 +193,8 @@ def _events(fields: pl.DataFrame, rows: Ints, times: pl.Series) -> pl.DataFrame:
         duration_us=_duration(),
         virtual_host=pl.col("host").str.replace(r":[0-9]{1,5}$", ""),
     )
-    frame = pl.concat([frame, request], how="horizontal").with_columns(
-        pl.Series("line", rows),
-        times.alias("timestamp"),
-        host=pl.coalesce("host", "virtual_host"),
-    )
-    return complete(frame)
+    frame = with_requests(columns)
+    return complete(frame.with_columns(host=pl.coalesce("host", "virtual_host")))
 
 
 def _duration() -> pl.Expr:
