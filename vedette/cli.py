@@ -1,0 +1,204 @@
+"""The command line. Each command imports what it needs when it runs, so that --help is quick."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import typer
+
+EXIT_STATUS: Final = (
+    "Exit status: 0 done; 1 it failed (the message says why); 2 the command line or the settings "
+    "are wrong; 3 done, but part of the input could not be read."
+)
+
+cli = typer.Typer(
+    name="vedette",
+    help="Reads API access logs, finds attacks and anomalies in them, and tells people about it.",
+    epilog=EXIT_STATUS,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+incidents_cli = typer.Typer(help="List and show what is stored.", no_args_is_help=False)
+keys_cli = typer.Typer(help="Keys of the incident API.", no_args_is_help=True)
+cli.add_typer(incidents_cli, name="incidents")
+cli.add_typer(keys_cli, name="keys")
+
+Config = Annotated[
+    Path | None, typer.Option("--config", "-c", help="Settings file (vedette init writes one).")
+]
+Files = Annotated[list[str], typer.Argument(help="Log files, globs, or - for standard input.")]
+Format = Annotated[
+    str, typer.Option("--format", help="Log format; auto detects it from the first lines.")
+]
+Database = Annotated[
+    str | None, typer.Option("--database", help="Database URL or SQLite file to use instead.")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")]
+
+
+@cli.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("vedette.toml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a settings file with every setting explained."""
+    from vedette.commands.init import write_settings
+
+    raise typer.Exit(write_settings(path, force=force))
+
+
+@cli.command()
+def scan(
+    files: Files,
+    config: Config = None,
+    log_format: Format = "auto",
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Analyse log files once and list the incidents in them. Tells nobody."""
+    from vedette.commands.scan import run_scan
+
+    raise typer.Exit(
+        run_scan(files, config, log_format=log_format, database=database, as_json=as_json)
+    )
+
+
+@cli.command()
+def run(
+    config: Config = None,
+    seconds: Annotated[
+        str | None, typer.Option("--for", help="Stop by itself after this long, such as 30s.")
+    ] = None,
+) -> None:
+    """Run the service: follow the sources, keep incidents, tell people, serve the API."""
+    from vedette.commands.run import run_service
+
+    raise typer.Exit(run_service(config, seconds))
+
+
+@cli.command()
+def demo(
+    seconds: Annotated[
+        str | None, typer.Option("--for", help="Stop by itself after this long, such as 30s.")
+    ] = None,
+    speed: Annotated[float, typer.Option(help="How many times faster than real time.")] = 60.0,
+    seed: Annotated[int, typer.Option(help="Another seed, another stream.")] = 1,
+    port: Annotated[int, typer.Option(help="Port of the API; 0 takes any free one.")] = 8787,
+) -> None:
+    """Run the service on a made-up stream of API traffic with attacks in it."""
+    from vedette.commands.demo import run_demo
+
+    raise typer.Exit(run_demo(seconds, speed=speed, seed=seed, port=port))
+
+
+@cli.command()
+def normalise(files: Files, config: Config = None, log_format: Format = "auto") -> None:
+    """Print events as NDJSON, masked; for an unparsed line its reason."""
+    from vedette.commands.normalise import print_events
+
+    raise typer.Exit(print_events(files, config, log_format=log_format))
+
+
+@cli.command()
+def simulate(
+    folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
+    hours: Annotated[float, typer.Option(min=0.01, help="How much traffic.")] = 1.0,
+    rate: Annotated[float, typer.Option(min=0.1, help="Requests a second on average.")] = 25.0,
+    start: Annotated[datetime, typer.Option(help="First event (UTC).")] = datetime(2026, 11, 2, 8),  # noqa: DTZ001
+    log_format: Annotated[
+        Literal["combined", "json"], typer.Option("--format", help="Format of the log.")
+    ] = "combined",
+    files: Annotated[int, typer.Option(min=1, help="Split the log round-robin.")] = 1,
+) -> None:
+    """Write simulated traffic with attacks and near-misses, and the truth about them."""
+    from vedette.commands.simulate import write_simulation
+
+    raise typer.Exit(
+        write_simulation(
+            folder,
+            seed=seed,
+            hours=hours,
+            rate=rate,
+            start=start,
+            log_format=log_format,
+            files=files,
+        )
+    )
+
+
+@incidents_cli.callback(invoke_without_command=True)
+def incidents_list(
+    context: typer.Context,
+    config: Config = None,
+    database: Database = None,
+    status: Annotated[
+        str | None, typer.Option(help="open, acknowledged, resolved, closed.")
+    ] = None,
+    severity: Annotated[str | None, typer.Option(help="This level or above.")] = None,
+    entity: Annotated[str | None, typer.Option(help="Only of this client, user and so on.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List incidents, the newest first."""
+    if context.invoked_subcommand is not None:
+        return
+    from vedette.commands.incidents import list_stored
+
+    raise typer.Exit(
+        list_stored(
+            config,
+            database,
+            status=status,
+            severity=severity,
+            entity=entity,
+            limit=limit,
+            as_json=as_json,
+        )
+    )
+
+
+@incidents_cli.command("show")
+def incidents_show(
+    incident: Annotated[int, typer.Argument(help="Number of the incident.")],
+    config: Config = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Show one incident: what happened, evidence, timeline."""
+    from vedette.commands.incidents import show_stored
+
+    raise typer.Exit(show_stored(incident, config, database, as_json=as_json))
+
+
+@keys_cli.command("create")
+def keys_create(
+    name: Annotated[str, typer.Argument(help="Whose key it is.")],
+    role: Annotated[
+        Literal["viewer", "analyst", "admin"], typer.Option(help="What it may do.")
+    ] = "viewer",
+    config: Config = None,
+) -> None:
+    """Make a key and show it, once."""
+    from vedette.commands.keys import create
+
+    raise typer.Exit(create(name, role, config))
+
+
+@keys_cli.command("list")
+def keys_list(config: Config = None) -> None:
+    """List keys, never their secrets."""
+    from vedette.commands.keys import show
+
+    raise typer.Exit(show(config))
+
+
+@keys_cli.command("revoke")
+def keys_revoke(
+    key_id: Annotated[str, typer.Argument(help="Id of the key.")], config: Config = None
+) -> None:
+    """Make a key worthless at once."""
+    from vedette.commands.keys import revoke
+
+    raise typer.Exit(revoke(key_id, config))

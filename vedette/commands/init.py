@@ -1,0 +1,75 @@
+"""vedette init: a settings file with every setting explained."""
+
+from pathlib import Path
+from typing import Final
+
+from vedette.failures import FAILED, reports_failures
+from vedette.screen import note, terminal
+
+#: Every setting with its default; what is commented out is not needed to begin.
+TEMPLATE: Final = """\
+# Settings of Vedette. Every value shown is the default, but for the source.
+# Any of them can come from the environment instead: VEDETTE_API__PORT=9000.
+# Check this file with: vedette scan --config vedette.toml FILES
+
+# ---- Sources: which logs to read. Repeat [[sources]] for each kind of log. -------------------
+[[sources]]
+paths = ["/var/log/nginx/access.log*"]  # paths and globs; rotations of a log belong together
+format = "auto"              # auto, or a name from docs/formats.md
+# service = "shop"           # what these logs are of, where lines do not say
+# environment = "production"
+# role = "edge"              # edge: seen where clients arrive; internal: seen behind a gateway
+# lateness = "5s"            # how far lines may be out of order
+# mapping = { client_ip = "net.peer.addr", status = "http.status" }  # JSON: column = field name
+
+# ---- Where incidents are kept -----------------------------------------------------------------
+[store]
+# url = "sqlite:////var/lib/vedette/vedette.db"   # default: a file in your state folder
+
+# ---- The incident API -------------------------------------------------------------------------
+[api]
+enabled = true
+host = "127.0.0.1"           # another address needs behind_proxy
+port = 8787                  # 0 takes any free port
+behind_proxy = false         # true: a proxy in front ends TLS
+
+# ---- Who is told ------------------------------------------------------------------------------
+[notify]
+# url = "slack://tokenA/tokenB/tokenC/#alerts"    # one Apprise URL; keep this file private
+min_level = "medium"         # informational, low, medium, high, critical
+max_age = "1h"               # incidents whose last event is older are stored, not sent
+
+# ---- Rules of your own: folders of Sigma files ------------------------------------------------
+[rules]
+folders = []
+
+# ---- What you change about a detector, by its name (docs/detectors.md) ------------------------
+# [detectors.request_rate]
+# enabled = true
+# threshold = 900
+# level = "high"
+# mode = "alert"             # monitor: kept and listed on request, nobody is told
+#
+# [[detectors.request_rate.exceptions]]   # all the fields that are given must agree
+# client = "198.51.100.77"   # or user, path ("/health*"), network ("198.51.100.0/24")
+# until = "2026-12-31T00:00:00Z"          # compared with the time of the event
+# why = "our own load test"
+"""
+
+
+@reports_failures
+def write_settings(path: Path, *, force: bool) -> int:
+    """Write the template, readable by its owner only: it may come to hold secrets."""
+    screen = terminal(stderr=True)
+    if path.exists() and not force:
+        note(screen, f"vedette: {path} is there already; --force replaces it")
+        return FAILED
+    path.touch(mode=0o600)
+    path.write_text(TEMPLATE, encoding="utf-8")
+    note(
+        screen,
+        f"Wrote {path}. Set the paths of your logs in it, then:",
+        f"  vedette scan --config {path} FILES   what is in these logs",
+        f"  vedette run --config {path}          watch from now on",
+    )
+    return 0

@@ -1,0 +1,32 @@
+"""vedette normalise: what the detectors would see, as NDJSON."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from ingest.logs import InputProblem
+from ingest.masking import printable
+from ingest.normalised import normalised
+from vedette.commands.scan import sources_for
+from vedette.failures import PARTLY_READ, reports_failures
+from vedette.screen import note, terminal
+from vedette.settings import load_settings
+
+_ISO_8601: Final = "%Y-%m-%dT%H:%M:%S%.6fZ"
+
+
+@reports_failures
+def print_events(files: Sequence[str], config: Path | None, *, log_format: str) -> int:
+    """Print a JSON object a line, masked; a line that is no event has its `reason`."""
+    sources = sources_for(files, load_settings(config), log_format)
+    problems: list[InputProblem] = []
+    for frame in normalised(sources, stdin=sys.stdin.buffer, problems=problems):
+        iso = pl.col("timestamp").dt.strftime(_ISO_8601)
+        frame.with_columns(iso).write_ndjson(sys.stdout.buffer)
+        sys.stdout.flush()
+    for problem in problems:
+        note(terminal(stderr=True), f"vedette: {printable(str(problem))}")
+    return PARTLY_READ if problems else 0

@@ -1,0 +1,56 @@
+"""vedette run: the service."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from ingest.durations import parse_duration
+from ingest.masking import printable
+from vedette.failures import WRONG_USE, reports_failures
+from vedette.folders import state_folder
+from vedette.screen import Ticker, note, terminal
+from vedette.service import Ready, run_until_stopped
+from vedette.settings import SettingsError, load_settings
+
+
+@reports_failures
+def run_service(config: Path | None, seconds: str | None) -> int:
+    """Run the service with the settings until stopped; print incidents as they open."""
+    settings = load_settings(config)
+    if not settings.sources:
+        note(
+            terminal(stderr=True),
+            f"vedette: {config or 'settings'}: sources: there is none, so there is nothing to do.",
+            'Add one:  [[sources]]  paths = ["/var/log/nginx/access.log*"]   (vedette init)',
+        )
+        return WRONG_USE
+    screen = terminal()
+
+    def ready(state: Ready) -> None:
+        for problem in state.problems:
+            note(screen, f"vedette: {printable(problem)}")
+        if state.api_url:
+            note(screen, f"Incident API: {state.api_url}/api/v1/incidents")
+        if state.first_key is not None:
+            note(
+                screen,
+                f"First key (admin), not shown again: {state.first_key.get_secret_value()}",
+            )
+        note(screen, "Following the sources. Ctrl-C stops.", "")
+
+    run_until_stopped(
+        settings,
+        state_folder() / "server.secret",
+        announce=Ticker(screen).show,
+        ready=ready,
+        limit=None if seconds is None else duration(seconds),
+    )
+    note(screen, "Stopped.")
+    return 0
+
+
+def duration(text: str) -> timedelta:
+    """Read a length of time from the command line; raises SettingsError."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise SettingsError(f"--for: {error}") from error

@@ -1,0 +1,138 @@
+"""vedette scan: analyse log files once."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from sqlalchemy.engine import Engine
+
+from alerts.queries import PAGE_LIMIT, IncidentFilter, list_incidents
+from alerts.store import Store
+from alerts.views import IncidentView
+from detectors.catalogue import load_catalogue
+from ingest.masking import printable
+from ingest.quarantine import REASONS
+from ingest.reader import LogReader
+from ingest.sources import FileSource
+from vedette.failures import PARTLY_READ, reports_failures
+from vedette.scan import scan
+from vedette.screen import incident_table, note, terminal
+from vedette.settings import Settings, load_settings
+from vedette.stores import new_scan_database
+
+
+def sources_for(files: Sequence[str], settings: Settings, log_format: str) -> list[FileSource]:
+    """Return the source of files named on the command line.
+
+    It has the format, mapping and service of the settings' first source, if there is one.
+    """
+    given: dict[str, object] = {"paths": tuple(files)}
+    if log_format != "auto":
+        given["format"] = log_format
+    if settings.sources:
+        return [settings.sources[0].model_copy(update=given)]
+    return [FileSource.model_validate(given)]
+
+
+@reports_failures
+def run_scan(
+    files: Sequence[str],
+    config: Path | None,
+    *,
+    log_format: str,
+    database: str | None,
+    as_json: bool,
+) -> int:
+    """Scan the files, print incidents to stdout and all else to stderr; return the status."""
+    settings = load_settings(config)
+    catalogue = load_catalogue(settings.detectors, settings.rules.folders)
+    reader = LogReader(sources_for(files, settings, log_format), stdin=sys.stdin.buffer)
+    engine, name = new_scan_database(database)
+    screen = terminal(stderr=True)
+    began = time.monotonic()
+    with _progress(screen) as progress:
+        total = reader.progress.bytes_total
+        task = progress.add_task("Scanning", total=total, rate="")
+
+        def show() -> None:
+            rate = reader.lines / max(time.monotonic() - began, 1e-3)
+            done = reader.progress.bytes_read
+            progress.update(task, completed=done, rate=f"{rate:,.0f} lines/s")
+
+        scan(reader, catalogue, Store(engine), show)
+    _account(screen, reader, time.monotonic() - began)
+    incidents = stored(engine)
+    if as_json:
+        for incident in incidents:
+            sys.stdout.write(json.dumps(incident.to_dict()) + "\n")
+    else:
+        _print(incidents, name)
+    engine.dispose()
+    return PARTLY_READ if reader.problems else 0
+
+
+def stored(engine: Engine) -> list[IncidentView]:
+    """Return every incident that alerts, the oldest first."""
+    found: list[IncidentView] = []
+    cursor: str | None = None
+    while True:
+        page = list_incidents(engine, IncidentFilter(), cursor, PAGE_LIMIT)
+        found += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return sorted(found, key=lambda incident: (incident.started_at, incident.id))
+
+
+def _progress(screen: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(compact=True),
+        console=screen,
+        transient=True,
+        disable=not screen.is_terminal,
+    )
+
+
+def _account(screen: Console, reader: LogReader, seconds: float) -> None:
+    """Say what became of every line, and which inputs could not be read."""
+    rate = reader.lines / max(seconds, 1e-3)
+    note(
+        screen,
+        f"{reader.lines:,} lines in {seconds:.1f} s ({rate:,.0f} lines/s): "
+        f"{reader.events:,} events, {reader.quarantine.total:,} lines set aside, "
+        f"{reader.blank:,} blank.",
+    )
+    for reason, count in reader.quarantine.by_reason().items():
+        note(screen, f"  {count:,} x {reason}: {REASONS[reason]}")
+    for row in list(reader.quarantine)[:10]:
+        places = ", ".join(str(position) for position in row.positions)
+        note(screen, f"  {printable(row.partition)}: {row.reason} at byte {places}")
+    for problem in reader.problems:
+        note(screen, f"vedette: {printable(str(problem))}")
+
+
+def _print(incidents: Sequence[IncidentView], name: str) -> None:
+    console = terminal()
+    if not incidents:
+        note(console, "No incidents.")
+        return
+    console.print(incident_table(incidents))
+    plural = "incident" if len(incidents) == 1 else "incidents"
+    note(
+        console,
+        f"{len(incidents)} {plural}, stored in {name}.",
+        f"Evidence and timeline: vedette incidents --database {name} show {incidents[0].id}",
+    )

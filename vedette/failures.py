@@ -1,0 +1,49 @@
+"""From errors that people can mend to a message and an exit status, in one place."""
+
+import functools
+from collections.abc import Callable
+from typing import Final, ParamSpec
+
+from vedette.screen import note, terminal
+
+FAILED: Final = 1
+WRONG_USE: Final = 2
+PARTLY_READ: Final = 3
+INTERRUPTED: Final = 130
+
+P = ParamSpec("P")
+
+
+def reports_failures(command: Callable[P, int]) -> Callable[P, int]:
+    """Turn a command's expected errors into a message on stderr and an exit status."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> int:
+        from alerts.database import DatabaseError
+        from alerts.keys import SecretError
+        from alerts.target import TargetError
+        from api.server import ServerError
+        from detectors.catalogue import UnknownDetectorError
+        from detectors.sigma import RuleError
+        from vedette.settings import SettingsError
+
+        console = terminal(stderr=True)
+        try:
+            return command(*args, **kwargs)
+        except (SettingsError, RuleError, UnknownDetectorError, TargetError) as error:
+            note(console, f"vedette: {error}")
+            return WRONG_USE
+        except (DatabaseError, SecretError, ServerError) as error:
+            note(console, f"vedette: {error}")
+            return FAILED
+        except BrokenPipeError:
+            return 0  # the reader of our output (head, less) has seen enough
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            note(console, f"vedette: {place}{error.strerror or error}")
+            return FAILED
+        except KeyboardInterrupt:
+            note(console, "vedette: interrupted")
+            return INTERRUPTED
+
+    return run

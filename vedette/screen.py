@@ -1,0 +1,91 @@
+"""What the terminal shows. All text from logs passes `printable`: no escape reaches the screen."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from alerts.views import IncidentView, Transition
+from ingest.masking import printable
+
+SEVERITY_STYLE: Final = {
+    "critical": "bold white on red",
+    "high": "bold red",
+    "medium": "yellow",
+    "low": "cyan",
+    "informational": "dim",
+}
+
+#: Words for kinds of transitions.
+_WORDS: Final = {"severity": "raised", "calm": "calm", "opened": "opened", "returned": "returned"}
+
+
+def note(console: Console, *lines: str) -> None:
+    """Print lines as they are: no markup, no wrapping inside words."""
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
+
+
+def severity(name: str) -> Text:
+    """Return a severity in its colour."""
+    return Text(name, style=SEVERITY_STYLE.get(name, ""))
+
+
+def terminal(*, stderr: bool = False) -> Console:
+    """Return the console; where the output is no terminal, lines are wide and uncoloured."""
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=160)
+
+
+def incident_table(incidents: Iterable[IncidentView], title: str | None = None) -> Table:
+    """Return the table of incidents that scan and incidents show; fits 80 columns."""
+    table = Table(title=title, title_justify="left", header_style="bold", show_lines=True)
+    table.add_column("id", justify="right", no_wrap=True)
+    table.add_column("severity", no_wrap=True)
+    table.add_column("since (UTC)", min_width=8)
+    table.add_column("what happened", ratio=1, overflow="fold")
+    for incident in incidents:
+        state = "" if incident.status == "open" else f"\n{incident.status}"
+        table.add_row(
+            str(incident.id),
+            severity(incident.severity).append(state, style="dim"),
+            f"{incident.started_at:%Y-%m-%d %H:%M:%S}",
+            Text(printable(incident.summary)),
+        )
+    return table
+
+
+class Ticker:
+    """Prints what happens to incidents as it happens, as the rows of one long table."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._begun = False
+
+    def show(self, transitions: Sequence[Transition]) -> None:
+        """Print a row for each transition."""
+        for transition in transitions:
+            self._console.print(self._row(transition))
+
+    def _row(self, transition: Transition) -> Table:
+        table = Table(
+            box=None, show_header=not self._begun, header_style="bold", expand=True, padding=(0, 1)
+        )
+        self._begun = True
+        table.add_column("id", width=4, justify="right", no_wrap=True)
+        table.add_column("what", width=9, no_wrap=True)
+        table.add_column("severity", width=8, no_wrap=True)
+        table.add_column("what happened", ratio=1, overflow="fold")
+        incident = transition.incident
+        kind = transition.kind.partition(":")[0]
+        over = kind == "calm"
+        table.add_row(
+            str(incident.id),
+            _WORDS.get(kind, kind),
+            severity(incident.severity),
+            "no more of it for 15 min" if over else Text(printable(incident.summary)),
+            style="dim" if over else None,
+        )
+        return table

@@ -1,0 +1,143 @@
+"""The service put together: worker, sender and API over one database, until told to stop."""
+
+import logging
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event, Timer
+from types import FrameType
+from typing import Final
+
+import structlog
+from pydantic import SecretStr
+
+from alerts.database import open_database
+from alerts.keys import KeyStore, Role
+from alerts.sender import Sender
+from alerts.store import Store
+from alerts.target import Target
+from alerts.views import Transition
+from api.application import create_api
+from api.server import ApiServer, serve
+from detectors.catalogue import load_catalogue
+from detectors.findings import Level
+from vedette.settings import Settings
+from vedette.worker import Worker
+
+#: The name of the one target that settings know so far.
+TARGET: Final = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What people need to know when the service has begun."""
+
+    api_url: str | None
+    first_key: SecretStr | None
+    problems: Sequence[str]
+
+
+def run_until_stopped(
+    settings: Settings,
+    secret_file: Path,
+    *,
+    announce: Callable[[Sequence[Transition]], None],
+    ready: Callable[[Ready], None],
+    limit: timedelta | None = None,
+) -> None:
+    """Run the service until SIGINT, SIGTERM or the limit.
+
+    Raises DatabaseError, ServerError, RuleError, UnknownDetectorError, TargetError, SecretError.
+    """
+    log_to_stderr()
+    catalogue = load_catalogue(settings.detectors, settings.rules.folders)
+    engine = open_database(settings.store.url.get_secret_value())
+    keys = KeyStore(engine, secret_file)
+    targets = _targets(settings)
+    sender = Sender(engine, targets)
+    worker = Worker(
+        settings.sources,
+        catalogue,
+        Store(engine, notify_max_age=settings.notify.max_age),
+        targets=[target.name for target in targets],
+        announce=announce,
+    )
+    server = _server(settings, create_api(engine, secret_file, health=worker.health))
+    try:
+        with stopping(limit) as stop:
+            sender.start()
+            ready(Ready(server.url if server else None, first_key(keys), worker.problems))
+            worker.run(stop)
+    finally:
+        sender.stop()
+        if server is not None:
+            server.stop()
+        engine.dispose()
+
+
+def _server(settings: Settings, application: object) -> ApiServer | None:
+    from fastapi import FastAPI
+
+    if not settings.api.enabled or not isinstance(application, FastAPI):
+        return None
+    return serve(
+        application,
+        settings.api.host,
+        settings.api.port,
+        behind_proxy=settings.api.behind_proxy,
+    )
+
+
+def _targets(settings: Settings) -> list[Target]:
+    if settings.notify.url is None:
+        return []
+    return [Target(TARGET, settings.notify.url, Level[settings.notify.min_level.upper()])]
+
+
+def first_key(keys: KeyStore) -> SecretStr | None:
+    """Make the first key if there is none; it is returned this once."""
+    if keys.list_keys():
+        return None
+    _, text = keys.create_key("first", Role.ADMIN, datetime.now(UTC))
+    return text
+
+
+@contextmanager
+def stopping(limit: timedelta | None) -> Iterator[Event]:
+    """Give an event that SIGINT, SIGTERM and the limit set; put the handlers back after."""
+    stop = Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {
+        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    timer = Timer(limit.total_seconds(), stop.set) if limit is not None else None
+    if timer is not None:
+        timer.daemon = True
+        timer.start()
+    try:
+        yield stop
+    finally:
+        if timer is not None:
+            timer.cancel()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def log_to_stderr() -> None:
+    """Write the program's own log as lines to stderr; values are escaped by the renderer."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -1,0 +1,181 @@
+"""Settings: one TOML file, overridden by the environment (VEDETTE_API__PORT=8443).
+
+Unknown keys are refused with their place and a suggestion. Nothing is read at import.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from detectors.overrides import LevelName, RuleOverride
+from ingest.durations import Duration
+from ingest.sources import FileSource
+from vedette.folders import sqlite_url, state_folder
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be used; the message names the file, the key and what to do."""
+
+
+class StoreSettings(BaseModel):
+    """Where incidents are kept."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: SecretStr = Field(
+        default_factory=lambda: SecretStr(sqlite_url(state_folder() / "vedette.db")),
+        description="database URL: SQLite, or PostgreSQL as postgresql+psycopg://",
+    )
+
+
+class ApiSettings(BaseModel):
+    """The incident API."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = True
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8787, ge=0, le=65535, description="0 takes any free port")
+    behind_proxy: bool = Field(
+        default=False, description="a proxy in front ends TLS: allows a public address"
+    )
+
+
+class NotifySettings(BaseModel):
+    """Who is told about incidents."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: SecretStr | None = Field(
+        default=None, description="one Apprise URL: slack://, mailto://, json:// and many more"
+    )
+    min_level: LevelName = Field(default="medium", description="incidents below stay silent")
+    max_age: Duration = Field(
+        default="1h",
+        validate_default=True,
+        description="incidents whose last event is older are stored, not sent",
+    )
+
+
+class RulesSettings(BaseModel):
+    """Where rules come from, beside the built-in ones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    folders: tuple[Path, ...] = Field(default=(), description="folders of Sigma rules")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="VEDETTE_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    sources: tuple[FileSource, ...] = ()
+    store: StoreSettings = Field(default_factory=StoreSettings)
+    api: ApiSettings = Field(default_factory=ApiSettings)
+    notify: NotifySettings = Field(default_factory=NotifySettings)
+    rules: RulesSettings = Field(default_factory=RulesSettings)
+    detectors: dict[str, RuleOverride] = Field(default_factory=dict)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment goes before the file; nothing else is read."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+
+def load_settings(file: Path | None) -> Settings:
+    """Read the settings of a file (None: defaults) and of the environment.
+
+    Raises SettingsError, naming file, key and what was expected.
+    """
+    _check_environment()
+    return _validated({} if file is None else _read(file), file)
+
+
+def settings_from(text: str) -> Settings:
+    """Return settings written as TOML text, for runs that bring their own."""
+    return _validated(tomllib.loads(text), None)
+
+
+def _validated(written: dict[str, Any], file: Path | None) -> Settings:
+    try:
+        return Settings(**written)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_complaints(error, file))) from error
+
+
+def _check_environment() -> None:
+    for name in os.environ:
+        if not name.startswith("VEDETTE_"):
+            continue
+        key = name.removeprefix("VEDETTE_").split("__")[0].lower()
+        if key not in Settings.model_fields:
+            raise SettingsError(f"environment: {name}: unknown setting{_hint(key, Settings)}")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingsError(
+            f"{file}: no such file. `vedette init` writes one with every setting explained."
+        ) from error
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: not valid TOML: {error}") from error
+
+
+def _complaints(error: ValidationError, file: Path | None) -> Iterator[str]:
+    """Say per mistake where it is and what to do; never the value, which may be a secret."""
+    for mistake in error.errors(include_input=False, include_url=False):
+        place = mistake["loc"]
+        where = f"{file or 'settings'}: {'.'.join(str(part) for part in place)}"
+        if mistake["type"] == "extra_forbidden":
+            yield f"{where}: unknown key{_hint(str(place[-1]), _model_at(place[:-1]))}"
+        else:
+            yield f"{where}: {mistake['msg']}"
+
+
+def _hint(key: str, model: Any) -> str:  # noqa: ANN401 - a model, or any type without fields
+    known = list(getattr(model, "model_fields", {}))
+    near = get_close_matches(key, known, 1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
+
+
+def _model_at(place: tuple[int | str, ...]) -> Any:  # noqa: ANN401
+    """Return the model that the settings have at a place."""
+    current: Any = Settings
+    for part in place:
+        field = getattr(current, "model_fields", {}).get(part)
+        if field is not None:
+            current = _inner(field.annotation)
+    return current
+
+
+def _inner(annotation: Any) -> Any:  # noqa: ANN401
+    """Return the model inside tuple[Model, ...] or dict[str, Model], or Model itself."""
+    for argument in getattr(annotation, "__args__", ()):
+        if isinstance(argument, type) and issubclass(argument, BaseModel):
+            return argument
+    return annotation

@@ -1,0 +1,52 @@
+"""Which database a command uses: the one named, the service's, or that of the last scan."""
+
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy.engine import Engine
+
+from alerts.database import open_database
+from vedette.folders import sqlite_url, state_folder
+from vedette.settings import Settings
+
+#: Files that belong to one SQLite database.
+_SQLITE_FILES: Final = ("", "-wal", "-shm")
+
+
+def database_url(name: str) -> str:
+    """Return the URL for a database URL or the path of an SQLite file."""
+    return name if "://" in name else sqlite_url(Path(name).absolute())
+
+
+def last_scan_file() -> Path:
+    """Return the file that keeps the incidents of the last scan."""
+    return state_folder() / "scan.db"
+
+
+def new_scan_database(name: str | None) -> tuple[Engine, str]:
+    """Open the database for a scan's incidents; also return what to call it.
+
+    Without a name it is that of the last scan, emptied: what a scan finds shall depend on the
+    log alone.
+    """
+    if name is not None:
+        return open_database(database_url(name)), name
+    file = last_scan_file()
+    for ending in _SQLITE_FILES:
+        file.with_name(file.name + ending).unlink(missing_ok=True)
+    return open_database(sqlite_url(file)), str(file)
+
+
+def stored_incidents(
+    settings: Settings, name: str | None, *, configured: bool
+) -> tuple[Engine, str]:
+    """Open the database to list from, and return what to call it.
+
+    The one named; else the service's if it is configured or exists; else the last scan's.
+    """
+    if name is not None:
+        return open_database(database_url(name)), name
+    service = state_folder() / "vedette.db"
+    if configured or service.exists() or not last_scan_file().exists():
+        return open_database(settings.store.url.get_secret_value()), "the service's database"
+    return open_database(sqlite_url(last_scan_file())), "the last scan"

@@ -1,0 +1,161 @@
+"""The service's loop: follow the sources, judge what is new, store and announce incidents.
+
+Order, stated here only: read a batch; judge it; store findings, notifications and, every few
+seconds, the checkpoint (input positions and detector state) in one transaction; then announce.
+After a crash the input since the last checkpoint is read again, which changes nothing, since
+everything that is stored is absolute.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from threading import Event
+from time import monotonic
+from typing import Final
+
+import structlog
+from sqlalchemy.exc import OperationalError
+
+from alerts.checkpoint import Checkpoint, CheckpointDamaged
+from alerts.store import Store
+from alerts.views import Transition
+from api.health import HealthReport
+from detectors.catalogue import Catalogue
+from detectors.findings import Finding
+from detectors.kernel import RuleKernel
+from detectors.snapshot import VERSION, Snapshot, SnapshotError
+from ingest.follow import LogFollower
+from ingest.sources import FileSource
+from vedette.scan import at
+
+#: How often positions and state are stored.
+CHECKPOINT_EVERY: Final = timedelta(seconds=5)
+
+#: Wait before a failed transaction is tried again.
+_RETRY_SECONDS: Final = 1.0
+
+_log: Final = structlog.get_logger("vedette.worker")
+
+
+class Worker:
+    """Turns what the sources append into stored incidents; one at a time per database.
+
+    `announce` is called with what changed after each transaction.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[FileSource],
+        catalogue: Catalogue,
+        store: Store,
+        *,
+        targets: Sequence[str] = (),
+        announce: Callable[[Sequence[Transition]], None] = lambda _: None,
+    ) -> None:
+        self._catalogue = catalogue
+        self._store = store
+        self._targets = tuple(targets)
+        self._announce = announce
+        self._kernel = RuleKernel(catalogue)
+        self._watermark: int | None = None
+        self._saved = monotonic()
+        self._failing = False
+        checkpoint = self._restored()
+        self._follower = LogFollower(
+            sources,
+            start="end" if checkpoint is None else "beginning",
+            positions=checkpoint.positions if checkpoint else None,
+        )
+
+    def _restored(self) -> Checkpoint | None:
+        """Take up state where the last run left it; without it, begin at the sources' end."""
+        try:
+            checkpoint = self._store.load_checkpoint()
+            if checkpoint is not None:
+                anew = self._kernel.restore(Snapshot.from_bytes(checkpoint.state))
+                if anew:
+                    _log.warning("rules begin anew, as they changed", rules=anew)
+        except (CheckpointDamaged, SnapshotError) as error:
+            _log.error(
+                "checkpoint not usable: reading goes on at the end of the logs, and what "
+                "came meanwhile is not seen",
+                reason=str(error),
+            )
+            return None
+        return checkpoint
+
+    def run(self, stop: Event) -> None:
+        """Work until `stop` is set; then store where it stands. Panes stay open."""
+        while not stop.is_set():
+            if not self.step(stop):
+                stop.wait(self._follower.interval.total_seconds())
+        self._save([], stop, checkpoint=True)
+        self._follower.close()
+
+    def step(self, stop: Event) -> bool:
+        """Read, judge and store once; returns whether there was anything to read."""
+        batches = self._follower.poll()
+        found: list[Finding] = []
+        for batch in batches or self._follower.tick():
+            found += self._kernel.process(batch.events, batch.watermark)
+            if batch.watermark is not None:
+                self._watermark = batch.watermark
+        due = monotonic() - self._saved >= CHECKPOINT_EVERY.total_seconds()
+        if found or due:
+            self._save(found, stop, checkpoint=due)
+        return bool(batches)
+
+    def _save(self, found: Sequence[Finding], stop: Event, *, checkpoint: bool) -> None:
+        """Store findings and, if asked, the checkpoint; try until it works or we must stop."""
+        state = self._checkpoint() if checkpoint else None
+        while True:
+            try:
+                changed = self._store.record(
+                    found,
+                    watermark=at(self._watermark),
+                    checkpoint=state,
+                    targets=self._targets,
+                )
+            except OperationalError as error:
+                self._failing = True
+                _log.error("cannot write to the database; trying again", reason=str(error.orig))
+                if stop.wait(_RETRY_SECONDS):
+                    return
+                continue
+            break
+        self._failing = False
+        if state is not None:
+            self._saved = monotonic()
+        if changed:
+            self._announce(changed)
+
+    def _checkpoint(self) -> Checkpoint:
+        return Checkpoint(
+            version=VERSION,
+            fingerprint=self._catalogue.fingerprint,
+            watermark=at(self._watermark),
+            positions=self._follower.positions(),
+            state=self._kernel.snapshot().to_bytes(),
+        )
+
+    def health(self) -> HealthReport:
+        """Say whether incidents are being stored, and what could not be read."""
+        watermark = at(self._watermark)
+        problems = self._follower.problems
+        return HealthReport(
+            healthy=not self._failing,
+            details={
+                "lines": self._follower.lines,
+                "events": self._follower.events,
+                "set_aside": self._follower.quarantine.total,
+                "late": self._follower.late,
+                "watermark": watermark.isoformat() if watermark else None,
+                "checkpoint_age_seconds": round(monotonic() - self._saved, 1),
+                "source_problems": len(problems),
+                "evicted_entities": sum(self._kernel.evicted.values()),
+            },
+        )
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with the sources."""
+        return [str(problem) for problem in self._follower.problems]
