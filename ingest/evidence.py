@@ -24,7 +24,9 @@ PATH_LIMIT: Final = 120
 QUERY_KEYS: Final = 8
 
 METHODS: Final = frozenset(
-    ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH", "QUERY", "PURGE", "TRACK", "DEBUG"]
+    {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"}
+    | {"PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH"}
+    | {"PURGE", "TRACK", "DEBUG"}
 )
 
 #: Product families of user agents, the most telling first.
@@ -86,7 +88,7 @@ def evidence_columns(events: pl.DataFrame) -> pl.DataFrame:
     frame = events.select(
         "partition", "position", "status", time="timestamp", text=pl.Series(texts, dtype=pl.String)
     )
-    return frame.with_columns(path=paths).select(EVIDENCE_SCHEMA.names()).cast(EVIDENCE_SCHEMA)  # type: ignore[arg-type]
+    return frame.with_columns(path=paths).select(EVIDENCE_SCHEMA.names()).cast(EVIDENCE_SCHEMA)
 
 
 def safe_paths(paths: pl.Series) -> pl.Series:

@@ -71,7 +71,7 @@ class LogFollower:
         self._look(start)
 
     def poll(self) -> list[Batch]:
-        """Return batches of what was appended: at most one chunk of each log, furthest behind first.
+        """Return batches of what was appended: at most one chunk a log, furthest behind first.
 
         Call again at once if it returned any; else wait for `interval`.
         """

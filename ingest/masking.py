@@ -20,7 +20,11 @@ _SENSITIVE: Final = (
     r"pin|ssn|cvv|cvc|card(?:[-_]?number)?|iban|cookie|set-cookie|saml(?:request|response)|"
     r"assertion|nonce|state|ticket|private[-_]?key|e?mail"
 )
-_KEY: Final = rf"(?:[A-Za-z0-9]{{1,40}}[-_.]|%5[Bb]|\[){{0,8}}(?:[A-Za-z]{{0,20}}(?:token|secret|password|passwd|apikey|credential)s?|{_SENSITIVE})(?:[-_.]?[0-9]{{1,4}})?(?:%5[Dd]|\])?"
+_ENDINGS: Final = "token|secret|password|passwd|apikey|credential"
+_KEY: Final = (
+    r"(?:[A-Za-z0-9]{1,40}[-_.]|%5[Bb]|\[){0,8}"
+    rf"(?:[A-Za-z]{{0,20}}(?:{_ENDINGS})s?|{_SENSITIVE})(?:[-_.]?[0-9]{{1,4}})?(?:%5[Dd]|\])?"
+)
 _START: Final = r"^|[^A-Za-z0-9]|%[0-9A-Fa-f]{2}"
 _LINK: Final = r"(?:=|:|%3[Aa]|%3[Dd])"
 
@@ -33,8 +37,10 @@ _RULES: Final = (
         f'${{1}}${{2}}"{MASK}"',
     ),
     (
-        rf"(?i)({_START})((?:proxy-)?authorization\s*{_LINK}\s*)"
-        r"(?:[A-Za-z]{3,12}(?:\s+|%20|\+))?[^\s&;,\"'<>]+",
+        (
+            rf"(?i)({_START})((?:proxy-)?authorization\s*{_LINK}\s*)"
+            r"(?:[A-Za-z]{3,12}(?:\s+|%20|\+))?[^\s&;,\"'<>]+"
+        ),
         f"${{1}}${{2}}{MASK}",
     ),
     (
@@ -61,7 +67,8 @@ _EMAIL: Final = (
 )
 #: Addresses of offices, not of people; crawlers name them in their user agent.
 _OFFICES: Final = frozenset(
-    ["abuse", "bot", "bots", "contact", "crawler", "help", "info", "noc", "noreply", "postmaster", "robot", "search", "spider", "support", "webmaster"]
+    {"abuse", "bot", "bots", "contact", "crawler", "help", "info", "noc", "noreply", "postmaster"}
+    | {"robot", "search", "spider", "support", "webmaster"}
 )
 _WORD: Final = r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?"
 _LONG_WORD: Final = r"[A-Za-z0-9_-]{16}"

@@ -62,26 +62,21 @@ class LogTail:
 
     def read(self) -> Chunk | None:
         """Return the next chunk, or None if there is nothing new."""
-        if self._stream is None and self._waiting:
+        if self._stream is None:
             chunk = self._read_old()
-            if chunk is not None:
+            if chunk is not None or not self._open(self.path):
                 return chunk
-        if self._stream is None and not self._open(self.path):
-            return None
         chunk = self._read_lines(final=False)
-        if chunk is not None:
-            return chunk
-        if self._truncated():
+        if chunk is None and self._truncated():
             self._note("the file became shorter", "was it cut? reading goes on from its beginning")
             self._advance(self._offset + self._skipped)
-            return self._read_lines(final=False)
-        if self._rotated():
-            last = self._read_lines(final=True)
-            if last is None:
+            chunk = self._read_lines(final=False)
+        if chunk is None and self._rotated():
+            chunk = self._read_lines(final=True)
+            if chunk is None:
                 self._close()
                 return self.read()
-            return last
-        return None
+        return chunk
 
     def head(self, size: int) -> bytes:
         """Return the first bytes of the file that is read or, if there is none, of the log."""

@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from ingest.formats import clf_odd
 from ingest.formats.parsed import complete, nothing_parsed, present
@@ -33,7 +34,8 @@ _CSV_ORDER: Final = (
 _MAY_BE_QUOTED: Final = ("user", "request", "referrer", "user_agent")
 
 _COLUMNS: Final = len(_CSV_ORDER) + 2
-_QUOTE, _BLANK, _BACKSLASH, _RETURN = b'" \\\r'
+_QUOTE, _BLANK, _BACKSLASH = b'" \\'
+_AFTER_QUOTE: Final = np.frombuffer(b" \n\r", dtype=np.uint8)
 _ODD_STARTS: Final = np.array([9, 32, _QUOTE], dtype=np.uint8)
 _SECONDS: Final = r"^[0-9]{1,9}\.[0-9]{1,9}$"
 
@@ -69,13 +71,8 @@ def _by_csv(lines: Lines) -> list[pl.DataFrame]:
     table = table.with_columns(pl.Series("line", candidates))
     frames = []
     for shift in (0, 1):
-        framed = (
-            pl.col(f"c{shift + 3}").str.starts_with("[")
-            & pl.col(f"c{shift + 4}").str.ends_with("]")
-            & (pl.col("c0") != "")
-        )
         fields = table.lazy().select(
-            "line", framed.alias("framed"), clf_time(_day(shift)), **_fields(shift)
+            "line", _framed(shift).alias("framed"), clf_time(_day(shift)), **_fields(shift)
         )
         read = fields.with_columns(_valid().alias("valid")).collect()
         if read["valid"].all():
@@ -86,13 +83,26 @@ def _by_csv(lines: Lines) -> list[pl.DataFrame]:
 
 
 def _promising(lines: Lines) -> bool:
-    """Whether CSV may try all lines at once: the number of rows tells if it went astray."""
-    return (
-        lines.whole
-        and (b"\\" not in lines.data or b'\\"' not in lines.data)
-        and lines[-1].count(b'"') % 2 == 0
-        and lines.text()
+    """Whether CSV may try all lines at once: the number of rows tells if it went astray.
+
+    All quotes must take turns at opening after a blank and closing before one: in the middle of
+    a field CSV would drop them without a word.
+    """
+    if not (lines.whole and lines.text()):
+        return False
+    codes = lines.codes
+    quotes = np.flatnonzero(codes == _QUOTE)
+    return len(quotes) % 2 == 0 and bool(
+        (codes[quotes[::2] - 1] == _BLANK).all() and _closing(codes, quotes[1::2]).all()
     )
+
+
+def _closing(codes: NDArray[np.uint8], quotes: Ints) -> Flags:
+    """Mark quotes that may close a field: before a blank or a line's end, not escaped."""
+    following = codes[np.minimum(quotes + 1, len(codes) - 1)]
+    ends = np.isin(following, _AFTER_QUOTE) | (quotes + 1 == len(codes))
+    closing: Flags = ends & (codes[quotes - 1] != _BACKSLASH)
+    return closing
 
 
 def _regular(lines: Lines) -> Flags:
@@ -106,10 +116,7 @@ def _regular(lines: Lines) -> Flags:
     quotes, line = quotes[inside], line[inside]
     before = np.cumsum(counts) - counts
     opening = (np.arange(len(quotes)) - before[line]) % 2 == 0
-    following = codes[np.minimum(quotes + 1, len(codes) - 1)]
-    at_end = (quotes + 1 >= lines.ends[line]) | (following == _RETURN)
-    fits = np.where(opening, codes[quotes - 1] == _BLANK, (following == _BLANK) | at_end)
-    fits &= opening | (codes[quotes - 1] != _BACKSLASH)
+    fits = np.where(opening, codes[quotes - 1] == _BLANK, _closing(codes, quotes))
     regular[line[~fits]] = False
     if not lines.text():
         for index in np.flatnonzero(lines.containing(np.flatnonzero(codes > LAST_ASCII))):
@@ -138,6 +145,19 @@ def _read_csv(lines: Lines, candidates: Ints) -> pl.DataFrame | None:
     except pl.exceptions.ComputeError:  # a quote in the middle of a field
         return None
     return table if table.height == len(candidates) else None
+
+
+def _framed(shift: int) -> pl.Expr:
+    """Mark rows whose time is where it must be; after a virtual host comes an address."""
+    framed = (
+        pl.col(f"c{shift + 3}").str.starts_with("[")
+        & pl.col(f"c{shift + 4}").str.ends_with("]")
+        & (pl.col("c0") != "")
+    )
+    if not shift:
+        return framed
+    address = pl.col("c1").str.contains(rf"^{clf_odd.ADDRESS}$")
+    return framed & address & ~pl.col("c0").str.contains(r'[",]')
 
 
 def _day(shift: int) -> pl.Expr:

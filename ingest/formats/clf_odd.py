@@ -11,9 +11,9 @@ import polars as pl
 
 from ingest.lines import Ints, Lines
 
-_ADDRESS: Final = r"\[?[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]+\]?(?::[0-9]+)?"
+ADDRESS: Final = r"\[?[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]+\]?(?::[0-9]+)?"
 _ANY_LIST: Final = r"(?P<client>[^\s,\[]\S*?(?:, ?[^\s,]+)*)"
-_ADDRESSES: Final = rf"(?P<client>{_ADDRESS}(?:, ?[^\s,]+)*)"
+_ADDRESSES: Final = rf"(?P<client>{ADDRESS}(?:, ?[^\s,]+)*)"
 
 _HEADS: Final = (
     rf"(?P<host>){_ANY_LIST} \S+ (?P<user>\S+) ",
@@ -28,7 +28,7 @@ _QUOTED: Final = r'(?:[^"\\]|\\.)*'
 _NUMBERS: Final = r" (?P<status>[0-9]{3}|-) (?P<bytes>[0-9]{1,18}|-)"
 _ESCAPED: Final = (
     rf'"(?P<request>{_QUOTED})"{_NUMBERS}(?: "(?P<referrer>{_QUOTED})" '
-    rf'"(?P<user_agent>{_QUOTED})"?)?(?: +(?P<extra>[^" ]+|"{_QUOTED}").*| *)$'
+    rf'"(?P<user_agent>{_QUOTED})(?:"|$))?(?: +(?P<extra>[^" ]+|"{_QUOTED}").*| *)$'
 )
 _UNESCAPED: Final = (
     rf'"(?P<request>.*?)"{_NUMBERS}'

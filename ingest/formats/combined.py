@@ -21,7 +21,8 @@ def parse(lines: Lines, mapping: Mapped) -> pl.DataFrame:  # noqa: ARG001
 def quotes_of_parsed(lines: Lines, parsed: pl.DataFrame) -> Ints:
     """Count the quotes in each line that was read."""
     counts = lines.counts(np.flatnonzero(lines.codes == _QUOTE))
-    return counts[parsed["line"].to_numpy()]
+    found: Ints = counts[parsed["line"].to_numpy()]
+    return found
 
 
 def claims(lines: Lines, parsed: pl.DataFrame) -> int:
