@@ -22,6 +22,7 @@ from alerts.models import (
     TimelineRow,
     table_of,
 )
+from alerts.queries import get_incident, list_incidents
 from alerts.store import Store
 from detectors.findings import Evidence, Finding, Level
 
@@ -170,6 +171,24 @@ def test_calm_resolves_and_news_reopen(engine: Engine) -> None:
 def test_a_pause_inside_one_call_counts_as_it_would_live(engine: Engine) -> None:
     transitions = Store(engine).record([finding(0, 1), finding(20, 21)], watermark=at(22))
     assert kinds(transitions) == ["opened", "calm:1", "returned:1"]
+
+
+def test_pauses_between_joining_incidents_count_too(engine: Engine) -> None:
+    store = Store(engine)
+    store.record([finding(0, 10)], watermark=None)
+    store.record([finding(50, 51)], watermark=None)
+    transitions = store.record([finding(30, 31)], watermark=None)
+    assert kinds(transitions) == ["calm:1", "returned:1", "calm:2", "returned:2"]
+
+
+def test_what_was_merged_is_not_listed_but_can_be_read(engine: Engine) -> None:
+    store = Store(engine)
+    store.record([finding(0, 1), finding(50, 51)], watermark=None)
+    store.record([finding(25, 26)], watermark=None)
+    (listed,) = list_incidents(engine).items
+    merged = get_incident(engine, 2)
+    assert merged is not None
+    assert merged.incident.merged_into == listed.id == 1
 
 
 def set_state(engine: Engine, **values: Any) -> None:

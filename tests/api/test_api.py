@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
@@ -15,7 +15,7 @@ from alerts.database import open_database
 from alerts.keys import KeyStore, Role
 from alerts.queries import get_incident, list_incidents
 from alerts.store import Store
-from api.access import unprotected_routes
+from api.access import RequireRole, unprotected_routes
 from api.application import create_api, refuse_unprotected
 from api.health import HealthReport
 from detectors.findings import Evidence, Finding, Level
@@ -227,6 +227,18 @@ def test_nobody_gets_nothing(api: Api, path: str) -> None:
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == 'Bearer realm="vedette"'
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("role", "status"), [(Role.VIEWER, 403), (Role.ANALYST, 200), (Role.ADMIN, 200)]
+)
+def test_a_lesser_role_is_refused(api: Api, role: Role, status: int) -> None:
+    @api.app.get("/api/v1/change", dependencies=[Depends(RequireRole(Role.ANALYST))])
+    def change() -> dict[str, str]:
+        return {}
+
+    assert unprotected_routes(api.app) == []
+    assert api.client(role).get("/api/v1/change").status_code == status
 
 
 def test_a_route_without_a_role_is_refused(api: Api) -> None:
