@@ -47,7 +47,8 @@ TIME_SCHEMA: Final = pl.Schema(
     }
 )
 
-BATCH_SCHEMA: Final = pl.Schema({**EVENT_SCHEMA, **TIME_SCHEMA})
+#: Events with all that the detectors need. `edge`: seen where clients arrive, not behind it.
+BATCH_SCHEMA: Final = pl.Schema({**EVENT_SCHEMA, **TIME_SCHEMA, "edge": pl.Boolean()})
 
 
 @dataclass(frozen=True, slots=True)

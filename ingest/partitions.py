@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from ingest.chunks import Chunk, LogChunks
 from ingest.effective import PartitionClock, Timed
 from ingest.events import BATCH_SCHEMA, no_events
@@ -93,7 +95,8 @@ class Partition:
         reason: Reason = "future"
         self.tally.quarantine.add(self.name, reason, timed.future)
         self.tally.events += timed.events.height
-        return Timed(timed.events.select(BATCH_SCHEMA.names()), timed.future)
+        seen = timed.events.with_columns(edge=pl.lit(self.source.role == "edge"))
+        return Timed(seen.select(BATCH_SCHEMA.names()), timed.future)
 
 
 class PartitionFiles:

@@ -26,9 +26,11 @@ _HEADS: Final = (
 
 _QUOTED: Final = r'(?:[^"\\]|\\.)*'
 _NUMBERS: Final = r" (?P<status>[0-9]{3}|-) (?P<bytes>[0-9]{1,18}|-)"
+_FIELD: Final = rf'(?:[^"\s]\S*|"{_QUOTED}")'
 _ESCAPED: Final = (
-    rf'"(?P<request>{_QUOTED})"{_NUMBERS}(?: "(?P<referrer>{_QUOTED})" '
-    rf'"(?P<user_agent>{_QUOTED})(?:"|$))?(?: +(?P<extra>[^" ]+|"{_QUOTED}").*| *)$'
+    rf'"(?P<request>{_QUOTED})"{_NUMBERS}'
+    rf'(?: "(?P<referrer>{_QUOTED})" "(?P<user_agent>{_QUOTED})(?:"|$))?'
+    rf"(?: +(?P<extra>{_FIELD})(?: +{_FIELD})*)? *$"
 )
 _UNESCAPED: Final = (
     rf'"(?P<request>.*?)"{_NUMBERS}'
