@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from alerts.summary import summarise
-from detectors.findings import EVIDENCE_LIMIT, EntityType, Evidence, Finding, Level, Mode
+from detectors.findings import EntityType, Finding, Level, Mode
 
 #: Findings of one entity with a longer pause between them are different incidents.
 INCIDENT_GAP: Final = timedelta(minutes=30)
@@ -73,25 +73,5 @@ def alerting(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     return tuple(finding for finding in findings if finding.mode == "alert") or findings
 
 
-def earliest(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
-    """Return the first EVIDENCE_LIMIT events, each once, whatever the order they come in."""
-    events: dict[tuple[datetime, str, int], Evidence] = {}
-    for item in sorted(evidence, key=_evidence_order):
-        events.setdefault((item.time, item.partition, item.position), item)
-    return tuple(events.values())[:EVIDENCE_LIMIT]
-
-
 def _chronological(finding: Finding) -> tuple[datetime, datetime, str]:
     return finding.first, finding.last, finding.detector
-
-
-def _evidence_order(item: Evidence) -> tuple[datetime, str, int, str, str, int]:
-    # Not the dataclass's own order, which cannot compare a missing path or status.
-    return (
-        item.time,
-        item.partition,
-        item.position,
-        item.text,
-        item.path or "",
-        -1 if item.status is None else item.status,
-    )

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from alerts.incidents import Content, components, content_of, earliest
+from alerts.incidents import Content, components, content_of
 from alerts.lifecycle import State, Step, begin, elder_first, grow
 from alerts.nearby import StoredIncident
-from detectors.findings import Evidence, Finding, merge_runs
+from detectors.findings import Evidence, Finding, earliest, merge_runs
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,8 @@ def load_catalogue(
 ) -> Catalogue:
     """Read the built-in rules and those of the user's folders, changed by the settings.
 
-    Raises RuleError for a rule that is refused, UnknownDetectorError for settings of a detector that
-    is not there, OSError for a folder that is not readable.
+    Raises RuleError for a rule that is refused, UnknownDetectorError for settings of a detector
+    that is not there, OSError for a folder that is not readable.
     """
     changed = dict(overrides or {})
     files = [f for folder in (BUILT_IN_RULES, *folders) for f in sorted(folder.rglob("*.y*ml"))]

@@ -119,25 +119,30 @@ def _equals(target: Field, value: object) -> pl.Expr:
         case SigmaNull():
             return target.expr.is_null()
         case SigmaExists():
-            return target.expr.is_not_null() if value.exists else target.expr.is_null()
+            return target.expr.is_null().eq(not value.exists)
         case SigmaCIDRExpression():
             return in_network(target.expr, value.network)
         case SigmaRegularExpression():
             return _regex(_as_text(target), value)
         case SigmaCompareExpression():
-            compare = _COMPARISONS.get(value.op)
-            if compare is None or target.kind != "number":
-                raise UnsupportedConditionError(
-                    f"{target.name}: this comparison needs a number field"
-                )
-            return compare(target.expr, value.number.number).fill_null(value=False)
-        case SigmaNumber() if target.kind == "number":
-            return target.expr.eq(value.number).fill_null(value=False)
-        case SigmaNumber() | SigmaBool():
-            return _text(_as_text(target), SigmaString(str(value)))
-        case SigmaString():
-            return _text(_as_text(target), value)
+            return _compared(target, value)
+        case SigmaNumber() | SigmaBool() | SigmaString():
+            return _literal(target, value)
     raise UnsupportedConditionError(f"{target.name}: {type(value).__name__} is not supported")
+
+
+def _compared(target: Field, value: SigmaCompareExpression) -> pl.Expr:
+    compare = _COMPARISONS.get(value.op)
+    if compare is None or target.kind != "number":
+        raise UnsupportedConditionError(f"{target.name}: this comparison needs a number field")
+    return compare(target.expr, value.number.number).fill_null(value=False)
+
+
+def _literal(target: Field, value: SigmaNumber | SigmaBool | SigmaString) -> pl.Expr:
+    if isinstance(value, SigmaNumber) and target.kind == "number":
+        return target.expr.eq(value.number).fill_null(value=False)
+    pattern = value if isinstance(value, SigmaString) else SigmaString(str(value))
+    return _text(_as_text(target), pattern)
 
 
 def _as_text(target: Field) -> pl.Expr:

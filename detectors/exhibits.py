@@ -4,9 +4,9 @@ from collections import OrderedDict
 from typing import Final
 
 import polars as pl
-from ingest.evidence import evidence_columns
 
 from detectors.findings import EVIDENCE_LIMIT, Evidence
+from ingest.evidence import evidence_columns
 
 #: Entities (per rule) for which evidence is kept at most; the longest untouched leave first.
 ENTITY_LIMIT: Final = 2_000

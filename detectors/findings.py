@@ -30,7 +30,7 @@ class Level(IntEnum):
         return self.name.lower()
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """One event behind a finding, masked: safe to store and to show."""
 
@@ -92,8 +92,16 @@ class Finding:
             value=ahead.value,
             threshold=ahead.threshold,
             level=max(self.level, other.level),
-            evidence=tuple(sorted({*self.evidence, *other.evidence})[:EVIDENCE_LIMIT]),
+            evidence=earliest([*self.evidence, *other.evidence]),
         )
+
+
+def earliest(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """Return the first EVIDENCE_LIMIT events, each once, whatever the order they come in."""
+    events: dict[tuple[datetime, str, int], Evidence] = {}
+    for row in sorted(evidence, key=lambda row: (row.time, row.partition, row.position, row.text)):
+        events.setdefault((row.time, row.partition, row.position), row)
+    return tuple(events.values())[:EVIDENCE_LIMIT]
 
 
 def merge_runs(stored: Iterable[Finding], runs: Iterable[Finding]) -> list[Finding]:

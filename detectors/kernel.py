@@ -73,12 +73,7 @@ class RuleKernel:
     def _mark(self, events: pl.DataFrame) -> tuple[pl.DataFrame, list[Rule]]:
         """Add a Boolean column per rule, and return the rules that match anything."""
         rules = self._catalogue.rules
-        windowed = pl.col("windowed")
-        selections = [
-            (r.selection if r.windowless else r.selection & windowed).alias(_mark_name(r))
-            for r in rules
-        ]
-        marks = events.lazy().select(selections).collect()
+        marks = events.lazy().select(_counted(r).alias(_mark_name(r)) for r in rules).collect()
         counts = marks.sum().row(0, named=True)
         matching = [rule for rule in rules if counts[_mark_name(rule)]]
         used = marks.select(_mark_name(rule) for rule in matching)
@@ -173,6 +168,20 @@ class RuleKernel:
             table.closed = snapshot.closed[name]
             table.evicted = snapshot.evicted[name]
         return anew
+
+
+def _counted(rule: Rule) -> pl.Expr:
+    """Which events a rule counts: its selection, within what time and role allow.
+
+    Clients are judged where they arrive, so that a request seen at the gateway and again in a
+    service behind it counts once.
+    """
+    counted = rule.selection
+    if not rule.windowless:
+        counted = counted & pl.col("windowed")
+    if rule.entity_type in {"client", "network"}:
+        counted = counted & pl.col("edge")
+    return counted
 
 
 def _mark_name(rule: Rule) -> str:

@@ -30,6 +30,7 @@ def event(seconds: float = 0.0, **fields: Any) -> dict[str, Any]:
         "timestamp": time,
         "effective_time": time,
         "windowed": True,
+        "edge": True,
         "client_ip": "203.0.113.7",
         "method": "GET",
         "path": "/items/1",

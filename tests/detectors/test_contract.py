@@ -1,5 +1,6 @@
 """The contract of every rule: the same final findings however the stream is cut."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def alone(name: str) -> Catalogue:
 
 def cut(events: list[dict[str, Any]], points: list[int]) -> list[pl.DataFrame]:
     edges = [0, *sorted({point % (len(events) + 1) for point in points}), len(events)]
-    return [frame(events[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    return [frame(events[a:b]) for a, b in pairwise(edges)]
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -49,8 +50,8 @@ def test_the_kernel_finds_what_the_definition_says(name: str, events: list[dict[
         greatest[client] = max(greatest.get(client, 0), value)
     assert greatest == {client: value for client, (value, _, _) in expected.items()}
     for client, (_, first, last) in expected.items():
-        spans = [(f, l) for (_, _, c), f, l, _, _ in found if c == client]
-        assert (min(f for f, _ in spans), max(l for _, l in spans)) == (first, last)
+        spans = [(begin, end) for (_, _, c), begin, end, _, _ in found if c == client]
+        assert (min(b for b, _ in spans), max(e for _, e in spans)) == (first, last)
 
 
 @settings(max_examples=40, deadline=None)
@@ -122,6 +123,14 @@ def test_the_busiest_survives_eviction() -> None:
         found += kernel.process(frame(rows), micros(START) + second * 1_000_000 - LATENESS)
     found += kernel.finish()
     assert {f.entity for f in found} == {"198.51.100.9"}
+
+
+def test_a_request_seen_again_behind_the_gateway_counts_once() -> None:
+    seen = [event(n, status=401, edge=edge) for n in range(15) for edge in (True, False)]
+    assert run(only("auth_failure_burst"), [frame(seen)]) == []
+    arrived = [event(n, status=401) for n in range(30)]
+    ((_, _, _, value, _),) = run(only("auth_failure_burst"), [frame(arrived)])
+    assert value == 30
 
 
 def test_events_moved_by_more_than_a_minute_count_only_without_a_window(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def contents(incidents: Iterable[IncidentView]) -> list[dict[str, Any]]:
 
 def combined(
     second: float,
+    *,
     client: str = "203.0.113.7",
     request: str = "GET / HTTP/1.1",
     status: int = 200,

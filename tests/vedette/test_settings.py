@@ -48,7 +48,7 @@ def test_the_environment_goes_before_the_file(
 
 def test_an_unknown_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VEDETTE_APY__PORT", "2")
-    with pytest.raises(SettingsError, match="VEDETTE_APY__PORT.*did you mean 'api'"):
+    with pytest.raises(SettingsError, match=r"VEDETTE_APY__PORT.*did you mean 'api'"):
         load_settings(None)
 
 
