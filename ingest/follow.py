@@ -108,13 +108,9 @@ class LogFollower:
         """Return where each partition stands after the batches returned so far; plain JSON."""
         stands = dict(self._stored)
         for name, followed in self._followed.items():
-            clock = followed.partition.clock
-            detection = followed.partition.detection
-            stands[name] = {
-                **followed.tail.state(clock.held_from),
-                **clock.state(),
-                "format": detection.format if detection else None,
-            }
+            place = followed.tail.state(followed.partition.clock.held_from)
+            if place is not None:
+                stands[name] = {**place, **followed.partition.state()}
         return stands
 
     @property

@@ -15,19 +15,10 @@ from ingest.sources import FileSource
 
 NORMALISED_SCHEMA: Final = pl.Schema({**EVENT_SCHEMA, "reason": pl.String()})
 
-#: Text of the client's own making; the other columns cannot hold a secret.
-MASKED: Final = (
-    "user",
-    "method",
-    "host",
-    "path",
-    "query",
-    "route",
-    "user_agent",
-    "referrer",
-    "protocol",
-    "request_id",
-    "request_raw",
+#: Text that can only be an address, a hash, or our own; all other text is masked.
+PLAIN: Final = frozenset({"client_ip", "client_network", "api_key", "partition"})
+MASKED: Final = tuple(
+    name for name, dtype in EVENT_SCHEMA.items() if dtype == pl.String and name not in PLAIN
 )
 
 
@@ -55,7 +46,7 @@ def normalised(
 
 
 def masked_events(events: pl.DataFrame) -> pl.DataFrame:
-    """Return events with every text column masked that a client can fill."""
+    """Return events with all text masked that could hold a secret."""
     return events.with_columns(mask_series(events[name]).alias(name) for name in MASKED)
 
 

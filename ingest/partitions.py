@@ -64,6 +64,11 @@ class Partition:
             f"set the source's format ({known}), or give a mapping for JSON lines",
         )
 
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs, as plain JSON."""
+        found = self.detection.format if self.detection else None
+        return {**self.clock.state(), "format": found}
+
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a stored state: keys newest, late, format."""
         self.clock.newest = state["newest"]

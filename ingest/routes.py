@@ -20,8 +20,7 @@ _KINDS: Final = (
     ("{uuid}", _UUID),
     ("{date}", rf"{_DAY}(?:[T_ ][0-9:.Z+-]{{2,20}})?"),
     ("{email}", rf"{_NAME}(?:@|%40)[A-Za-z0-9.-]{{1,100}}\.[A-Za-z]{{2,24}}"),
-    # hexadecimal with a digit: in the first 15 characters, or 16 without it and then anywhere
-    ("{hash}", r"(?:[0-9A-Fa-f]{15,}[0-9]|[0-9][0-9A-Fa-f]{15,}|[0-9A-Fa-f]{16,128})"),
+    ("{hash}", r"[0-9A-Fa-f]{16,128}"),
     ("{token}", r"[A-Za-z0-9_-]{32,}={0,2}|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"),
 )
 _ENDING_NUMBER: Final = r"/-?[0-9]+$"
@@ -77,7 +76,8 @@ def _is_long(paths: pl.Series) -> pl.Series:
 
 
 def _cut(paths: pl.Series) -> pl.Series:
-    few = paths.str.extract(rf"^((?:/?[^/]*){{{SEGMENT_LIMIT}}})", 1)
-    kept = few.str.head(LENGTH_LIMIT).str.replace(r"/[^/]*$", "")
-    frame = pl.DataFrame({"path": paths, "kept": kept, "long": _is_long(paths)})
-    return frame.select(pl.when("long").then(pl.col("kept") + CUT).otherwise("path")).to_series()
+    few = pl.col("path").str.extract(rf"^((?:/?[^/]*){{{SEGMENT_LIMIT}}})", 1)
+    short = few.str.head(LENGTH_LIMIT).str.replace(r"/[^/]*$", "")
+    kept = pl.when(few.str.len_bytes() > LENGTH_LIMIT).then(short).otherwise(few)
+    frame = pl.DataFrame({"path": paths, "long": _is_long(paths)})
+    return frame.select(pl.when("long").then(kept + CUT).otherwise("path")).to_series()

@@ -88,11 +88,15 @@ class LogTail:
                     return stream.read(size)
         return b""
 
-    def state(self, held_from: int | None) -> dict[str, int]:
+    def state(self, held_from: int | None) -> dict[str, int] | None:
         """Return where to go on: device and inode of a file, its base, and an offset in it.
+
+        None if nothing was opened yet.
 
         `held_from` is the position of a record that must be read again.
         """
+        if not self._spans and not self._base:
+            return None
         position = self._base + self._offset if held_from is None else held_from
         for span in reversed(self._spans):
             if span.base <= position:

@@ -1,6 +1,7 @@
 """The time rules: wild and late records, ticks, and independence of how records are cut."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import polars as pl
 import pytest
@@ -97,7 +98,7 @@ def test_any_cutting_gives_what_the_rules_say(
     times = _walk(moves)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(times)), max_size=12)))
     edges = [0, *cuts, len(times)]
-    pieces = [times[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [times[a:b] for a, b in pairwise(edges)]
     assert run(pieces) == reference(times, 5 * SECOND)
 
 

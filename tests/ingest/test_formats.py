@@ -14,7 +14,7 @@ from ingest.formats.detection import detect_format
 from ingest.formats.parsed import PARSED_SCHEMA
 from ingest.lines import Lines
 
-START = '203.0.113.7 - - [02/Nov/2026:08:00:00 +0100] '
+START = "203.0.113.7 - - [02/Nov/2026:08:00:00 +0100] "
 END = ' "https://example.com/" "curl/8.5.0"'
 TIME = datetime(2026, 11, 2, 7, 0, tzinfo=UTC)
 
@@ -113,7 +113,7 @@ COMBINED: list[tuple[str | bytes, dict[str, Any]]] = [
         'www.example.com:443 203.0.113.9 - - [02/Nov/2026:08:00:00 +0100] "GET / HTTP/1.1" 200 1',
         {"client": "203.0.113.9", "host": "www.example.com"},
     ),
-    ('shop.example ' + START + '"GET / HTTP/1.1" 200 1' + END, {"host": "shop.example"}),
+    ("shop.example " + START + '"GET / HTTP/1.1" 200 1' + END, {"host": "shop.example"}),
     (
         "Jul  8 11:07:07 web.internal nginx[2869]: " + START + '"GET /w HTTP/1.1" 200 5' + END,
         {"client": "203.0.113.7", "path": "/w", "timestamp": TIME},
@@ -288,9 +288,7 @@ def test_json_lines(line: dict[str, Any], expected: dict[str, Any]) -> None:
 
 def test_json_lines_by_a_mapping() -> None:
     line = json.dumps({"when": 1_793_602_800, "net": {"peer": "203.0.113.7"}, "took.ms": 12.5})
-    (row,) = parse(
-        "json", line, timestamp="when", client_ip="net.peer", duration_ms="took.ms"
-    )
+    (row,) = parse("json", line, timestamp="when", client_ip="net.peer", duration_ms="took.ms")
     assert (row["timestamp"], row["client"], row["duration_us"]) == (TIME, "203.0.113.7", 12_500)
 
 

@@ -31,9 +31,9 @@ def write(path: Path, lines: Iterable[str]) -> Path:
     return path
 
 
-def read(*paths: Path | str, chunk_bytes: int = 8 << 20, **source: str) -> tuple[
-    pl.DataFrame, LogReader
-]:
+def read(
+    *paths: Path | str, chunk_bytes: int = 8 << 20, **source: str
+) -> tuple[pl.DataFrame, LogReader]:
     reader = LogReader(
         [FileSource(paths=tuple(map(str, paths)), **source)],  # type: ignore[arg-type]
         chunk_bytes=chunk_bytes,
@@ -52,7 +52,9 @@ def read(*paths: Path | str, chunk_bytes: int = 8 << 20, **source: str) -> tuple
 
 
 def test_a_plain_log(tmp_path: Path) -> None:
-    log = write(tmp_path / "access.log", [line(0), "\n", line(1, "/users/7?x=1"), "junk\n", line(2)])
+    log = write(
+        tmp_path / "access.log", [line(0), "\n", line(1, "/users/7?x=1"), "junk\n", line(2)]
+    )
     events, reader = read(log, service="shop", environment="prod")
     assert events["path"].to_list() == ["/a", "/users/7", "/a"]
     assert events["route"].to_list()[1] == "shop GET /users/{id}"
@@ -81,8 +83,8 @@ def test_rotations_are_one_partition_oldest_first(tmp_path: Path) -> None:
 
 
 def test_logs_are_merged_by_event_time(tmp_path: Path) -> None:
-    write(tmp_path / "early.log", [line(n) for n in range(0, 600)])
-    write(tmp_path / "late.log", [line(n + 300) for n in range(0, 600)])
+    write(tmp_path / "early.log", [line(n) for n in range(600)])
+    write(tmp_path / "late.log", [line(n + 300) for n in range(600)])
     reader = LogReader([FileSource(paths=(str(tmp_path / "*.log"),))], chunk_bytes=2000)
     newest: dict[str, int] = {}
     marks: list[int] = []
@@ -104,10 +106,21 @@ def test_logs_are_merged_by_event_time(tmp_path: Path) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.data())
-def test_cutting_changes_nothing(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_cutting_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     folder = tmp_path_factory.mktemp("cut")
     wild = st.sampled_from(
-        [line(-86_400), line(9e8), line(-1.7e9), "\n", "junk\n", '"\n', "\x00\xff\n", "x" * 300 + "\n"]
+        [
+            line(-86_400),
+            line(9e8),
+            line(-1.7e9),
+            "\n",
+            "junk\n",
+            '"\n',
+            "\x00\xff\n",
+            "x" * 300 + "\n",
+        ]
     )
     tame = st.integers(0, 90).map(line)
     lines = data.draw(st.lists(st.one_of(tame, tame, wild), max_size=40))
@@ -209,7 +222,9 @@ def test_gz_members_padding_and_damage(tmp_path: Path) -> None:
     assert "damaged" in reader.problems[0].reason
 
 
-def test_missing_empty_folder_and_forbidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_empty_folder_and_forbidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(tmp_path / "empty.log", [])
     write(tmp_path / "secret.log", [line(0)])
     (tmp_path / "old.log.bz2").write_bytes(b"BZh")
