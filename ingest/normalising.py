@@ -101,13 +101,16 @@ def _events(
 ) -> pl.DataFrame:
     address, network = client_columns(parsed["client"])
     template = route_templates(parsed["path"])
-    services = pl.coalesce("service", pl.lit(service, dtype=pl.String))
+    named = parsed["service"].null_count() < parsed.height
+    given = pl.lit(service, dtype=pl.String)
+    services = pl.coalesce("service", given) if named else given
+    route = routes(services if named or service else None, pl.col("method"), pl.lit(template))
     events = parsed.with_columns(
         services.alias("service"),
         pl.coalesce("environment", pl.lit(environment, dtype=pl.String)).alias("environment"),
         address.alias("client_ip"),
         network.alias("client_network"),
-        routes(services, pl.col("method"), pl.lit(template)).alias("route"),
+        route.alias("route"),
         pl.lit(partition).alias("partition"),
         pl.Series("position", positions),
         *(pl.lit(None, EVENT_SCHEMA[name]).alias(name) for name in ("api_key", "country", "asn")),

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,12 @@ class Partition:
 
     def read(self, chunk: Chunk) -> Read:
         """Parse a chunk and count what cannot be events."""
+        return self.count(self.parse(chunk))
+
+    def parse(self, chunk: Chunk) -> Read:
+        """Parse a chunk; changes nothing, so that threads may do it ahead of time."""
         found = self.detection.format if self.detection else None
-        read = read_chunk(
+        return read_chunk(
             chunk,
             FORMATS[found] if found else None,
             self.source.mapping,
@@ -87,6 +92,9 @@ class Partition:
             service=self.source.service,
             environment=self.source.environment,
         )
+
+    def count(self, read: Read) -> Read:
+        """Count what cannot be events."""
         self.tally.lines += read.lines
         self.tally.blank += read.blank
         for reason, positions in read.rejects.items():
@@ -111,6 +119,7 @@ class PartitionFiles:
         self.partition = partition
         self.chunks = chunks
         self._ahead: deque[Chunk] = deque()
+        self._parsing: deque[Future[Read]] = deque()
         self._rest: Iterator[Chunk] = iter(chunks)
 
     @property
@@ -123,6 +132,18 @@ class PartitionFiles:
         if self.partition.detection is None:
             self._detect()
         return self._ahead.popleft() if self._ahead else next(self._rest, None)
+
+    def next_read(self, pool: Executor, ahead: int) -> Read | None:
+        """Return the next chunk parsed and counted, or None at the end.
+
+        Up to `ahead` further chunks are parsed in the pool meanwhile.
+        """
+        while len(self._parsing) <= ahead:
+            chunk = self.next()
+            if chunk is None:
+                break
+            self._parsing.append(pool.submit(self.partition.parse, chunk))
+        return self.partition.count(self._parsing.popleft().result()) if self._parsing else None
 
     def _detect(self) -> None:
         sample: list[bytes] = []

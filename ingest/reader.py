@@ -1,8 +1,9 @@
 """Reads whole logs once: batches of events, merged by event time in bounded memory."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import polars as pl
 
@@ -13,6 +14,11 @@ from ingest.logs import InputProblem, find_logs
 from ingest.partitions import Partition, PartitionFiles, Tally
 from ingest.quarantine import Quarantine
 from ingest.sources import FileSource
+
+#: Chunks of a partition parsed in threads while the caller works on the one before; with more
+#: than a few partitions none, to bound memory.
+AHEAD: Final = 2
+FEW_PARTITIONS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +70,19 @@ class LogReader:
         batch, after which there is nothing to wait for.
         """
         unfinished = list(self._files)
-        while unfinished:
-            files = min(unfinished, key=_behind)
-            partition = files.partition
-            chunk = files.next()
-            if chunk is None:
-                unfinished.remove(files)
-                events = partition.timed(partition.clock.finish()).events
-            else:
-                read = partition.read(chunk)
-                events = partition.timed(partition.clock.feed(read.events)).events
-            if events.height or chunk is None:
-                yield Batch(events, watermark_of([entry.partition for entry in unfinished]))
+        ahead = AHEAD if len(unfinished) <= FEW_PARTITIONS else 0
+        with ThreadPoolExecutor(AHEAD, "ingest") as pool:
+            while unfinished:
+                files = min(unfinished, key=_behind)
+                partition = files.partition
+                read = files.next_read(pool, ahead)
+                if read is None:
+                    unfinished.remove(files)
+                    events = partition.timed(partition.clock.finish()).events
+                else:
+                    events = partition.timed(partition.clock.feed(read.events)).events
+                if events.height or read is None:
+                    yield Batch(events, watermark_of([entry.partition for entry in unfinished]))
 
     @property
     def progress(self) -> Progress:

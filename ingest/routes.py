@@ -26,6 +26,8 @@ _KINDS: Final = (
 _ENDING_NUMBER: Final = r"/-?[0-9]+$"
 _VARIES: Final = r"/(?:" + "|".join(kind for _, kind in _KINDS) + r")(?:/|$)"
 
+_MANY_SEGMENTS: Final = rf"^(?:[^/]*/){{{SEGMENT_LIMIT + 1}}}"
+
 
 def route_templates(paths: pl.Series) -> pl.Series:
     """Return the template of each path; null stays null.
@@ -45,12 +47,14 @@ def route_templates(paths: pl.Series) -> pl.Series:
     return joined.select(pl.coalesce("template", "path")).to_series().rename(paths.name)
 
 
-def routes(service: pl.Expr, method: pl.Expr, template: pl.Expr) -> pl.Expr:
+def routes(service: pl.Expr | None, method: pl.Expr, template: pl.Expr) -> pl.Expr:
     """Return "service METHOD /template", without the service if there is none.
 
     Null if there is no method or no template.
     """
     plain = pl.concat_str(method, template, separator=" ")
+    if service is None:
+        return plain
     return pl.coalesce(pl.concat_str(service, plain, separator=" "), plain)
 
 
@@ -69,10 +73,7 @@ def _replaced(paths: pl.Series, name: str, pattern: str) -> pl.Series:
 
 
 def _is_long(paths: pl.Series) -> pl.Series:
-    length = paths.str.len_bytes()
-    if (length.max() or 0) <= SEGMENT_LIMIT:  # type: ignore[operator]
-        return length > LENGTH_LIMIT
-    return (length > LENGTH_LIMIT) | (paths.str.count_matches("/", literal=True) > SEGMENT_LIMIT)
+    return (paths.str.len_bytes() > LENGTH_LIMIT) | paths.str.contains(_MANY_SEGMENTS)
 
 
 def _cut(paths: pl.Series) -> pl.Series:

@@ -40,6 +40,8 @@ Tree = dict[str, "Tree"]
 
 def parse(lines: Lines, mapping: Mapped) -> pl.DataFrame:
     """Return a frame of PARSED_SCHEMA, ordered by line; what is no JSON object has no row."""
+    if b"{" not in lines.data:
+        return nothing_parsed()
     names = {**DEFAULT_NAMES, **{column: (name,) for column, name in mapping.items()}}
     wanted = sorted({name for several in names.values() for name in several})
     values, rows = _read(lines, wanted)

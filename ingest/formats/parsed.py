@@ -71,4 +71,4 @@ def complete(frame: pl.DataFrame) -> pl.DataFrame:
 
 def present(name: str) -> pl.Expr:
     """Return the text column `name` with "-" and "" as null."""
-    return pl.when(~pl.col(name).is_in(["-", ""])).then(pl.col(name)).alias(name)
+    return pl.when(pl.col(name) != "-", pl.col(name) != "").then(pl.col(name)).alias(name)
