@@ -89,6 +89,10 @@ class Worker:
             if not self.step(stop):
                 stop.wait(self._follower.interval.total_seconds())
         self._save([], stop, checkpoint=True)
+        self.close()
+
+    def close(self) -> None:
+        """Close the logs; stores nothing."""
         self._follower.close()
 
     def step(self, stop: Event) -> bool:

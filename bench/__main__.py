@@ -1,0 +1,117 @@
+"""Scan against a bare reading of the same lines: medians of alternating runs, peak memory.
+
+    python -m bench [--lines 1000000] [--runs 5] [--log FILE]
+
+Bare is bench/bare.py in a process of its own on one thread; the scan is the program as people
+start it, with every built-in detector on and incidents stored, and may use both cores.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from vedette.simulation.simulation import simulate
+from vedette.simulation.write import write
+
+HOME = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of one program: seconds from start to end, peak memory."""
+
+    seconds: float
+    peak_mb: float
+
+
+def make_log(folder: Path, lines: int) -> Path:
+    """Write a simulated hour of about so many lines, attacks included."""
+    rate = max(lines - 17_000, 1_000) / 3600
+    start = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
+    return write(simulate(1, start, timedelta(hours=1), requests_per_second=rate), folder)[0]
+
+
+def measure(command: list[str], state: Path) -> Run:
+    """Run a program to its end and take the operating system's account of it."""
+    environment = os.environ | {"XDG_STATE_HOME": str(state), "PYTHONPATH": str(HOME)}
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in {0, 3}:
+        raise RuntimeError(f"{' '.join(command)} failed with status {process.returncode}")
+    return Run(seconds, usage.ru_maxrss / 1024)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--lines", type=int, default=1_000_000)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--log", type=Path, help="measure on this log instead")
+    options = parser.parse_args()
+    console = Console()
+    with tempfile.TemporaryDirectory(prefix="vedette-bench-") as name:
+        folder = Path(name)
+        log = options.log or make_log(folder, options.lines)
+        lines = sum(block.count(b"\n") for block in iter_blocks(log))
+        programs = {
+            "bare": [sys.executable, str(HOME / "bench" / "bare.py"), str(log)],
+            "normalise": [sys.executable, "-m", "bench.reading", str(log)],
+            "scan": [sys.executable, "-m", "vedette", "scan", str(log)],
+        }
+        runs: dict[str, list[Run]] = {program: [] for program in programs}
+        for number in range(options.runs + 1):
+            for program, command in programs.items():
+                run = measure(command, folder / "state")
+                if number:  # the first round warms the file cache
+                    runs[program].append(run)
+    console.print(report(lines, runs))
+    print(json.dumps({p: [(r.seconds, r.peak_mb) for r in found] for p, found in runs.items()}))
+
+
+def iter_blocks(log: Path) -> Iterator[bytes]:
+    """Yield the file in blocks."""
+    with log.open("rb") as file:
+        yield from iter(lambda: file.read(1 << 24), b"")
+
+
+def report(lines: int, runs: dict[str, list[Run]]) -> Table:
+    """Return medians, spread, and the ratio of each program's speed to bare."""
+    table = Table(title=f"{lines:,} lines, {os.cpu_count()} cores, whole processes")
+    for column in ("", "median s", "min", "max", "lines/s", "of bare", "peak MB"):
+        table.add_column(column, justify="right")
+    bare = statistics.median(run.seconds for run in runs["bare"])
+    for program, found in runs.items():
+        seconds = [run.seconds for run in found]
+        median = statistics.median(seconds)
+        peak = max(run.peak_mb for run in found)
+        table.add_row(
+            program,
+            f"{median:.2f}",
+            f"{min(seconds):.2f}",
+            f"{max(seconds):.2f}",
+            f"{lines / median:,.0f}",
+            f"{bare / median:.2f}",
+            f"{peak:,.0f}",
+        )
+    return table
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""The service's loop: what is appended becomes incidents, also after a restart."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event
+
+import pytest
+from sqlalchemy import Engine, text
+
+from alerts.database import open_database
+from alerts.store import Store
+from alerts.views import Transition
+from detectors.catalogue import load_catalogue
+from ingest.sources import FileSource
+from vedette.commands.scan import stored
+from vedette.folders import sqlite_url
+from vedette.worker import Worker
+
+from .scans import combined, contents, incidents_of, written
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    return open_database(sqlite_url(tmp_path / "v.db"))
+
+
+class Service:
+    """A worker that is stepped by hand."""
+
+    def __init__(self, log: Path, engine: Engine) -> None:
+        self.told: list[Transition] = []
+        source = FileSource(paths=(str(log),), format="combined")
+        self.worker = Worker(
+            [source],
+            load_catalogue(),
+            Store(engine),
+            targets=["default"],
+            announce=self._hear,
+        )
+
+    def _hear(self, transitions: Sequence[Transition]) -> None:
+        self.told += transitions
+
+    def read_all(self) -> None:
+        while self.worker.step(Event()):
+            pass
+
+    def stop(self) -> None:
+        stop = Event()
+        stop.set()
+        self.worker.run(stop)
+
+
+def append(log: Path, lines: Sequence[str]) -> None:
+    with log.open("a", encoding="utf-8") as file:
+        file.writelines(line + "\n" for line in lines)
+
+
+def probing(start: int, count: int) -> list[str]:
+    return [
+        combined(start + n, request=f"GET /nothing-{start + n} HTTP/1.1", status=404)
+        for n in range(count)
+    ]
+
+
+def test_an_attack_is_told_while_it_goes_on(tmp_path: Path, engine: Engine) -> None:
+    log = written(tmp_path / "a.log", [combined(0)])
+    service = Service(log, engine)
+    service.read_all()
+    append(log, probing(1, 9))
+    service.read_all()
+    assert service.told == []
+    append(log, probing(10, 1))
+    service.read_all()
+    assert [(t.kind, t.incident.entity) for t in service.told] == [("opened", "203.0.113.7")]
+    service.stop()
+
+
+def test_what_was_there_before_the_first_start_is_not_read(tmp_path: Path, engine: Engine) -> None:
+    log = written(tmp_path / "a.log", probing(0, 30))
+    service = Service(log, engine)
+    service.read_all()
+    service.stop()
+    assert stored(engine) == []
+
+
+def test_a_restart_goes_on_as_if_nothing_had_happened(tmp_path: Path, engine: Engine) -> None:
+    attack = [combined(0), *probing(1, 30), combined(40)]
+    log = written(tmp_path / "a.log", [])
+    first = Service(log, engine)
+    append(log, attack[:7])
+    first.read_all()
+    first.stop()
+    assert stored(engine) == []
+    append(log, attack[7:])
+    second = Service(log, engine)
+    second.read_all()
+    second.stop()
+    (tmp_path / "scan").mkdir()
+    expected = incidents_of([log], tmp_path / "scan")
+    assert len(expected) == 1
+    ours, theirs = contents(stored(engine)), contents(expected)
+    assert [(i["summary"], i["started_at"], i["last_at"]) for i in ours] == [
+        (i["summary"], i["started_at"], i["last_at"]) for i in theirs
+    ]
+
+
+def test_a_replay_after_a_crash_changes_nothing(tmp_path: Path, engine: Engine) -> None:
+    log = written(tmp_path / "a.log", [])
+    first = Service(log, engine)
+    first.stop()  # the checkpoint says: nothing read yet
+    crashed = Service(log, engine)
+    append(log, probing(1, 30))
+    crashed.read_all()  # incidents are stored, the checkpoint is not
+    crashed.worker.close()
+    before = contents(stored(engine))
+    assert len(before) == 1
+    again = Service(log, engine)
+    again.read_all()
+    again.stop()
+    assert contents(stored(engine)) == before
+    with engine.connect() as connection:
+        rows = connection.execute(text("select transition from notifications")).all()
+    assert [row[0] for row in rows] == ["opened"]
+
+
+def test_a_damaged_checkpoint_is_said_and_survived(
+    tmp_path: Path, engine: Engine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log = written(tmp_path / "a.log", [combined(0)])
+    service = Service(log, engine)
+    service.stop()
+    with engine.begin() as connection:
+        connection.execute(text("update checkpoints set state = x'00'"))
+    service = Service(log, engine)
+    captured = capfd.readouterr()
+    assert "checkpoint not usable" in captured.out + captured.err
+    append(log, probing(1, 12))
+    service.read_all()
+    assert len(service.told) == 1
+    service.stop()
+
+
+def test_health_says_what_was_read(tmp_path: Path, engine: Engine) -> None:
+    log = written(tmp_path / "a.log", [])
+    service = Service(log, engine)
+    append(log, [combined(0), "no access log line", combined(1), combined(2), combined(3)])
+    service.read_all()
+    report = service.worker.health()
+    assert report.healthy
+    assert (report.details["lines"], report.details["set_aside"]) == (5, 1)
+    service.stop()
