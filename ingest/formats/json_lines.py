@@ -47,8 +47,14 @@ def parse(lines: Lines, mapping: Mapped) -> pl.DataFrame:
     values, rows = _read(lines, wanted)
     if not len(rows):
         return nothing_parsed()
+    empty = {column.name for column in values if column.null_count() == values.height}
     fields = values.select(
-        pl.coalesce([pl.lit(None, dtype=pl.String), *map(_found, several)]).alias(column)
+        pl.coalesce(
+            [
+                pl.lit(None, dtype=pl.String),
+                *(_found(name) for name in several if name not in empty),
+            ]
+        ).alias(column)
         for column, several in names.items()
     )
     return complete(_events(fields).with_columns(pl.Series("line", rows)))
@@ -93,7 +99,7 @@ def _objects(texts: list[str], wanted: Iterable[str]) -> tuple[pl.DataFrame, lis
     nested = [
         _nested(table[top], [name for name in flat if name.startswith(f"{top}.")])
         for top, below in tree.items()
-        if below
+        if below and table[top].null_count() < table.height
     ]
     columns = {column.name: column for group in nested for column in group}
     merged = [
@@ -170,7 +176,8 @@ def _is_object(text: str) -> bool:
 
 def _found(name: str) -> pl.Expr:
     value = pl.col(name)
-    return pl.when(~value.is_in(["", "-", "null", "[]", "{}"])).then(value)
+    missing = [value == text for text in ("", "-", "null", "[]", "{}")]
+    return pl.when(~pl.any_horizontal(missing)).then(value)
 
 
 def _events(fields: pl.DataFrame) -> pl.DataFrame:
