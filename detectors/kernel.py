@@ -12,11 +12,13 @@ import polars as pl
 
 from detectors.aggregate import KEY, PANE_SCHEMA, VALUE_SCHEMA, matches, panes, values
 from detectors.catalogue import Catalogue
-from detectors.exhibits import Exhibits
+from detectors.evaluate import RUN_SCHEMA
+from detectors.exhibits import BATCH_LIMIT, Exhibits
 from detectors.findings import EVIDENCE_LIMIT, Finding
 from detectors.rules import Rule
 from detectors.snapshot import Snapshot
 from detectors.table import ENTITY_CAP, Table
+from ingest.events import EVENT_SCHEMA
 
 #: Evidence is kept from this share of a limit on, so that a finding can show how it began.
 _EVIDENCE_SHARE: Final = 0.5
@@ -65,9 +67,11 @@ class RuleKernel:
             table = self._tables[rule.name]
             table.add(new_panes, new_values)
             totals = table.totals(new_panes.select(*KEY).unique())
-            self._keep_evidence(rule, totals, marked)
-            if rule.on_open_panes:
-                found += self._findings(rule, table.open_runs(totals))
+            runs = (
+                table.open_runs(totals) if rule.on_open_panes else pl.DataFrame(schema=RUN_SCHEMA)
+            )
+            self._keep_evidence(rule, [*runs["entity"], *self._near(rule, totals)], marked)
+            found += self._findings(rule, runs)
         return found
 
     def _mark(self, events: pl.DataFrame) -> tuple[pl.DataFrame, list[Rule]]:
@@ -92,22 +96,27 @@ class RuleKernel:
         frames = iter(pl.collect_all(plans))
         return [(next(frames), next(frames) if rule.needs_values else None) for rule in rules]
 
-    def _keep_evidence(self, rule: Rule, totals: pl.DataFrame, marked: pl.DataFrame) -> None:
-        """Keep evidence of those who come near the limit, the nearest first."""
+    @staticmethod
+    def _near(rule: Rule, totals: pl.DataFrame) -> list[str]:
+        """Return the entities that come near the limit, the nearest first."""
         near = totals.filter(pl.col("count") >= rule.threshold * _EVIDENCE_SHARE)
-        ordered = near.sort("count", "entity", descending=[True, False])["entity"]
-        wanting = self._exhibits.wanting(rule.name, ordered)
+        ordered = near.sort("count", "entity", descending=[True, False])
+        return ordered["entity"].head(BATCH_LIMIT).to_list()
+
+    def _keep_evidence(self, rule: Rule, entities: list[str], marked: pl.DataFrame) -> None:
+        """Keep the first events of the entities that have little evidence so far."""
+        wanting = self._exhibits.wanting(rule.name, entities)
         if not wanting:
             return
         entity = pl.lit("all") if rule.entity is None else pl.col(rule.entity)
         rows = (
             marked.lazy()
             .filter(pl.col(_mark_name(rule)) & entity.is_in(wanting))
-            .group_by(entity.alias("_entity"), maintain_order=True)
-            .head(EVIDENCE_LIMIT)
+            .select(*EVENT_SCHEMA, entity.alias("entity"))
+            .filter(pl.int_range(pl.len()).over("entity") < EVIDENCE_LIMIT)
             .collect()
         )
-        self._exhibits.keep(rule.name, rows["_entity"], rows.drop("_entity"))
+        self._exhibits.keep(rule.name, rows)
 
     def _close(self, watermark: int | None) -> list[Finding]:
         return [
@@ -117,6 +126,9 @@ class RuleKernel:
         ]
 
     def _findings(self, rule: Rule, runs: pl.DataFrame) -> list[Finding]:
+        if runs.is_empty():
+            return []
+        evidence = self._exhibits.of(rule.name, runs["entity"].unique().to_list())
         return [
             Finding(
                 detector=rule.name,
@@ -132,7 +144,7 @@ class RuleKernel:
                 mode=rule.mode,
                 tags=rule.tags,
                 fingerprint=self._catalogue.fingerprint,
-                evidence=self._exhibits.of(rule.name, entity),
+                evidence=evidence.get(entity, ()),
             )
             for entity, first, last, value, limit in runs.iter_rows()
         ]

@@ -14,6 +14,10 @@ INTERRUPTED: Final = 130
 P = ParamSpec("P")
 
 
+class StartError(Exception):
+    """The service cannot start; the message says what to change."""
+
+
 def reports_failures(command: Callable[P, int]) -> Callable[P, int]:
     """Turn a command's expected errors into a message on stderr and an exit status."""
 
@@ -22,7 +26,6 @@ def reports_failures(command: Callable[P, int]) -> Callable[P, int]:
         from alerts.database import DatabaseError
         from alerts.keys import SecretError
         from alerts.target import TargetError
-        from api.server import ServerError
         from detectors.catalogue import UnknownDetectorError
         from detectors.sigma import RuleError
         from vedette.settings import SettingsError
@@ -33,7 +36,7 @@ def reports_failures(command: Callable[P, int]) -> Callable[P, int]:
         except (SettingsError, RuleError, UnknownDetectorError, TargetError) as error:
             note(console, f"vedette: {error}")
             return WRONG_USE
-        except (DatabaseError, SecretError, ServerError) as error:
+        except (DatabaseError, SecretError, StartError) as error:
             note(console, f"vedette: {error}")
             return FAILED
         except BrokenPipeError:

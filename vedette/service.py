@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Final
 
 import structlog
+from fastapi import FastAPI
 from pydantic import SecretStr
 
 from alerts.database import open_database
@@ -22,9 +23,10 @@ from alerts.store import Store
 from alerts.target import Target
 from alerts.views import Transition
 from api.application import create_api
-from api.server import ApiServer, serve
+from api.server import ApiServer, ServerError, serve
 from detectors.catalogue import load_catalogue
 from detectors.findings import Level
+from vedette.failures import StartError
 from vedette.settings import Settings
 from vedette.worker import Worker
 
@@ -51,7 +53,7 @@ def run_until_stopped(
 ) -> None:
     """Run the service until SIGINT, SIGTERM or the limit.
 
-    Raises DatabaseError, ServerError, RuleError, UnknownDetectorError, TargetError, SecretError.
+    Raises DatabaseError, StartError, RuleError, UnknownDetectorError, TargetError, SecretError.
     """
     log_to_stderr()
     catalogue = load_catalogue(settings.detectors, settings.rules.folders)
@@ -79,17 +81,14 @@ def run_until_stopped(
         engine.dispose()
 
 
-def _server(settings: Settings, application: object) -> ApiServer | None:
-    from fastapi import FastAPI
-
-    if not settings.api.enabled or not isinstance(application, FastAPI):
+def _server(settings: Settings, application: FastAPI) -> ApiServer | None:
+    if not settings.api.enabled:
         return None
-    return serve(
-        application,
-        settings.api.host,
-        settings.api.port,
-        behind_proxy=settings.api.behind_proxy,
-    )
+    api = settings.api
+    try:
+        return serve(application, api.host, api.port, behind_proxy=api.behind_proxy)
+    except ServerError as error:
+        raise StartError(str(error)) from error
 
 
 def _targets(settings: Settings) -> list[Target]:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from api.server import ServerError
 from ingest.sources import FileSource
 from vedette.commands.run import duration
-from vedette.failures import reports_failures
+from vedette.failures import StartError, reports_failures
 from vedette.folders import sqlite_url
 from vedette.screen import Ticker, note, terminal
 from vedette.service import Ready, run_until_stopped
@@ -45,7 +44,7 @@ def run_demo(seconds: str | None, *, speed: float, seed: int, port: int) -> int:
                         limit=limit,
                     )
                     break
-                except ServerError as error:
+                except StartError as error:
                     if chosen == 0:
                         raise
                     note(screen, f"{error}", "Taking a free port instead.")
