@@ -1,0 +1,147 @@
+"""Every built-in rule is complete, has its row in docs/detectors.md, and a runbook."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+import yaml
+
+from alerts.summary import duration
+from detectors.catalogue import BUILT_IN_RULES, load_catalogue
+from detectors.fields import SIGMA_FIELDS
+from detectors.findings import Level
+from detectors.rules import Rule
+from detectors.sigma import SharedAddressKeys, VedetteKeys
+from ingest.events import EVENT_SCHEMA
+from tests.docs.pages import ROOT, blocks, headings, page, rows
+
+RULES: Final = load_catalogue().rules
+IDS: Final = [rule.name for rule in RULES]
+
+HEADINGS: Final = (
+    "What it means",
+    "How to check",
+    "What to do",
+    "When it is a false alarm",
+)
+RUNBOOK_LINES: Final = 60
+
+
+@pytest.fixture(params=RULES, ids=IDS)
+def rule(request: pytest.FixtureRequest) -> Rule:
+    found: Rule = request.param
+    return found
+
+
+def runbook(rule: Rule) -> str:
+    return page(f"runbooks/{rule.name}.md")
+
+
+def test_rule_says_all_that_people_need(rule: Rule) -> None:
+    assert rule.id, "id"
+    assert rule.title, "title"
+    assert rule.description.endswith("."), "description"
+    assert rule.falsepositives, "falsepositives"
+    assert rule.unit not in {"matching requests", "distinct values"}, "vedette: unit"
+    assert any(tag.startswith("attack.t") for tag in rule.tags), "an ATT&CK technique"
+    assert any(re.fullmatch(r"owasp\.api\d{1,2}", tag) for tag in rule.tags), "an OWASP API tag"
+
+
+def test_rule_states_its_level_and_stands_in_a_file_of_its_name(rule: Rule) -> None:
+    file = BUILT_IN_RULES / f"{rule.name}.yml"
+    documents = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+    (written,) = [d for d in documents if d["name"] == rule.name]
+    assert Level[written["level"].upper()] == rule.level
+    assert all(document.get("id") and document.get("description") for document in documents)
+
+
+def test_ids_are_unique() -> None:
+    files = BUILT_IN_RULES.rglob("*.yml")
+    ids = [d["id"] for f in files for d in yaml.safe_load_all(f.read_text(encoding="utf-8"))]
+    assert len(ids) == len(set(ids))
+
+
+def test_row_in_the_table_agrees_with_the_rule(rule: Rule) -> None:
+    row = rows(page("detectors.md")).get(rule.name)
+    assert row is not None, f"docs/detectors.md has no row for `{rule.name}`"
+    _, watches, limit, level, tags, innocent, link = row
+    assert watches
+    assert innocent
+    assert limit.startswith(f"{rule.threshold} in {duration(rule.window)}")
+    assert ("shared addresses" in limit) == (rule.shared_address is not None)
+    assert level == rule.level.label
+    assert set(re.findall(r"`([^`]+)`", tags)) == set(rule.tags)
+    assert f"(runbooks/{rule.name}.md)" in link
+
+
+def test_row_in_the_readme_agrees_with_the_rule(rule: Rule) -> None:
+    row = rows(page("README.md")).get(rule.name)
+    assert row is not None, f"README.md has no row for `{rule.name}`"
+    assert row[2] == f"{rule.threshold} in {duration(rule.window)}"
+    assert row[3] == rule.level.label
+
+
+def test_no_row_is_about_a_detector_that_is_not_there() -> None:
+    text = page("detectors.md").partition("\n## ")[0]
+    assert set(rows(text)) == set(IDS)
+
+
+def test_runbook_is_where_the_rule_says(rule: Rule) -> None:
+    assert rule.runbook == f"docs/runbooks/{rule.name}.md"
+    assert (ROOT / rule.runbook).is_file()
+
+
+def test_runbook_has_its_parts(rule: Rule) -> None:
+    text = runbook(rule)
+    title, *parts = headings(text)
+    assert title.startswith(f"{rule.name}: ")
+    assert tuple(parts) == HEADINGS
+    assert len(text.splitlines()) <= RUNBOOK_LINES
+
+
+def test_runbook_names_the_limit_of_the_rule(rule: Rule) -> None:
+    meaning = runbook(rule).partition("## What it means")[2].partition("## ")[0]
+    assert re.search(rf"\b{rule.threshold}\b", meaning)
+
+
+def test_runbook_shows_settings_of_its_own_detector(rule: Rule) -> None:
+    shown = "\n".join(blocks(runbook(rule), "toml"))
+    assert f"[[detectors.{rule.name}.exceptions]]" in shown
+    assert "threshold = " in runbook(rule)
+
+
+def test_no_runbook_without_a_rule() -> None:
+    assert {path.stem for path in (ROOT / "docs" / "runbooks").glob("*.md")} == set(IDS)
+
+
+def test_every_field_of_sigma_is_documented() -> None:
+    documented = rows(page("detectors.md"))
+    for name, column in SIGMA_FIELDS.items():
+        assert name in documented, f"docs/detectors.md has no row for the field `{name}`"
+        assert f"`{column}`" in documented[name][1]
+    assert {"cs-uri", "time-taken"} <= set(documented)
+
+
+def test_every_column_is_documented_or_behind_a_field() -> None:
+    text = page("detectors.md")
+    missing = [name for name in EVENT_SCHEMA if f"`{name}`" not in text]
+    assert missing == ["timestamp"]  # rules cannot compare times
+
+
+def test_every_key_under_vedette_is_documented() -> None:
+    documented = rows(page("detectors.md"))
+    for name in VedetteKeys.model_fields:
+        if name == "shared_address":
+            below = {f"{name}.{key}" for key in SharedAddressKeys.model_fields}
+            assert below <= set(documented)
+        else:
+            assert name in documented
+
+
+def test_the_rule_shown_can_be_loaded(tmp_path: Path) -> None:
+    (shown,) = blocks(page("detectors.md"), "yaml")
+    (tmp_path / "shown.yml").write_text(shown, encoding="utf-8")
+    catalogue = load_catalogue({}, [tmp_path])
+    (added,) = [rule for rule in catalogue.rules if rule.name not in IDS]
+    assert added.entity_type == "user"
