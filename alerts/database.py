@@ -92,7 +92,7 @@ def _create_file(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
         raise DatabaseError(
-            f"{path}: {error.strerror}; set database.url to a file in a folder"
+            f"{path}: {error.strerror}; set store.url to a file in a folder"
             " that the user of this program may write"
         ) from error
 
@@ -164,7 +164,7 @@ def _advice(error: DBAPIError) -> str:
         if "locked" in cause:
             return f"another program holds it ({cause}); stop the other one first"
         if "already exists" in cause:
-            return f"it holds tables of another program ({cause}); set another database.url"
+            return f"it holds tables of another program ({cause}); set another store.url"
     if isinstance(error, OperationalError):
-        return f"the server cannot be reached or refuses ({cause}); check database.url"
+        return f"the server cannot be reached or refuses ({cause}); check store.url"
     return f"it cannot be used ({cause})"

@@ -16,14 +16,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-
-from vedette.simulation.simulation import simulate
-from vedette.simulation.write import write
 
 HOME = Path(__file__).resolve().parent.parent
 
@@ -37,10 +33,14 @@ class Run:
 
 
 def make_log(folder: Path, lines: int) -> Path:
-    """Write a simulated hour of about so many lines, attacks included."""
+    """Write a simulated hour of about so many lines, attacks included.
+
+    In a process of its own: a child's peak memory begins with that of its parent.
+    """
     rate = max(lines - 17_000, 1_000) / 3600
-    start = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
-    return write(simulate(1, start, timedelta(hours=1), requests_per_second=rate), folder)[0]
+    command = [sys.executable, "-m", "vedette", "simulate", str(folder), f"--rate={rate}"]
+    measure(command, folder / "state")
+    return folder / "access.log"
 
 
 def measure(command: list[str], state: Path) -> Run:

@@ -1,5 +1,6 @@
 """The catalogue: every rule that is switched on, and the fingerprint of them all."""
 
+import errno
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,9 @@ def load_catalogue(
     that is not there, OSError for a folder that is not readable.
     """
     changed = dict(overrides or {})
+    for folder in folders:
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "rules.folders: not a folder", str(folder))
     files = [f for folder in (BUILT_IN_RULES, *folders) for f in sorted(folder.rglob("*.y*ml"))]
     documents = [document for file in files for document in read_rules(file)]
     rules = compile_rules(documents, changed)

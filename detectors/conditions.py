@@ -8,7 +8,7 @@ says, unless the rule says `cased`.
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import reduce
-from typing import Final
+from typing import Final, Literal
 
 import polars as pl
 from sigma.conditions import (
@@ -33,6 +33,8 @@ from sigma.types import (
 
 from detectors.addresses import in_network
 from detectors.fields import KEYWORD_COLUMNS, Field, field
+
+_Place = Literal["start", "within", "end"]
 
 _COMPARISONS: Final = {
     SigmaCompareExpression.CompareOperators.LT: pl.Expr.lt,
@@ -66,30 +68,44 @@ def compile_condition(node: object) -> pl.Expr:
 
 
 def _any_of(parts: Sequence[object]) -> pl.Expr:
-    """Compile an OR; plain `contains` of one field share one Aho-Corasick pass."""
-    needles: dict[str, list[str]] = defaultdict(list)
+    """Compile an OR; plain texts at the same place of one field share one pass."""
+    lists: dict[tuple[str, _Place], list[str]] = defaultdict(list)
     expressions: list[pl.Expr] = []
     for part in parts:
-        needle = _contained(part)
-        if needle is None:
+        entry = _entry(part)
+        if entry is None:
             expressions.append(compile_condition(part))
         else:
-            needles[needle[0]].append(needle[1])
-    for name, words in needles.items():
-        expressions.append(_contains(field(name).expr, words))
+            name, place, word = entry
+            lists[name, place].append(word)
+    for (name, place), words in lists.items():
+        expressions.append(_has_any(field(name).expr, place, words))
     return reduce(pl.Expr.or_, expressions)
 
 
-def _contained(part: object) -> tuple[str, str] | None:
-    """Return (field, text) if the part is a plain `contains` on a text field."""
+def _entry(part: object) -> tuple[str, _Place, str] | None:
+    """Return field, place and text if the part is a plain text at some place of a text field."""
     if not isinstance(part, ConditionFieldEqualsValueExpression):
         return None
     if type(part.value) is not SigmaString or field(part.field).kind != "text":
         return None
-    match part.value.s:
-        case (SpecialChars.WILDCARD_MULTI, str(text), SpecialChars.WILDCARD_MULTI) if text:
-            return part.field, text
+    match [None if piece is SpecialChars.WILDCARD_MULTI else piece for piece in part.value.s]:
+        case [None, str(text), None]:
+            return part.field, "within", text
+        case [str(text), None]:
+            return part.field, "start", text
+        case [None, str(text)]:
+            return part.field, "end", text
     return None
+
+
+def _has_any(expr: pl.Expr, place: _Place, words: Sequence[str]) -> pl.Expr:
+    """Whether the text has one of the words at the place: one pass, whatever their number."""
+    if place == "within":
+        return _contains(expr, words)
+    either = "|".join(pl.escape_regex(word) for word in words)
+    pattern = f"(?i)^(?:{either})" if place == "start" else f"(?i)(?:{either})$"
+    return expr.str.contains(pattern).fill_null(value=False)
 
 
 def _contains(expr: pl.Expr, words: Sequence[str]) -> pl.Expr:

@@ -66,10 +66,12 @@ class RuleKernel:
                 continue
             table = self._tables[rule.name]
             table.add(new_panes, new_values)
-            totals = table.totals(new_panes.select(*KEY).unique())
-            runs = (
-                table.open_runs(totals) if rule.on_open_panes else pl.DataFrame(schema=RUN_SCHEMA)
-            )
+            if rule.on_open_panes:
+                totals = table.totals(new_panes.select(*KEY).unique())
+                runs = table.open_runs(totals)
+            else:  # judged when panes close; until then what is new tells who comes near
+                totals = new_panes.group_by(*KEY).agg(pl.col("count").sum())
+                runs = pl.DataFrame(schema=RUN_SCHEMA)
             self._keep_evidence(rule, [*runs["entity"], *self._near(rule, totals)], marked)
             found += self._findings(rule, runs)
         return found

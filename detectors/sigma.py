@@ -74,6 +74,11 @@ class Document:
     parsed: SigmaRule | SigmaCorrelationRule
 
     @property
+    def name(self) -> str:
+        """What settings and findings call this rule."""
+        return self.parsed.name or str(self.parsed.id or self.parsed.title)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The names by which a correlation may refer to this rule."""
         return tuple(str(n) for n in (self.parsed.name, self.parsed.id) if n is not None)
@@ -129,6 +134,7 @@ def compile_rules(
     `generate: true`. Raises RuleError for a rule that cannot be honoured.
     """
     written = list(documents)
+    _refuse_twins(written)
     plain = {name: d for d in written if isinstance(d.parsed, SigmaRule) for name in d.names}
     silent: set[int] = set()
     rules: list[Rule] = []
@@ -143,17 +149,16 @@ def compile_rules(
         for document in written
         if isinstance(document.parsed, SigmaRule) and id(document) not in silent
     ]
-    return sorted(_distinct(rules), key=lambda rule: rule.name)
+    return sorted(rules, key=lambda rule: rule.name)
 
 
-def _distinct(rules: list[Rule]) -> list[Rule]:
+def _refuse_twins(documents: Iterable[Document]) -> None:
     """Refuse two rules of one name: settings and findings could not tell them apart."""
-    seen: set[str] = set()
-    for rule in rules:
-        if rule.name in seen:
-            raise ValueError(f"two rules are called {rule.name!r}; give one of them another name")
-        seen.add(rule.name)
-    return rules
+    seen: dict[str, Document] = {}
+    for document in documents:
+        twin = seen.setdefault(document.name, document)
+        if twin is not document:
+            raise document.refuse(f"the name {document.name!r} is taken by {twin.file}:{twin.line}")
 
 
 def _referred(
@@ -249,7 +254,9 @@ def _rule(
 ) -> Rule:
     parsed = document.parsed
     keys = _vedette_keys(document)
-    name = parsed.name or str(parsed.id or parsed.title)
+    name = document.name
+    if keys.shared_address is not None and value is not None:
+        raise document.refuse("vedette.shared_address: only counts of events can scale")
     override = overrides.get(name, RuleOverride())
     try:
         Panes.of(window)

@@ -113,6 +113,13 @@ class Table:
         if suspected.is_empty():
             return pl.DataFrame(schema=RUN_SCHEMA)
         panes, values = self.rows(suspected)
+        if self.rule.value is not None:
+            distinct = values.group_by(*KEY).agg(pl.col("value").n_unique())
+            suspected = distinct.filter(pl.col("value") >= self.rule.threshold)
+            if suspected.is_empty():
+                return pl.DataFrame(schema=RUN_SCHEMA)
+            panes = panes.join(suspected, on=KEY, how="semi")
+            values = values.join(suspected, on=KEY, how="semi")
         before = pl.col("pane") < until
         return violations(self.rule, panes.filter(before), values.filter(before), since)
 

@@ -8,6 +8,10 @@ import polars as pl
 
 _OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _PLAIN_V4: Final = rf"^(?:{_OCTET}\.){{3}}{_OCTET}$"
+
+#: Eight groups as RFC 5952 writes them, none to compress, and a network that ends in no zero.
+_GROUP: Final = "(?:0|[1-9a-f][0-9a-f]{0,3})"
+_PLAIN_V6: Final = rf"^(?:{_GROUP}:){{3}}[1-9a-f][0-9a-f]{{0,3}}:(?:{_GROUP}:){{3}}{_GROUP}$"
 _REMEMBERED: Final = 1 << 16
 
 
@@ -35,25 +39,27 @@ def client_columns(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
 
     What holds no valid address (a host name, "-", "unknown") gives null in both.
     """
-    frame = raw.rename("raw").to_frame()
-    plain = frame["raw"].str.contains(_PLAIN_V4).fill_null(value=True)
-    network = pl.col("raw").str.strip_chars_end("0123456789") + "0/24"
-    if plain.all():
-        return frame["raw"], frame.select(network).to_series()
-    odd = frame["raw"].filter(~plain).unique()
-    pairs = [_odd(text) for text in odd.to_list()]
-    known = pl.DataFrame(
-        {
-            "raw": odd,
-            "ip": pl.Series([pair[0] for pair in pairs], dtype=pl.String),
-            "network": pl.Series([pair[1] for pair in pairs], dtype=pl.String),
-        }
+    distinct = raw.unique().drop_nulls().rename("raw")
+    four = distinct.str.contains(_PLAIN_V4)
+    plain = four | (distinct.str.contains(_PLAIN_V6) & ~distinct.str.contains(r"(?:^|:)0:0(?::|$)"))
+    of_four = pl.col("raw").str.strip_chars_end("0123456789") + "0/24"
+    of_six = pl.col("raw").str.extract(r"^((?:[^:]*:){3}[^:]*)") + "::/64"
+    known = distinct.to_frame().select(
+        "raw", ip="raw", network=pl.when(four).then(of_four).otherwise(of_six)
     )
-    joined = frame.join(known, on="raw", how="left", maintain_order="left").select(
-        ip=pl.when(plain).then("raw").otherwise("ip"),
-        network=pl.when(plain).then(network).otherwise("network"),
-    )
-    return joined["ip"], joined["network"]
+    if not plain.all():
+        odd = distinct.filter(~plain)
+        pairs = [_odd(text) for text in odd.to_list()]
+        others = pl.DataFrame(
+            {
+                "raw": odd,
+                "ip": pl.Series([pair[0] for pair in pairs], dtype=pl.String),
+                "network": pl.Series([pair[1] for pair in pairs], dtype=pl.String),
+            }
+        )
+        known = pl.concat([known.filter(plain), others])
+    rows = raw.rename("raw").to_frame().join(known, on="raw", how="left", maintain_order="left")
+    return rows["ip"].rename(raw.name), rows["network"]
 
 
 @lru_cache(maxsize=_REMEMBERED)

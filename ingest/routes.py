@@ -13,8 +13,7 @@ _UUID: Final = r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-
 _NAME: Final = r"[A-Za-z0-9._+%'-]{1,64}"
 _DAY: Final = r"(?:19|20)[0-9]{2}-[01][0-9](?:-[0-3][0-9])?"
 
-#: What a whole segment must be, in order of precedence. Rust's regex has no lookaround, and
-#: neighbours share a slash, hence the two passes of `_replaced`.
+#: What a whole segment must be, in order of precedence.
 _KINDS: Final = (
     ("{id}", r"-?[0-9]+"),
     ("{uuid}", _UUID),
@@ -24,7 +23,10 @@ _KINDS: Final = (
     ("{token}", r"[A-Za-z0-9_-]{32,}={0,2}|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"),
 )
 _ENDING_NUMBER: Final = r"/-?[0-9]+$"
-_VARIES: Final = r"/(?:" + "|".join(kind for _, kind in _KINDS) + r")(?:/|$)"
+
+#: What every path has that `_KINDS` would change, and few others: no counted repetition of
+#: more than 16, which keeps the automaton small and the pass quick.
+_MAY_VARY: Final = r"/-?[0-9]|[@%]|[0-9A-Za-z_-]{16}|/eyJ"
 
 _MANY_SEGMENTS: Final = rf"^(?:[^/]*/){{{SEGMENT_LIMIT + 1}}}"
 
@@ -36,15 +38,15 @@ def route_templates(paths: pl.Series) -> pl.Series:
     dates, e-mails and long tokens (32 or more characters) that are a whole segment are replaced;
     a path of more than 12 segments or 256 characters is cut.
     """
-    first = paths.str.replace(_ENDING_NUMBER, "/{id}")
-    more = (first.str.contains(_VARIES) | _is_long(first)).fill_null(value=False)
-    if not more.any():
-        return first
-    odd = first.filter(more).unique().rename("path")
-    known = pl.DataFrame({"path": odd, "template": _slowly(odd)})
-    frame = first.rename("path").to_frame()
-    joined = frame.join(known, on="path", how="left", maintain_order="left")
-    return joined.select(pl.coalesce("template", "path")).to_series().rename(paths.name)
+    distinct = paths.unique().drop_nulls().rename("path")
+    first = distinct.str.replace(_ENDING_NUMBER, "/{id}")
+    more = first.str.contains(_MAY_VARY) | _is_long(first)
+    templates = first
+    if more.any():
+        templates = first.scatter(more.arg_true(), _slowly(first.filter(more)))
+    known = pl.DataFrame({"path": distinct, "template": templates})
+    rows = paths.rename("path").to_frame().join(known, on="path", how="left", maintain_order="left")
+    return rows["template"].rename(paths.name)
 
 
 def routes(service: pl.Expr | None, method: pl.Expr, template: pl.Expr) -> pl.Expr:
@@ -59,17 +61,11 @@ def routes(service: pl.Expr | None, method: pl.Expr, template: pl.Expr) -> pl.Ex
 
 
 def _slowly(paths: pl.Series) -> pl.Series:
-    templates = _cut(paths)
+    """Replace every kind of segment. Doubled slashes let each have a slash on either side."""
+    templates = _cut(paths).str.replace_all("/", "//", literal=True) + "/"
     for name, kind in _KINDS:
-        if templates.str.contains(f"/(?:{kind})(?:/|$)").any():
-            templates = _replaced(templates, f"/{name}", f"/(?:{kind})")
-    return templates
-
-
-def _replaced(paths: pl.Series, name: str, pattern: str) -> pl.Series:
-    for _ in range(2):
-        paths = paths.str.replace_all(f"{pattern}/", f"{name}/")
-    return paths.str.replace(f"{pattern}$", name)
+        templates = templates.str.replace_all(f"/(?:{kind})/", f"/{name}/")
+    return templates.str.strip_suffix("/").str.replace_all("//", "/", literal=True)
 
 
 def _is_long(paths: pl.Series) -> pl.Series:

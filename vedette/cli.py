@@ -143,6 +143,7 @@ def incidents_list(
 ) -> None:
     """List incidents, the newest first."""
     if context.invoked_subcommand is not None:
+        context.obj = (config, database)
         return
     from vedette.commands.incidents import list_stored
 
@@ -161,6 +162,7 @@ def incidents_list(
 
 @incidents_cli.command("show")
 def incidents_show(
+    context: typer.Context,
     incident: Annotated[int, typer.Argument(help="Number of the incident.")],
     config: Config = None,
     database: Database = None,
@@ -169,7 +171,12 @@ def incidents_show(
     """Show one incident: what happened, evidence, timeline."""
     from vedette.commands.incidents import show_stored
 
-    raise typer.Exit(show_stored(incident, config, database, as_json=as_json))
+    earlier_config, earlier_database = context.obj
+    raise typer.Exit(
+        show_stored(
+            incident, config or earlier_config, database or earlier_database, as_json=as_json
+        )
+    )
 
 
 @keys_cli.command("create")

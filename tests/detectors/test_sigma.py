@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from detectors.catalogue import load_catalogue
 from detectors.findings import Level
 from detectors.overrides import RuleException, RuleOverride
 from detectors.sigma import RuleError, compile_rules, read_rules
@@ -224,9 +225,23 @@ def test_exceptions_by_event_time(fields: dict[str, str], excepted: bool, tmp_pa
     assert (run(catalogue, [missing(4)]) == []) is excepted
 
 
+def test_a_count_of_values_has_no_shared_addresses(tmp_path: Path) -> None:
+    text = CORRELATION.replace("{type}", "value_count").replace("{rules}", "t")
+    text = text.replace("{group}", "c-ip").replace("{span}", "1m")
+    text = text.replace("{condition}", "{field: cs-uri-stem, gte: 3}")
+    catalogue_of(text, tmp_path)
+    with pytest.raises(RuleError, match="shared_address"):
+        catalogue_of(text + "vedette: {shared_address: {agents: 5, cap: 4}}\n", tmp_path)
+
+
+def test_a_folder_of_rules_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(NotADirectoryError, match=r"rules\.folders"):
+        load_catalogue({}, [tmp_path / "rulez"])
+
+
 def test_two_rules_of_one_name_are_refused(tmp_path: Path) -> None:
     one = HEAD + "detection: {s: {c-ip: 1.2.3.4}, condition: s}\n"
     file = tmp_path / "two.yml"
     file.write_text(one + "---\n" + one, encoding="utf-8")
-    with pytest.raises(ValueError, match="two rules are called 't'"):
+    with pytest.raises(RuleError, match="the name 't' is taken by"):
         compile_rules(read_rules(file), {})

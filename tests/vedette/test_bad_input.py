@@ -35,7 +35,7 @@ def account(result: Result) -> str:
 def test_a_good_log_is_done(scan: Callable[..., Result], tmp_path: Path) -> None:
     result = scan(written(tmp_path / "a.log", GOOD))
     assert result.exit_code == 0
-    assert "20 events, 0 lines set aside" in account(result)
+    assert "20 events, 0 set aside" in account(result)
     assert "No incidents." in result.stdout
 
 
@@ -64,7 +64,7 @@ def test_a_line_of_ten_megabytes(scan: Callable[..., Result], tmp_path: Path) ->
     log.write_text(good + "x" * 10_000_000 + "\n" + good, encoding="utf-8")
     result = scan(log)
     assert result.exit_code == 0
-    assert "40 events, 1 lines set aside" in account(result)
+    assert "40 events, 1 set aside" in account(result)
     assert "1 x too_long" in account(result)
 
 
@@ -74,7 +74,7 @@ def test_bytes_that_are_not_utf_8(scan: Callable[..., Result], tmp_path: Path) -
     log.write_bytes(line.encode("latin-1") + b"\n" + GOOD[4].encode() + b"\n")
     result = scan(log)
     assert result.exit_code == 0
-    assert "2 events, 0 lines set aside" in account(result)
+    assert "2 events, 0 set aside" in account(result)
 
 
 def test_an_empty_file(scan: Callable[..., Result], tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_times_far_away(
     log = written(tmp_path / "a.log", [*GOOD[:10], odd, *GOOD[10:]])
     result = scan(log)
     assert result.exit_code == 0
-    assert f"{events} events, {set_aside} lines set aside" in account(result)
+    assert f"{events} events, {set_aside} set aside" in account(result)
     assert ("future" in account(result)) is bool(set_aside)
 
 
@@ -121,8 +121,19 @@ def test_lines_without_a_time(scan: Callable[..., Result], tmp_path: Path) -> No
     good = {"remote_addr": "203.0.113.7", "status": 200, "time": "2026-11-02T08:00:00Z"}
     log = written(tmp_path / "a.json", [json.dumps(good)] * 5 + lines)
     result = scan(log)
-    assert "5 events, 1 lines set aside" in account(result)
+    assert "5 events, 1 set aside" in account(result)
     assert "no_time" in account(result)
+
+
+@pytest.mark.parametrize("settings", ["", "[[sources]]\npaths = ['x']\n"])
+def test_a_format_that_nobody_knows(
+    settings: str, scan: Callable[..., Result], tmp_path: Path
+) -> None:
+    log = written(tmp_path / "a.log", GOOD)
+    (tmp_path / "v.toml").write_text(settings, encoding="utf-8")
+    result = scan("--config", tmp_path / "v.toml", "--format", "combind", log)
+    assert result.exit_code == 2
+    assert "did you mean 'combined'?" in account(result)
 
 
 def test_settings_that_are_wrong(scan: Callable[..., Result], tmp_path: Path) -> None:

@@ -154,6 +154,20 @@ def test_scans_do_not_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "No incidents" in runner.invoke(cli, ["incidents"]).stdout
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_show_takes_its_database_before_and_after(
+    before: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    attack = [combined(n, request=f"GET /no-{n} HTTP/1.1", status=404) for n in range(15)]
+    log = written(tmp_path / "a.log", attack)
+    runner = CliRunner()
+    mine = ["--database", str(tmp_path / "mine.db")]
+    assert runner.invoke(cli, ["scan", *mine, str(log)]).exit_code == 0
+    command = ["incidents", *mine, "show", "1"] if before else ["incidents", "show", "1", *mine]
+    assert "15 distinct missing paths" in runner.invoke(cli, command).stdout
+
+
 def test_hostile_text_reaches_no_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     hostile = "/\x1b[2J\x07[red]x[/red]\u202e<b>"

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -27,7 +28,7 @@ from ingest.sources import FileSource
 from vedette.failures import PARTLY_READ, reports_failures
 from vedette.scan import scan
 from vedette.screen import incident_table, note, terminal
-from vedette.settings import Settings, load_settings
+from vedette.settings import Settings, SettingsError, load_settings
 from vedette.stores import new_scan_database
 
 
@@ -37,11 +38,15 @@ def sources_for(files: Sequence[str], settings: Settings, log_format: str) -> li
     It has the format, mapping and service of the settings' first source, if there is one.
     """
     given: dict[str, object] = {"paths": tuple(files)}
+    if settings.sources:
+        given = settings.sources[0].model_dump() | given
     if log_format != "auto":
         given["format"] = log_format
-    if settings.sources:
-        return [settings.sources[0].model_copy(update=given)]
-    return [FileSource.model_validate(given)]
+    try:
+        return [FileSource.model_validate(given)]
+    except ValidationError as error:
+        reasons = "; ".join(str(mistake["msg"]) for mistake in error.errors())
+        raise SettingsError(f"--format {log_format}: {reasons}") from error
 
 
 @reports_failures
@@ -112,7 +117,7 @@ def _account(screen: Console, reader: LogReader, seconds: float) -> None:
     note(
         screen,
         f"{reader.lines:,} lines in {seconds:.1f} s ({rate:,.0f} lines/s): "
-        f"{reader.events:,} events, {reader.quarantine.total:,} lines set aside, "
+        f"{reader.events:,} events, {reader.quarantine.total:,} set aside, "
         f"{reader.blank:,} blank.",
     )
     for reason, count in reader.quarantine.by_reason().items():
@@ -134,5 +139,5 @@ def _print(incidents: Sequence[IncidentView], name: str) -> None:
     note(
         console,
         f"{len(incidents)} {plural}, stored in {name}.",
-        f"Evidence and timeline: vedette incidents --database {name} show {incidents[0].id}",
+        f"Evidence and timeline: vedette incidents show {incidents[0].id} --database {name}",
     )
