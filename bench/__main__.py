@@ -46,6 +46,7 @@ def make_log(folder: Path, lines: int) -> Path:
 def measure(command: list[str], state: Path) -> Run:
     """Run a program to its end and take the operating system's account of it."""
     environment = os.environ | {"XDG_STATE_HOME": str(state), "PYTHONPATH": str(HOME)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # people's Pythons keep compiled modules
     began = time.perf_counter()
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

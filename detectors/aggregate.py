@@ -42,25 +42,39 @@ KEY: Final = ("entity", "part")
 VALUES_PER_PANE: Final = 10_000
 
 
-def matches(rule: Rule, events: pl.LazyFrame) -> pl.LazyFrame:
-    """Return the matches of a rule: entity, part, pane, time (us) and, where counted, value.
+def matches(rule: Rule, events: pl.DataFrame, accepted: pl.Series) -> pl.DataFrame:
+    """Return the matches of a rule: entity, part, pane, time (us), row and, where needed, value.
 
-    `events` are those that the rule's selection accepted, with the columns of BATCH_SCHEMA.
-    Events without the entity or without the value are no matches: missing is not a value.
+    `events` has the columns of BATCH_SCHEMA, `accepted` (Boolean) says which of them the rule
+    counts, and `row` (UInt32) is the match's place among them. Events without the entity or the
+    value are no matches: missing is not a value.
     """
-    time = pl.col("effective_time").dt.epoch("us")
-    columns = [
+    columns = events.select("effective_time", *_columns(rule)).with_row_index("row")
+    chosen = columns if accepted.all() else columns.filter(accepted)
+    time = pl.col("effective_time").to_physical()
+    shown = [
         (pl.lit("all") if rule.entity is None else pl.col(rule.entity)).alias("entity"),
         (_hash(*rule.group) if rule.group else pl.lit(0, dtype=pl.UInt64)).alias("part"),
         (time // rule.panes.length * rule.panes.length).alias("pane"),
         time.alias("time"),
+        pl.col("row"),
     ]
     if rule.value is not None:
         known = pl.col(rule.value).is_not_null()
-        columns.append(pl.when(known).then(_hash(rule.value)).alias("value"))
+        shown.append(pl.when(known).then(_hash(rule.value)).alias("value"))
     elif rule.shared_address is not None:
-        columns.append(_hash("user_agent").alias("value"))
-    return events.select(*columns).drop_nulls()
+        shown.append(_hash("user_agent").alias("value"))
+    found = chosen.select(shown)
+    missing = any(found[name].null_count() for name in ("entity", *found.columns[5:]))
+    return found.drop_nulls() if missing else found
+
+
+def _columns(rule: Rule) -> list[str]:
+    """The event columns that a rule's matches are made of."""
+    wanted = [rule.entity, *rule.group, rule.value]
+    if rule.shared_address is not None:
+        wanted.append("user_agent")
+    return list(dict.fromkeys(name for name in wanted if name is not None))
 
 
 def _hash(*columns: str) -> pl.Expr:
@@ -73,7 +87,7 @@ def _hash(*columns: str) -> pl.Expr:
     return hashed
 
 
-def panes(found: pl.LazyFrame) -> pl.LazyFrame:
+def panes(found: pl.DataFrame) -> pl.DataFrame:
     """Sum matches into PANE_SCHEMA."""
     return found.group_by(*KEY, "pane").agg(
         pl.len().cast(pl.Int64).alias("count"),
@@ -82,9 +96,9 @@ def panes(found: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def values(found: pl.LazyFrame) -> pl.LazyFrame:
+def values(found: pl.DataFrame) -> pl.DataFrame:
     """Reduce matches to their distinct values, VALUE_SCHEMA."""
-    return found.select(*VALUE_SCHEMA).unique()
+    return capped(found.select(*VALUE_SCHEMA).unique())
 
 
 def add_panes(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:

@@ -4,13 +4,13 @@ Per batch: one pass works out every rule's selection, matches are summed into pa
 half), and the few entities that might violate are judged over their windows (the light half).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import polars as pl
 
-from detectors.aggregate import KEY, PANE_SCHEMA, VALUE_SCHEMA, matches, panes, values
+from detectors.aggregate import PANE_SCHEMA, VALUE_SCHEMA, matches, panes, values
 from detectors.catalogue import Catalogue
 from detectors.evaluate import RUN_SCHEMA
 from detectors.exhibits import BATCH_LIMIT, Exhibits
@@ -18,7 +18,7 @@ from detectors.findings import EVIDENCE_LIMIT, Finding
 from detectors.rules import Rule
 from detectors.snapshot import Snapshot
 from detectors.table import ENTITY_CAP, Table
-from ingest.events import EVENT_SCHEMA
+from ingest.evidence import SHOWN
 
 #: Evidence is kept from this share of a limit on, so that a finding can show how it began.
 _EVIDENCE_SHARE: Final = 0.5
@@ -58,67 +58,44 @@ class RuleKernel:
         return self._close(None)
 
     def _add(self, events: pl.DataFrame) -> list[Finding]:
-        marked, matching = self._mark(events)
-        summed = self._aggregate(marked, matching)
+        """Sum the batch's matches into panes, and judge those panes that may be judged at once."""
         found: list[Finding] = []
-        for rule, (new_panes, new_values) in zip(matching, summed, strict=True):
-            if new_panes.is_empty():
+        for rule, accepted in self._accepted(events):
+            matched = matches(rule, events, accepted)
+            if matched.is_empty():
                 continue
             table = self._tables[rule.name]
-            table.add(new_panes, new_values)
+            new = panes(matched)
+            table.add(new, values(matched) if rule.needs_values else None)
+            if table.bound < rule.threshold * _EVIDENCE_SHARE:
+                continue
+            totals = table.totals(new)
+            runs = pl.DataFrame(schema=RUN_SCHEMA)
             if rule.on_open_panes:
-                totals = table.totals(new_panes.select(*KEY).unique())
                 runs = table.open_runs(totals)
-            else:  # judged when panes close; until then what is new tells who comes near
-                totals = new_panes.group_by(*KEY).agg(pl.col("count").sum())
-                runs = pl.DataFrame(schema=RUN_SCHEMA)
-            self._keep_evidence(rule, [*runs["entity"], *self._near(rule, totals)], marked)
+            self._keep_evidence(rule, [*runs["entity"], *_near(rule, totals)], matched, events)
             found += self._findings(rule, runs)
         return found
 
-    def _mark(self, events: pl.DataFrame) -> tuple[pl.DataFrame, list[Rule]]:
-        """Add a Boolean column per rule, and return the rules that match anything."""
+    def _accepted(self, events: pl.DataFrame) -> Iterator[tuple[Rule, pl.Series]]:
+        """Yield the rules that count anything in the batch, and which events (Boolean)."""
         rules = self._catalogue.rules
-        marks = events.lazy().select(_counted(r).alias(_mark_name(r)) for r in rules).collect()
-        counts = marks.sum().row(0, named=True)
-        matching = [rule for rule in rules if counts[_mark_name(rule)]]
-        used = marks.select(_mark_name(rule) for rule in matching)
-        return events.hstack(used), matching
-
-    def _aggregate(
-        self, marked: pl.DataFrame, rules: Sequence[Rule]
-    ) -> list[tuple[pl.DataFrame, pl.DataFrame | None]]:
-        """Sum each rule's matches into panes and, where it counts them, values."""
-        plans: list[pl.LazyFrame] = []
+        accepted = events.lazy().select(_counted(r).alias(r.name) for r in rules).collect()
         for rule in rules:
-            found = matches(rule, marked.lazy().filter(pl.col(_mark_name(rule))))
-            plans.append(panes(found))
-            if rule.needs_values:
-                plans.append(values(found))
-        frames = iter(pl.collect_all(plans))
-        return [(next(frames), next(frames) if rule.needs_values else None) for rule in rules]
+            if accepted[rule.name].any():
+                yield rule, accepted[rule.name]
 
-    @staticmethod
-    def _near(rule: Rule, totals: pl.DataFrame) -> list[str]:
-        """Return the entities that come near the limit, the nearest first."""
-        near = totals.filter(pl.col("count") >= rule.threshold * _EVIDENCE_SHARE)
-        ordered = near.sort("count", "entity", descending=[True, False])
-        return ordered["entity"].head(BATCH_LIMIT).to_list()
-
-    def _keep_evidence(self, rule: Rule, entities: list[str], marked: pl.DataFrame) -> None:
+    def _keep_evidence(
+        self, rule: Rule, entities: list[str], matched: pl.DataFrame, events: pl.DataFrame
+    ) -> None:
         """Keep the first events of the entities that have little evidence so far."""
         wanting = self._exhibits.wanting(rule.name, entities)
         if not wanting:
             return
-        entity = pl.lit("all") if rule.entity is None else pl.col(rule.entity)
-        rows = (
-            marked.lazy()
-            .filter(pl.col(_mark_name(rule)) & entity.is_in(wanting))
-            .select(*EVENT_SCHEMA, entity.alias("entity"))
-            .filter(pl.int_range(pl.len()).over("entity") < EVIDENCE_LIMIT)
-            .collect()
-        )
-        self._exhibits.keep(rule.name, rows)
+        theirs = matched.filter(pl.col("entity").is_in(wanting)).select("entity", "row")
+        first = theirs.filter(pl.int_range(pl.len()).over("entity") < EVIDENCE_LIMIT)
+        shown = events.select(SHOWN)[first["row"]]
+        self._exhibits.keep(rule.name, shown.with_columns(first["entity"]))
 
     def _close(self, watermark: int | None) -> list[Finding]:
         return [
@@ -128,9 +105,6 @@ class RuleKernel:
         ]
 
     def _findings(self, rule: Rule, runs: pl.DataFrame) -> list[Finding]:
-        if runs.is_empty():
-            return []
-        evidence = self._exhibits.of(rule.name, runs["entity"].unique().to_list())
         return [
             Finding(
                 detector=rule.name,
@@ -146,7 +120,7 @@ class RuleKernel:
                 mode=rule.mode,
                 tags=rule.tags,
                 fingerprint=self._catalogue.fingerprint,
-                evidence=evidence.get(entity, ()),
+                evidence=self._exhibits.of(rule.name, entity),
             )
             for entity, first, last, value, limit in runs.iter_rows()
         ]
@@ -198,5 +172,8 @@ def _counted(rule: Rule) -> pl.Expr:
     return counted
 
 
-def _mark_name(rule: Rule) -> str:
-    return f"_rule_{rule.name}"
+def _near(rule: Rule, totals: pl.DataFrame) -> list[str]:
+    """Return the entities that come near the limit, the nearest first."""
+    near = totals.filter(pl.col("count") >= rule.threshold * _EVIDENCE_SHARE)
+    ordered = near.sort("count", "entity", descending=[True, False])
+    return ordered["entity"].head(BATCH_LIMIT).to_list()

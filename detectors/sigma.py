@@ -6,6 +6,7 @@ is refused with its file, line and the reason.
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -34,6 +35,10 @@ from detectors.rules import Rule, SharedAddress
 
 #: A plain rule that fires by itself makes one finding of matches no further apart than this.
 SINGLE_EVENT_WINDOW: Final = timedelta(minutes=1)
+
+#: PyYAML's loader of plain data, in C where its wheel has it.
+_Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 WEB_CATEGORIES: Final = frozenset({"webserver", "proxy"})
 
 
@@ -97,20 +102,22 @@ def read_rules(file: Path) -> list[Document]:
 
 
 def _documents(file: Path, text: str) -> Iterator[Document]:
+    loader = _Loader(text)
     try:
-        nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
-        written = list(yaml.safe_load_all(text))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or "not valid YAML"
-        raise RuleError(file, mark.line + 1 if mark else 1, reason) from error
-    for node, data in zip(nodes, written, strict=True):
-        if data is None:
-            continue
-        line = node.start_mark.line + 1
-        if not isinstance(data, dict):
-            raise RuleError(file, line, "a rule must be a mapping with title and detection")
-        yield Document(file, line, data, _parse(file, line, data))
+        while loader.check_node():
+            node: yaml.Node = loader.get_node()
+            line = node.start_mark.line + 1
+            data = loader.construct_document(node)
+            if data is None:
+                continue
+            if not isinstance(data, dict):
+                raise RuleError(file, line, "a rule must be a mapping with title and detection")
+            yield Document(file, line, data, _parse(file, line, data))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise RuleError(file, line, error.problem or "not valid YAML") from error
+    finally:
+        loader.dispose()
 
 
 def _parse(file: Path, line: int, data: dict[str, Any]) -> SigmaRule | SigmaCorrelationRule:
@@ -315,5 +322,5 @@ def _signature(
     data: Mapping[str, Any], written: list[Mapping[str, Any]], override: RuleOverride
 ) -> str:
     """Return a hash of all that decides what this rule finds."""
-    text = yaml.safe_dump([dict(data), [dict(part) for part in written]], sort_keys=True)
+    text = json.dumps([dict(data), [dict(part) for part in written]], sort_keys=True, default=str)
     return hashlib.sha256((text + override.model_dump_json()).encode()).hexdigest()[:16]

@@ -21,18 +21,24 @@ _END: Final = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Aggregates of some batches: PANE_SCHEMA, VALUE_SCHEMA, and the start of the newest pane."""
+    """Aggregates of some batches: PANE_SCHEMA and VALUE_SCHEMA.
+
+    `newest` is the start of the newest pane, `greatest` the most matches that one key has here.
+    """
 
     panes: pl.DataFrame
     values: pl.DataFrame
     newest: int
+    greatest: int
 
     @classmethod
     def of(cls, panes: pl.DataFrame, values: pl.DataFrame | None) -> "Segment":
         """Return the segment of a batch's aggregates; a rule without values has None."""
-        newest = panes["pane"].max()
+        if panes.is_empty():
+            return cls(panes, pl.DataFrame(schema=VALUE_SCHEMA), _BEGINNING, 0)
         kept = pl.DataFrame(schema=VALUE_SCHEMA) if values is None else values
-        return cls(panes, kept, newest if isinstance(newest, int) else _BEGINNING)
+        sums = panes.group_by(*KEY).agg(pl.col("count").sum())["count"]
+        return cls(panes, kept, int(panes["pane"].to_numpy().max()), int(sums.to_numpy().max()))
 
     def merged(self, other: "Segment", horizon: int) -> "Segment":
         """Return both as one, without the panes before the horizon."""
@@ -41,6 +47,7 @@ class Segment:
             add_panes([self.panes.filter(recent), other.panes.filter(recent)]),
             add_values([self.values.filter(recent), other.values.filter(recent)]),
             max(self.newest, other.newest),
+            self.greatest + other.greatest,
         )
 
 
@@ -74,15 +81,21 @@ class Table:
         """Panes before this are in no window that can still matter."""
         return self.closed - self.rule.panes.span
 
+    @property
+    def bound(self) -> int:
+        """A bound on the matches of any key, from above, at no cost."""
+        return sum(segment.greatest for segment in self.segments)
+
     def totals(self, keys: pl.DataFrame | None = None) -> pl.DataFrame:
-        """Return entity, part and `count`: all stored matches of the keys (None: of all).
+        """Return entity, part and `count`: all stored matches, of the keys at least (None: of all).
 
         It bounds the sum, and the distinct values, of every window from above.
         """
-        frames = [segment.panes for segment in self.segments]
-        if keys is not None:
-            frames = [frame.join(keys, on=KEY, how="semi") for frame in frames]
-        stored = pl.concat(frames) if frames else pl.DataFrame(schema=PANE_SCHEMA)
+        frames = [segment.panes.select(*KEY, "count") for segment in self.segments]
+        if keys is not None and len(frames) > 1:
+            wanted = keys.select(*KEY).unique()
+            frames[:-1] = [frame.join(wanted, on=KEY, how="semi") for frame in frames[:-1]]
+        stored = pl.concat(frames or [pl.DataFrame(schema=PANE_SCHEMA).select(*KEY, "count")])
         return stored.group_by(*KEY).agg(pl.col("count").sum())
 
     def open_runs(self, totals: pl.DataFrame) -> pl.DataFrame:
@@ -100,7 +113,7 @@ class Table:
             return pl.DataFrame(schema=RUN_SCHEMA)
         since, self.closed = self.closed, until
         found = pl.DataFrame(schema=RUN_SCHEMA)
-        if not self.rule.on_open_panes:
+        if not self.rule.on_open_panes and self.bound >= self.rule.threshold:
             found = self._runs(self.totals(), since, until)
         self.segments = [s for s in self.segments if s.newest >= self._horizon]
         if sum(segment.panes.height for segment in self.segments) > self.entity_cap:

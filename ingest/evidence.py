@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from ingest.events import UTC_TIME
+from ingest.events import EVENT_SCHEMA, UTC_TIME
 from ingest.masking import MASK, mask_series, printable
 
 EVIDENCE_SCHEMA: Final = pl.Schema(
@@ -19,6 +19,22 @@ EVIDENCE_SCHEMA: Final = pl.Schema(
         "status": pl.Int64(),
     }
 )
+
+#: What evidence shows of an event.
+SHOWN: Final = (
+    "timestamp",
+    "partition",
+    "position",
+    "method",
+    "path",
+    "query",
+    "status",
+    "response_bytes",
+    "user_agent",
+    "request_raw",
+)
+
+SHOWN_SCHEMA: Final = pl.Schema({name: EVENT_SCHEMA[name] for name in SHOWN})
 
 PATH_LIMIT: Final = 120
 QUERY_KEYS: Final = 8
@@ -77,7 +93,7 @@ _SIMPLE_KEY: Final = re.compile(r"[a-z][a-z_.-]{0,23}", re.IGNORECASE)
 def evidence_columns(events: pl.DataFrame) -> pl.DataFrame:
     """Render a few events as a frame of EVIDENCE_SCHEMA, in their order.
 
-    `events` has the columns of EVENT_SCHEMA. `text` shows method, masked path, the query's key
+    `events` has the columns of SHOWN, at least. `text` shows method, masked path, the query's key
     names, status, bytes and the user agent's product family; never user, referrer, host or raw
     text. For an unreadable request it shows its length and the start of its SHA-256.
     """

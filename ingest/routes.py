@@ -61,11 +61,16 @@ def routes(service: pl.Expr | None, method: pl.Expr, template: pl.Expr) -> pl.Ex
 
 
 def _slowly(paths: pl.Series) -> pl.Series:
-    """Replace every kind of segment. Doubled slashes let each have a slash on either side."""
-    templates = _cut(paths).str.replace_all("/", "//", literal=True) + "/"
+    """Replace every kind of segment, each only in the paths that have it."""
+    templates = _cut(paths)
     for name, kind in _KINDS:
-        templates = templates.str.replace_all(f"/(?:{kind})/", f"/{name}/")
-    return templates.str.strip_suffix("/").str.replace_all("//", "/", literal=True)
+        pattern = f"/(?:{kind})(/|$)"
+        having = templates.str.contains(pattern).arg_true()
+        while len(having):  # neighbours share a slash, so that they take turns
+            replaced = templates[having].str.replace_all(pattern, f"/{name}$1")
+            templates = templates.scatter(having, replaced)
+            having = having.filter(replaced.str.contains(pattern))
+    return templates
 
 
 def _is_long(paths: pl.Series) -> pl.Series:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from ingest.events import UTC_TIME
@@ -16,9 +17,14 @@ _NANOSECONDS: Final = 1e-3
 _FARTHEST_US: Final = 9_000_000_000_000_000_000
 
 
-def clf_time(text: pl.Expr) -> pl.Expr:
-    """Read "[02/Nov/2026:08:00:00+0000]" as UTC; unreadable becomes null."""
-    return text.str.to_datetime(f"[{_CLF}]", time_unit="us", strict=False).cast(UTC_TIME)
+def clf_times(texts: pl.Series) -> pl.Series:
+    """Read "[02/Nov/2026:08:00:00+0000]" as UTC; unreadable becomes null.
+
+    Each run of equal texts is read once: neighbouring lines share their second.
+    """
+    runs = texts.rle().struct.unnest()
+    times = runs["value"].str.to_datetime(f"[{_CLF}]", time_unit="us", strict=False)
+    return times[np.repeat(np.arange(len(runs)), runs["len"].to_numpy())].cast(UTC_TIME)
 
 
 def parse_times(times: pl.Series) -> pl.Series:

@@ -25,7 +25,6 @@ def reports_failures(command: Callable[P, int]) -> Callable[P, int]:
     def run(*args: P.args, **kwargs: P.kwargs) -> int:
         from alerts.database import DatabaseError
         from alerts.keys import SecretError
-        from alerts.target import TargetError
         from detectors.catalogue import UnknownDetectorError
         from detectors.sigma import RuleError
         from vedette.settings import SettingsError
@@ -33,7 +32,7 @@ def reports_failures(command: Callable[P, int]) -> Callable[P, int]:
         console = terminal(stderr=True)
         try:
             return command(*args, **kwargs)
-        except (SettingsError, RuleError, UnknownDetectorError, TargetError) as error:
+        except (SettingsError, RuleError, UnknownDetectorError) as error:
             note(console, f"vedette: {error}")
             return WRONG_USE
         except (DatabaseError, SecretError, StartError) as error:

@@ -10,7 +10,6 @@ from detectors.findings import Finding, merge_runs
 from detectors.kernel import RuleKernel
 from ingest.events import Batch
 from ingest.reader import LogReader
-from vedette.prefetch import prefetch
 
 #: Findings that wait in memory at most before they are stored.
 PENDING_LIMIT: Final = 5_000
@@ -43,7 +42,7 @@ def scan(
     """Read everything, store every incident; `on_batch` is called as the work goes on."""
     pending: list[Finding] = []
     watermark: int | None = None
-    for found, reached in findings(prefetch(reader.batches()), RuleKernel(catalogue)):
+    for found, reached in findings(reader.batches(), RuleKernel(catalogue)):
         watermark = reached
         pending = merge_runs(pending, found) if found else pending
         if len(pending) >= PENDING_LIMIT:

@@ -15,19 +15,20 @@ from typing import Final
 import structlog
 from fastapi import FastAPI
 from pydantic import SecretStr
+from sqlalchemy.engine import Engine
 
 from alerts.database import open_database
 from alerts.keys import KeyStore, Role
 from alerts.sender import Sender
 from alerts.store import Store
-from alerts.target import Target
+from alerts.target import Target, TargetError
 from alerts.views import Transition
 from api.application import create_api
-from api.server import ApiServer, ServerError, serve
+from api.server import ApiServer, ServerError, Tls, serve
 from detectors.catalogue import load_catalogue
 from detectors.findings import Level
 from vedette.failures import StartError
-from vedette.settings import Settings
+from vedette.settings import Settings, SettingsError
 from vedette.worker import Worker
 
 #: The name of the one target that settings know so far.
@@ -53,14 +54,14 @@ def run_until_stopped(
 ) -> None:
     """Run the service until SIGINT, SIGTERM or the limit.
 
-    Raises DatabaseError, StartError, RuleError, UnknownDetectorError, TargetError, SecretError.
+    Raises DatabaseError, StartError, RuleError, UnknownDetectorError, SettingsError, SecretError.
     """
     log_to_stderr()
     catalogue = load_catalogue(settings.detectors, settings.rules.folders)
     engine = open_database(settings.store.url.get_secret_value())
     keys = KeyStore(engine, secret_file)
     targets = _targets(settings)
-    sender = Sender(engine, targets)
+    sender = _sender(engine, targets)
     worker = Worker(
         settings.sources,
         catalogue,
@@ -86,9 +87,17 @@ def _server(settings: Settings, application: FastAPI) -> ApiServer | None:
         return None
     api = settings.api
     try:
-        return serve(application, api.host, api.port, behind_proxy=api.behind_proxy)
+        tls = Tls(api.tls.certificate, api.tls.key) if api.tls else None
+        return serve(application, api.host, api.port, behind_proxy=api.behind_proxy, tls=tls)
     except ServerError as error:
         raise StartError(str(error)) from error
+
+
+def _sender(engine: Engine, targets: Sequence[Target]) -> Sender:
+    try:
+        return Sender(engine, targets)
+    except TargetError as error:
+        raise SettingsError(f"notify.url: {error}") from error
 
 
 def _targets(settings: Settings) -> list[Target]:

@@ -38,6 +38,15 @@ class StoreSettings(BaseModel):
     )
 
 
+class TlsSettings(BaseModel):
+    """A certificate of the API's own; PEM files."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    certificate: Path = Field(description="the certificate and its chain")
+    key: Path = Field(description="the private key")
+
+
 class ApiSettings(BaseModel):
     """The incident API."""
 
@@ -49,6 +58,7 @@ class ApiSettings(BaseModel):
     behind_proxy: bool = Field(
         default=False, description="a proxy in front ends TLS: allows a public address"
     )
+    tls: TlsSettings | None = Field(default=None, description="allows a public address")
 
 
 class NotifySettings(BaseModel):

@@ -16,7 +16,7 @@ from ingest.formats import clf_odd
 from ingest.formats.parsed import complete, nothing_parsed, present
 from ingest.lines import LAST_ASCII, Flags, Ints, Lines
 from ingest.request_lines import with_requests
-from ingest.times import clf_time, parse_times
+from ingest.times import clf_times, parse_times
 
 _CSV_ORDER: Final = (
     "client",
@@ -69,8 +69,9 @@ def _by_csv(lines: Lines) -> list[pl.DataFrame]:
     table = table.with_columns(pl.Series("line", candidates))
     frames = []
     for shift in (0, 1):
+        days = table.select(_day(shift)).to_series()
         fields = table.lazy().select(
-            "line", _framed(shift).alias("framed"), clf_time(_day(shift)), **_fields(shift)
+            "line", _framed(shift).alias("framed"), timestamp=clf_times(days), **_fields(shift)
         )
         read = fields.with_columns(_valid().alias("valid")).collect()
         if read["valid"].all():

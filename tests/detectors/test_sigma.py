@@ -104,7 +104,7 @@ def test_keywords_look_everywhere(column: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "reason"),
     [
-        ("title: [", 1, "expected"),
+        ("title: [", 2, "did not find expected"),
         ("- a\n- b", 1, "mapping"),
         (HEAD + "detection: {s: {cs-colour: red}, condition: s}", 1, "cs-colour"),
         (HEAD + "detection: {s: {cs-uri-stem|re: '(?=a)b'}, condition: s}", 1, "(?="),

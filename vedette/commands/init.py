@@ -29,9 +29,10 @@ format = "auto"              # auto, or a name from docs/formats.md
 # ---- The incident API -------------------------------------------------------------------------
 [api]
 enabled = true
-host = "127.0.0.1"           # another address needs behind_proxy
+host = "127.0.0.1"           # another address needs behind_proxy or tls
 port = 8787                  # 0 takes any free port
 behind_proxy = false         # true: a proxy in front ends TLS
+# tls = { certificate = "/etc/vedette/cert.pem", key = "/etc/vedette/key.pem" }
 
 # ---- Who is told ------------------------------------------------------------------------------
 [notify]
