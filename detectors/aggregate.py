@@ -35,6 +35,11 @@ VALUE_SCHEMA: Final = pl.Schema(
     }
 )
 
+#: One row per entity and part: all matches together.
+SUM_SCHEMA: Final = pl.Schema(
+    {"entity": pl.String(), "part": pl.UInt64(), "count": pl.Int64()},
+)
+
 #: What every frame is keyed by.
 KEY: Final = ("entity", "part")
 
@@ -49,21 +54,22 @@ def matches(rule: Rule, events: pl.DataFrame, accepted: pl.Series) -> pl.DataFra
     counts, and `row` (UInt32) is the match's place among them. Events without the entity or the
     value are no matches: missing is not a value.
     """
-    columns = events.select("effective_time", *_columns(rule)).with_row_index("row")
+    texts = pl.selectors.numeric().cast(pl.String)
+    columns = events.select("effective_time", *_columns(rule)).with_columns(texts)
+    columns = columns.with_row_index("row")
     chosen = columns if accepted.all() else columns.filter(accepted)
     time = pl.col("effective_time").to_physical()
     shown = [
         (pl.lit("all") if rule.entity is None else pl.col(rule.entity)).alias("entity"),
-        (_hash(*rule.group) if rule.group else pl.lit(0, dtype=pl.UInt64)).alias("part"),
+        (_hash(*rule.group).fill_null(0) if rule.group else pl.lit(0, pl.UInt64)).alias("part"),
         (time // rule.panes.length * rule.panes.length).alias("pane"),
         time.alias("time"),
         pl.col("row"),
     ]
     if rule.value is not None:
-        known = pl.col(rule.value).is_not_null()
-        shown.append(pl.when(known).then(_hash(rule.value)).alias("value"))
+        shown.append(_hash(rule.value).alias("value"))
     elif rule.shared_address is not None:
-        shown.append(_hash("user_agent").alias("value"))
+        shown.append(_hash("user_agent").fill_null(0).alias("value"))
     found = chosen.select(shown)
     missing = any(found[name].null_count() for name in ("entity", *found.columns[5:]))
     return found.drop_nulls() if missing else found
@@ -80,10 +86,14 @@ def _columns(rule: Rule) -> list[str]:
 def _hash(*columns: str) -> pl.Expr:
     """A fixed 64-bit hash (xxh3): the same in every process, version and machine.
 
-    A null is a value of its own, other than the empty text.
+    Of one column, a null stays null; of several, a null is a value of its own.
     """
-    texts = [pl.col(name).cast(pl.String).fill_null("\x00") for name in columns]
-    hashed: pl.Expr = plh.concat_str(texts, separator="\x1f").nchash.xxh3_64()
+    if len(columns) == 1:
+        text = plh.col(columns[0])
+    else:
+        parts = [pl.col(name).cast(pl.String).fill_null("\x00") for name in columns]
+        text = plh.concat_str(parts, separator="\x1f")
+    hashed: pl.Expr = text.nchash.xxh3_64()
     return hashed
 
 
@@ -96,9 +106,15 @@ def panes(found: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def values(found: pl.DataFrame) -> pl.DataFrame:
-    """Reduce matches to their distinct values, VALUE_SCHEMA."""
-    return capped(found.select(*VALUE_SCHEMA).unique())
+def values(found: pl.DataFrame, most: int) -> pl.DataFrame:
+    """Reduce matches, at most `most` of them in a pane, to distinct values, VALUE_SCHEMA."""
+    distinct = found.select(*VALUE_SCHEMA).unique()
+    return distinct if most <= VALUES_PER_PANE else _capped(distinct)
+
+
+def key_sums(counted: pl.DataFrame) -> pl.DataFrame:
+    """Sum `count` per entity and part: SUM_SCHEMA."""
+    return counted.group_by(*KEY).agg(pl.col("count").sum())
 
 
 def add_panes(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -116,10 +132,10 @@ def add_values(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Return frames of VALUE_SCHEMA as one, each value once, at most VALUES_PER_PANE a pane."""
     if not frames:
         return pl.DataFrame(schema=VALUE_SCHEMA)
-    return capped(pl.concat(frames).unique())
+    return _capped(pl.concat(frames).unique())
 
 
-def capped(distinct: pl.DataFrame) -> pl.DataFrame:
+def _capped(distinct: pl.DataFrame) -> pl.DataFrame:
     """Keep the smallest hashes where a pane has more than VALUES_PER_PANE distinct values."""
     if distinct.height <= VALUES_PER_PANE:
         return distinct

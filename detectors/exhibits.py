@@ -24,28 +24,33 @@ class Exhibits:
     """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, str], list[tuple[Any, ...]]] = OrderedDict()
+        self._raw: OrderedDict[tuple[str, str], list[tuple[Any, ...]]] = OrderedDict()
+        self._masked: dict[tuple[str, str], tuple[Evidence, ...]] = {}
 
     def wanting(self, rule: str, entities: Iterable[str]) -> list[str]:
         """Return those of the entities, in their order, that have room for more evidence."""
         distinct = dict.fromkeys(entities)
-        room = (e for e in distinct if len(self._kept.get((rule, e), ())) < EVIDENCE_LIMIT)
+        room = (e for e in distinct if len(self._raw.get((rule, e), ())) < EVIDENCE_LIMIT)
         return [entity for entity, _ in zip(room, range(BATCH_LIMIT), strict=False)]
 
     def keep(self, rule: str, rows: pl.DataFrame) -> None:
         """Keep events: `entity`, and the columns of SHOWN."""
         for entity, *event in rows.select("entity", *SHOWN).iter_rows():
-            kept = self._kept.setdefault((rule, entity), [])
+            kept = self._raw.setdefault((rule, entity), [])
             if len(kept) < EVIDENCE_LIMIT:
                 kept.append(tuple(event))
-            self._kept.move_to_end((rule, entity))
-        while len(self._kept) > ENTITY_LIMIT:
-            self._kept.popitem(last=False)
+            self._raw.move_to_end((rule, entity))
+        while len(self._raw) > ENTITY_LIMIT:
+            key, _ = self._raw.popitem(last=False)
+            self._masked.pop(key, None)
 
     def of(self, rule: str, entity: str) -> tuple[Evidence, ...]:
         """Return what is kept for an entity under a rule, masked."""
-        rows = self._kept.get((rule, entity))
-        if not rows:
-            return ()
-        events = pl.DataFrame(rows, schema=SHOWN_SCHEMA, orient="row")
-        return tuple(Evidence(**row) for row in evidence_columns(events).iter_rows(named=True))
+        raw = self._raw.get((rule, entity), [])
+        masked = self._masked.get((rule, entity), ())
+        if len(raw) > len(masked):
+            events = pl.DataFrame(raw[len(masked) :], schema=SHOWN_SCHEMA, orient="row")
+            new = evidence_columns(events).iter_rows(named=True)
+            masked += tuple(Evidence(**row) for row in new)
+            self._masked[rule, entity] = masked
+        return masked

@@ -5,6 +5,7 @@ half), and the few entities that might violate are judged over their windows (th
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -13,17 +14,37 @@ import polars as pl
 from detectors.aggregate import PANE_SCHEMA, VALUE_SCHEMA, matches, panes, values
 from detectors.catalogue import Catalogue
 from detectors.evaluate import RUN_SCHEMA
-from detectors.exhibits import BATCH_LIMIT, Exhibits
+from detectors.exhibits import Exhibits
 from detectors.findings import EVIDENCE_LIMIT, Finding
 from detectors.rules import Rule
 from detectors.snapshot import Snapshot
-from detectors.table import ENTITY_CAP, Table
+from detectors.table import ENTITY_CAP, Segment, Table
 from ingest.evidence import SHOWN
 
 #: Evidence is kept from this share of a limit on, so that a finding can show how it began.
 _EVIDENCE_SHARE: Final = 0.5
 
+#: Entities of one rule that are kept evidence of although they do not violate yet, per batch.
+_NEAR_LIMIT: Final = 20
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSums:
+    """What a batch gives one rule, and in `rows` the `entity` of each `row` that matched."""
+
+    rule: Rule
+    segment: Segment
+    rows: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregated:
+    """A batch after the heavy half: its events (for evidence) and each rule's sums."""
+
+    events: pl.DataFrame
+    sums: tuple[RuleSums, ...]
 
 
 class RuleKernel:
@@ -48,7 +69,25 @@ class RuleKernel:
 
         Returns the runs that are violating now; the same run may be returned again as it grows.
         """
-        found = self._add(events) if not events.is_empty() else []
+        return self.judge(self.aggregate(events), watermark)
+
+    def aggregate(self, events: pl.DataFrame) -> Aggregated:
+        """Do the heavy half of a batch. Touches no state: a thread may do it ahead of time."""
+        sums: list[RuleSums] = []
+        for rule, accepted in self._accepted(events):
+            matched = matches(rule, events, accepted)
+            if matched.is_empty():
+                continue
+            summed = panes(matched)
+            most = int(summed["count"].to_numpy().max())
+            distinct = values(matched, most) if rule.needs_values else None
+            segment = Segment.of(summed, distinct)
+            sums.append(RuleSums(rule, segment, matched.select("entity", "row")))
+        return Aggregated(events, tuple(sums))
+
+    def judge(self, batch: Aggregated, watermark: int | None) -> list[Finding]:
+        """Do the light half: add the batch's sums to the state, judge, and close panes."""
+        found = [finding for sums in batch.sums for finding in self._add(sums, batch.events)]
         if watermark is not None:
             found += self._close(watermark)
         return found
@@ -57,42 +96,35 @@ class RuleKernel:
         """Close all panes: the input has ended. Returns the runs found by that."""
         return self._close(None)
 
-    def _add(self, events: pl.DataFrame) -> list[Finding]:
-        """Sum the batch's matches into panes, and judge those panes that may be judged at once."""
-        found: list[Finding] = []
-        for rule, accepted in self._accepted(events):
-            matched = matches(rule, events, accepted)
-            if matched.is_empty():
-                continue
-            table = self._tables[rule.name]
-            new = panes(matched)
-            table.add(new, values(matched) if rule.needs_values else None)
-            if table.bound < rule.threshold * _EVIDENCE_SHARE:
-                continue
-            totals = table.totals(new)
-            runs = pl.DataFrame(schema=RUN_SCHEMA)
-            if rule.on_open_panes:
-                runs = table.open_runs(totals)
-            self._keep_evidence(rule, [*runs["entity"], *_near(rule, totals)], matched, events)
-            found += self._findings(rule, runs)
-        return found
+    def _add(self, sums: RuleSums, events: pl.DataFrame) -> list[Finding]:
+        """Add a rule's sums to its panes, and judge those that may be judged at once."""
+        rule, table = sums.rule, self._tables[sums.rule.name]
+        table.add(sums.segment)
+        if table.bound < rule.threshold * _EVIDENCE_SHARE:
+            return []
+        totals = table.totals(sums.segment.sums)
+        runs = pl.DataFrame(schema=RUN_SCHEMA)
+        if rule.on_open_panes:
+            runs = table.open_runs(totals)
+        self._keep_evidence(rule, [*runs["entity"], *_near(rule, totals)], sums.rows, events)
+        return self._findings(rule, runs)
 
     def _accepted(self, events: pl.DataFrame) -> Iterator[tuple[Rule, pl.Series]]:
         """Yield the rules that count anything in the batch, and which events (Boolean)."""
-        rules = self._catalogue.rules
+        rules = self._catalogue.rules if not events.is_empty() else ()
         accepted = events.lazy().select(_counted(r).alias(r.name) for r in rules).collect()
         for rule in rules:
             if accepted[rule.name].any():
                 yield rule, accepted[rule.name]
 
     def _keep_evidence(
-        self, rule: Rule, entities: list[str], matched: pl.DataFrame, events: pl.DataFrame
+        self, rule: Rule, entities: list[str], rows: pl.DataFrame, events: pl.DataFrame
     ) -> None:
         """Keep the first events of the entities that have little evidence so far."""
         wanting = self._exhibits.wanting(rule.name, entities)
         if not wanting:
             return
-        theirs = matched.filter(pl.col("entity").is_in(wanting)).select("entity", "row")
+        theirs = rows.filter(pl.col("entity").is_in(wanting))
         first = theirs.filter(pl.int_range(pl.len()).over("entity") < EVIDENCE_LIMIT)
         shown = events.select(SHOWN)[first["row"]]
         self._exhibits.keep(rule.name, shown.with_columns(first["entity"]))
@@ -174,6 +206,5 @@ def _counted(rule: Rule) -> pl.Expr:
 
 def _near(rule: Rule, totals: pl.DataFrame) -> list[str]:
     """Return the entities that come near the limit, the nearest first."""
-    near = totals.filter(pl.col("count") >= rule.threshold * _EVIDENCE_SHARE)
-    ordered = near.sort("count", "entity", descending=[True, False])
-    return ordered["entity"].head(BATCH_LIMIT).to_list()
+    most = totals.top_k(_NEAR_LIMIT, by=["count", "entity"])
+    return most.filter(pl.col("count") >= rule.threshold * _EVIDENCE_SHARE)["entity"].to_list()

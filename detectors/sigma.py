@@ -105,7 +105,7 @@ def _documents(file: Path, text: str) -> Iterator[Document]:
     loader = _Loader(text)
     try:
         while loader.check_node():
-            node: yaml.Node = loader.get_node()
+            node: Any = loader.get_node()
             line = node.start_mark.line + 1
             data = loader.construct_document(node)
             if data is None:

@@ -5,7 +5,14 @@ from typing import Final
 
 import polars as pl
 
-from detectors.aggregate import KEY, PANE_SCHEMA, VALUE_SCHEMA, add_panes, add_values
+from detectors.aggregate import (
+    KEY,
+    SUM_SCHEMA,
+    VALUE_SCHEMA,
+    add_panes,
+    add_values,
+    key_sums,
+)
 from detectors.evaluate import RUN_SCHEMA, violations
 from detectors.rules import Rule
 
@@ -15,39 +22,40 @@ ENTITY_CAP: Final = 1_000_000
 #: Segments after which the newest are merged when they are of like size.
 _SEGMENTS: Final = 8
 
+#: Keys are looked up one by one where they are fewer than this share of all.
+_FEW: Final = 4
+
 _BEGINNING: Final = -(2**62)
 _END: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Aggregates of some batches: PANE_SCHEMA and VALUE_SCHEMA.
+    """Aggregates of some batches: PANE_SCHEMA, VALUE_SCHEMA, and SUM_SCHEMA over its panes.
 
     `newest` is the start of the newest pane, `greatest` the most matches that one key has here.
     """
 
     panes: pl.DataFrame
     values: pl.DataFrame
+    sums: pl.DataFrame
     newest: int
     greatest: int
 
     @classmethod
-    def of(cls, panes: pl.DataFrame, values: pl.DataFrame | None) -> "Segment":
-        """Return the segment of a batch's aggregates; a rule without values has None."""
-        if panes.is_empty():
-            return cls(panes, pl.DataFrame(schema=VALUE_SCHEMA), _BEGINNING, 0)
+    def of(cls, panes: pl.DataFrame, values: pl.DataFrame | None = None) -> "Segment":
+        """Return the segment of some aggregates, at least one pane; pure."""
         kept = pl.DataFrame(schema=VALUE_SCHEMA) if values is None else values
-        sums = panes.group_by(*KEY).agg(pl.col("count").sum())["count"]
-        return cls(panes, kept, int(panes["pane"].to_numpy().max()), int(sums.to_numpy().max()))
+        sums = key_sums(panes)
+        greatest = int(sums["count"].to_numpy().max())
+        return cls(panes, kept, sums, int(panes["pane"].to_numpy().max()), greatest)
 
     def merged(self, other: "Segment", horizon: int) -> "Segment":
         """Return both as one, without the panes before the horizon."""
         recent = pl.col("pane") >= horizon
-        return Segment(
+        return Segment.of(
             add_panes([self.panes.filter(recent), other.panes.filter(recent)]),
             add_values([self.values.filter(recent), other.values.filter(recent)]),
-            max(self.newest, other.newest),
-            self.greatest + other.greatest,
         )
 
 
@@ -66,12 +74,15 @@ class Table:
     evicted: int = 0
     segments: list[Segment] = field(default_factory=list)
 
-    def add(self, panes: pl.DataFrame, values: pl.DataFrame | None) -> None:
+    def add(self, segment: Segment) -> None:
         """Take in a batch's aggregates."""
-        self.segments.append(Segment.of(panes, values))
+        self.segments.append(segment)
         while len(self.segments) > _SEGMENTS and self._alike():
             newer, older = self.segments.pop(), self.segments.pop()
-            self.segments.append(older.merged(newer, self._horizon))
+            if older.newest < self._horizon:
+                self.segments.append(newer)
+            else:
+                self.segments.append(older.merged(newer, self._horizon))
 
     def _alike(self) -> bool:
         return self.segments[-1].panes.height * 2 >= self.segments[-2].panes.height
@@ -87,16 +98,15 @@ class Table:
         return sum(segment.greatest for segment in self.segments)
 
     def totals(self, keys: pl.DataFrame | None = None) -> pl.DataFrame:
-        """Return entity, part and `count`: all stored matches, of the keys at least (None: of all).
+        """Return SUM_SCHEMA over all that is stored, of the keys at least (None: of all).
 
         It bounds the sum, and the distinct values, of every window from above.
         """
-        frames = [segment.panes.select(*KEY, "count") for segment in self.segments]
-        if keys is not None and len(frames) > 1:
-            wanted = keys.select(*KEY).unique()
-            frames[:-1] = [frame.join(wanted, on=KEY, how="semi") for frame in frames[:-1]]
-        stored = pl.concat(frames or [pl.DataFrame(schema=PANE_SCHEMA).select(*KEY, "count")])
-        return stored.group_by(*KEY).agg(pl.col("count").sum())
+        frames = [segment.sums for segment in self.segments]
+        stored = pl.concat(frames) if frames else pl.DataFrame(schema=SUM_SCHEMA)
+        if keys is not None and keys.height * _FEW < stored.height:
+            stored = stored.join(keys, on=KEY, how="semi")
+        return key_sums(stored)
 
     def open_runs(self, totals: pl.DataFrame) -> pl.DataFrame:
         """Return the violating runs of the keys in `totals` on panes that are not closed yet."""

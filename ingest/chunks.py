@@ -9,7 +9,7 @@ from typing import BinaryIO, Final
 from ingest.lines import LINE_LIMIT
 from ingest.logs import InputProblem, Log
 
-CHUNK_BYTES: Final = 8 << 20
+CHUNK_BYTES: Final = 12 << 20
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _PACKED_READ: Final = 1 << 18

@@ -1,5 +1,6 @@
 """Entry point: checks that the packages are ours, then runs the command line."""
 
+import gc
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +32,9 @@ def main() -> None:
     if complaints:
         sys.stderr.write("vedette: " + "\nvedette: ".join(complaints) + "\n")
         raise SystemExit(1)
+    # Imports and frames make many objects that stay: at the default the collector looks at them
+    # all again and again, which costs a seventh of the start-up.
+    gc.set_threshold(50_000, 20, 20)
     from vedette.cli import cli
 
     cli()

@@ -10,6 +10,7 @@ from detectors.findings import Finding, merge_runs
 from detectors.kernel import RuleKernel
 from ingest.events import Batch
 from ingest.reader import LogReader
+from vedette.prefetch import prefetch
 
 #: Findings that wait in memory at most before they are stored.
 PENDING_LIMIT: Final = 5_000
@@ -25,11 +26,15 @@ def at(watermark: int | None) -> datetime | None:
 def findings(
     batches: Iterator[Batch], kernel: RuleKernel
 ) -> Iterator[tuple[list[Finding], int | None]]:
-    """Yield, batch by batch, what is found and the watermark; last what the end closes."""
+    """Yield, batch by batch, what is found and the watermark; last what the end closes.
+
+    The heavy half works ahead in a thread, beside the light one.
+    """
     watermark: int | None = None
-    for batch in batches:
-        watermark = batch.watermark if batch.watermark is not None else watermark
-        yield kernel.process(batch.events, batch.watermark), watermark
+    ahead = prefetch(((kernel.aggregate(batch.events), batch.watermark) for batch in batches), 1)
+    for aggregated, reached in ahead:
+        watermark = reached if reached is not None else watermark
+        yield kernel.judge(aggregated, reached), watermark
     yield kernel.finish(), watermark
 
 
