@@ -12,6 +12,7 @@ import polars as pl
 import polars_hash as plh
 
 from detectors.rules import Rule
+from ingest.events import EVENT_SCHEMA
 
 #: One row per entity, part and pane: how many matches, and their first and last time.
 PANE_SCHEMA: Final = pl.Schema(
@@ -54,9 +55,7 @@ def matches(rule: Rule, events: pl.DataFrame, accepted: pl.Series) -> pl.DataFra
     counts, and `row` (UInt32) is the match's place among them. Events without the entity or the
     value are no matches: missing is not a value.
     """
-    texts = pl.selectors.numeric().cast(pl.String)
-    columns = events.select("effective_time", *_columns(rule)).with_columns(texts)
-    columns = columns.with_row_index("row")
+    columns = events.select("effective_time", *_columns(rule)).with_row_index("row")
     chosen = columns if accepted.all() else columns.filter(accepted)
     time = pl.col("effective_time").to_physical()
     shown = [
@@ -75,12 +74,18 @@ def matches(rule: Rule, events: pl.DataFrame, accepted: pl.Series) -> pl.DataFra
     return found.drop_nulls() if missing else found
 
 
-def _columns(rule: Rule) -> list[str]:
-    """The event columns that a rule's matches are made of."""
+def _columns(rule: Rule) -> list[pl.Expr]:
+    """The event columns that a rule's matches are made of, all as text."""
     wanted = [rule.entity, *rule.group, rule.value]
     if rule.shared_address is not None:
         wanted.append("user_agent")
-    return list(dict.fromkeys(name for name in wanted if name is not None))
+    names = dict.fromkeys(name for name in wanted if name is not None)
+    return [_text(name) for name in names]
+
+
+def _text(name: str) -> pl.Expr:
+    column = pl.col(name)
+    return column if EVENT_SCHEMA[name] == pl.String else column.cast(pl.String)
 
 
 def _hash(*columns: str) -> pl.Expr:
