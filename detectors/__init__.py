@@ -1,7 +1,8 @@
 """Events in, findings out. No I/O but reading rule files, no clock, no SQL.
 
 rules/       built-in rules, as Sigma files
-sigma        rule files: read, checked, compiled
+documents    rules as written: files read and checked
+sigma        rules compiled for the kernel
 conditions   Sigma conditions as Polars expressions
 fields       Sigma's field names and our columns
 overrides    what settings change about a rule

@@ -8,9 +8,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
+from detectors.documents import read_rules
 from detectors.overrides import RuleOverride
 from detectors.rules import Rule
-from detectors.sigma import compile_rules, read_rules
+from detectors.sigma import compile_rules
 
 BUILT_IN_RULES: Final = Path(__file__).parent / "rules"
 

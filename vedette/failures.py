@@ -26,7 +26,7 @@ def reports_failures(command: Callable[P, int]) -> Callable[P, int]:
         from alerts.database import DatabaseError
         from alerts.keys import SecretError
         from detectors.catalogue import UnknownDetectorError
-        from detectors.sigma import RuleError
+        from detectors.documents import RuleError
         from vedette.settings import SettingsError
 
         console = terminal(stderr=True)

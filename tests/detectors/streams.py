@@ -9,11 +9,12 @@ import polars as pl
 from hypothesis import strategies as st
 
 from detectors.catalogue import Catalogue, load_catalogue
+from detectors.documents import read_rules
 from detectors.findings import Finding, merge_runs
 from detectors.kernel import RuleKernel
 from detectors.overrides import RuleOverride
 from detectors.rules import Rule
-from detectors.sigma import compile_rules, read_rules
+from detectors.sigma import compile_rules
 from detectors.snapshot import Snapshot
 from ingest.events import BATCH_SCHEMA
 

@@ -7,9 +7,10 @@ import polars as pl
 import pytest
 
 from detectors.catalogue import load_catalogue
+from detectors.documents import RuleError, read_rules
 from detectors.findings import Level
 from detectors.overrides import RuleException, RuleOverride
-from detectors.sigma import RuleError, compile_rules, read_rules
+from detectors.sigma import compile_rules
 
 from .streams import catalogue_of, event, frame, run
 

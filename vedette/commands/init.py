@@ -32,7 +32,9 @@ enabled = true
 host = "127.0.0.1"           # another address needs behind_proxy or tls
 port = 8787                  # 0 takes any free port
 behind_proxy = false         # true: a proxy in front ends TLS
-# tls = { certificate = "/etc/vedette/cert.pem", key = "/etc/vedette/key.pem" }
+# [api.tls]                  # a certificate of the API's own allows another address, too
+# certificate = "/etc/vedette/cert.pem"
+# key = "/etc/vedette/key.pem"
 
 # ---- Who is told ------------------------------------------------------------------------------
 [notify]
