@@ -148,9 +148,15 @@ def test_the_template_loads_with_all_that_is_commented_out() -> None:
 
 
 def commented_lines() -> list[str]:
-    """Lines that can be switched on alone; an exception needs all of its own."""
+    """Lines that can be switched on alone; an exception and a certificate need all of their own."""
     single, _, _ = TEMPLATE.partition("# [[detectors.")
+    single = re.sub(r"^# \[api\.tls\](.*\n)(# .*\n)+", "", single, flags=re.MULTILINE)
     return [line for line in single.splitlines() if re.match(r"^# [a-z_]+ = ", line)]
+
+
+def test_a_certificate_can_be_switched_on() -> None:
+    text = re.sub(r"^# (\[api\.tls\]|certificate|key)", r"\1", TEMPLATE, flags=re.MULTILINE)
+    assert plain(text).api.tls is not None
 
 
 @pytest.mark.parametrize("line", commented_lines())
