@@ -9,10 +9,10 @@ import yaml
 
 from alerts.summary import duration
 from detectors.catalogue import BUILT_IN_RULES, load_catalogue
+from detectors.documents import SharedAddressKeys, VedetteKeys
 from detectors.fields import SIGMA_FIELDS
 from detectors.findings import Level
 from detectors.rules import Rule
-from detectors.documents import SharedAddressKeys, VedetteKeys
 from ingest.events import EVENT_SCHEMA
 from tests.docs.pages import ROOT, blocks, headings, page, rows
 

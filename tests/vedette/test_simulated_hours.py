@@ -1,6 +1,5 @@
 """Twenty simulated hours: every attack found for the right entity, no near-miss alerts."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,24 +9,11 @@ from alerts.views import IncidentView
 from vedette.simulation.simulation import Simulation, simulate
 from vedette.simulation.write import write
 
+from .conftest import Outcome
 from .scans import contents, incidents_of
 
 SEEDS = range(1, 21)
 START = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
-
-#: seed -> (attacks missed, false alarms, slowest detection)
-_outcomes: dict[int, tuple[int, int, timedelta]] = {}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def worst_seed(record_testsuite_property: object) -> Iterator[None]:
-    yield
-    if _outcomes and callable(record_testsuite_property):
-        worst = max(_outcomes, key=lambda seed: _outcomes[seed])
-        missed, false, slowest = _outcomes[worst]
-        record_testsuite_property(
-            "worst_seed", f"{worst}: {missed} missed, {false} false alarms, {slowest} to the limit"
-        )
 
 
 def found_in(simulation: Simulation, folder: Path, files: int = 1) -> list[IncidentView]:
@@ -36,7 +22,9 @@ def found_in(simulation: Simulation, folder: Path, files: int = 1) -> list[Incid
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_attacks_are_found_and_near_misses_stay_silent(seed: int, tmp_path: Path) -> None:
+def test_attacks_are_found_and_near_misses_stay_silent(
+    seed: int, tmp_path: Path, outcomes: list[Outcome]
+) -> None:
     simulation = simulate(seed, START, timedelta(hours=1))
     incidents = {(i.entity_type, i.entity): i for i in found_in(simulation, tmp_path)}
     attacks = {(t.entity_type, t.entity): t for t in simulation.truth if t.kind == "attack"}
@@ -46,7 +34,7 @@ def test_attacks_are_found_and_near_misses_stay_silent(seed: int, tmp_path: Path
         (incidents[key].started_at - attacks[key].started_at for key in attacks.keys() - missed),
         default=timedelta(0),
     )
-    _outcomes[seed] = len(missed), len(false), slowest
+    outcomes.append(Outcome(len(missed), len(false), slowest, seed))
     assert len(attacks) == 7
     assert not missed, f"seed {seed}: not found: {[attacks[key].scenario for key in missed]}"
     assert not false, f"seed {seed}: false alarms: {[incidents[key].summary for key in false]}"
