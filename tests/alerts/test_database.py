@@ -73,7 +73,7 @@ def test_a_file_of_another_program_is_refused(tmp_path: Path) -> None:
 def test_an_unwritable_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for place in (tmp_path / "file" / "v.db", tmp_path):
-        with pytest.raises(DatabaseError, match=r"set database\.url to a file"):
+        with pytest.raises(DatabaseError, match=r"set store\.url to a file"):
             open_database(f"sqlite:///{place}")
 
 
