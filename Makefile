@@ -21,8 +21,8 @@ test: ## run the tests; ARGS goes to pytest
 
 lint: ## check style, types and the direction of imports
 	@sh requirements/setup.sh test
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check --no-cache .
+	@$(BIN)/ruff format --no-cache --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from ingest.masking import printable
-
 from alerts.times import iso
 from alerts.views import IncidentView
+from ingest.masking import printable
 
 _HEADLINES = {
     "opened": "new incident",

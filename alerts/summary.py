@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from ingest.masking import printable
-
 from detectors.findings import EntityType, Finding
+from ingest.masking import printable
 
 #: Claims in one sentence; the others are counted.
 CLAIM_LIMIT: Final = 4

@@ -36,6 +36,7 @@ def create_api(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,  # a redirect would name the host that the caller claims
     )
     app.state.services = Services(engine, KeyStore(engine, secret_path), health, now)
     app.include_router(incidents.router)

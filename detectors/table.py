@@ -165,6 +165,8 @@ class Table:
         Order: fewest matches (the lowest share of the limit), then oldest, then key.
         """
         panes, values = self.rows()
+        panes = panes.filter(pl.col("pane") >= self._horizon)
+        values = values.filter(pl.col("pane") >= self._horizon)
         open_pane = pl.col("pane") >= self.closed
         settled = panes.filter(~open_pane)
         totals = settled.group_by(*KEY).agg(pl.col("count").sum(), pl.col("last").max())

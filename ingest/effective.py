@@ -2,9 +2,10 @@
 
 Effective time = max(timestamp, newest accepted time - lateness), so that no event is ever behind
 its partition's watermark. A record more than 10 min ahead of its partition, and its first, waits
-for the next three records: if most of them are no more than 10 min older it is accepted, else it
-is quarantined and moves nothing. Only such candidates are looked at one by one. Results depend on
-the order of records only, not on how they were cut into calls.
+for the next three records: if most of them (all, if it is more than a day ahead) are no more than
+10 min older it is accepted, else it is quarantined and moves nothing. Only such candidates are
+looked at one by one. Results depend on the order of records only, not on how they were cut into
+calls.
 """
 
 from collections.abc import Mapping
@@ -23,6 +24,8 @@ WILD_US: Final = 600 * _SECOND
 MOVED_US: Final = 60 * _SECOND
 #: A last record is believed unless it is this far ahead of its partition.
 ALONE_US: Final = 366 * 86_400 * _SECOND
+#: A record this far ahead is believed only if all its witnesses agree, else most of them do.
+FAR_US: Final = 86_400 * _SECOND
 WITNESSES: Final = 3
 
 #: With more rejections in one call, the rest is gone through record by record.
@@ -143,13 +146,12 @@ def accept(times: Ints, newest: int | None, *, at_end: bool) -> tuple[Flags, int
     accepted = np.ones(len(times), dtype=np.bool_)
     start, rejections = 0, 0
     while start < len(times):
-        ahead = _ahead(times[start:], newest)
+        ahead, before = _ahead(times[start:], newest)
         rejected = None
         for offset in np.flatnonzero(ahead).tolist():
             index = start + offset
-            last = index == len(times) - 1
-            before = _before(times, start, index, newest) if last else None
-            verdict = _verdict(times, index, before, at_end=at_end)
+            known = newest is not None or offset > 0
+            verdict = _verdict(times, index, int(before[offset]) if known else None, at_end=at_end)
             if verdict is None:
                 return accepted[:index], index
             if not verdict:
@@ -165,7 +167,8 @@ def accept(times: Ints, newest: int | None, *, at_end: bool) -> tuple[Flags, int
     return accepted, len(times)
 
 
-def _ahead(times: Ints, newest: int | None) -> Flags:
+def _ahead(times: Ints, newest: int | None) -> tuple[Flags, Ints]:
+    """Mark the records that need witnesses; also return the newest time before each."""
     before = np.empty_like(times)
     peak = np.maximum.accumulate(times)
     before[1:] = peak[:-1]
@@ -176,7 +179,7 @@ def _ahead(times: Ints, newest: int | None) -> Flags:
         np.maximum(before, newest, out=before)
     ahead: Flags = times > before + WILD_US
     ahead[0] |= newest is None
-    return ahead
+    return ahead, before
 
 
 def _before(times: Ints, start: int, index: int, newest: int | None) -> int | None:
@@ -193,6 +196,8 @@ def _verdict(times: Ints, index: int, newest: int | None, *, at_end: bool) -> bo
     if not len(witnesses):
         return newest is None or int(times[index]) <= newest + ALONE_US
     agreeing = int(np.count_nonzero(witnesses >= times[index] - WILD_US))
+    if newest is not None and int(times[index]) > newest + FAR_US:
+        return agreeing == len(witnesses)
     return 2 * agreeing >= len(witnesses)
 
 

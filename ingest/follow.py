@@ -16,8 +16,12 @@ from ingest.reader import watermark_of
 from ingest.sources import FileSource
 from ingest.tails import LogTail, Start
 
-#: A partition without new lines for so long has its time moved on by the clock.
-IDLE: Final = timedelta(seconds=30)
+#: A partition without new lines for so long has its time moved on by the clock, which it then
+#: follows at this distance: lines that a shipper or a buffer holds back no longer are not late.
+IDLE: Final = timedelta(minutes=2)
+
+#: Ticks of less are left out.
+_TICK: Final = timedelta(seconds=1)
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 _LOOK_AGAIN: Final = timedelta(seconds=1)
@@ -87,21 +91,22 @@ class LogFollower:
         return batches
 
     def tick(self, now: int | None = None) -> list[Batch]:
-        """Let time pass for partitions that had nothing new for `idle`.
+        """Let time pass, up to `idle` ago, for partitions that had nothing new for `idle`.
 
         `now` is in microseconds since 1970, the clock's time if None. Returns batches whose
         watermark moved; later events older than it are moved, as the time rules say.
         """
         instant = self._clock() if now is None else now
+        until = instant - self._idle
         batches = []
         for followed in self._followed.values():
             if instant - followed.last_read < self._idle:
                 continue
             before = followed.partition.clock.newest
-            held = followed.partition.clock.tick(instant)
-            if held is not None or followed.partition.clock.newest != before:
-                events = followed.partition.timed(held).events
-                batches.append(Batch(events, self.watermark))
+            if before is not None and until < before + _TICK // _MICROSECOND:
+                continue
+            events = followed.partition.timed(followed.partition.clock.tick(until)).events
+            batches.append(Batch(events, self.watermark))
         return batches
 
     def positions(self) -> dict[str, dict[str, Any]]:

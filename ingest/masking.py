@@ -61,6 +61,13 @@ _RULES: Final = (
     (r"\bAIza[A-Za-z0-9_-]{20,}|\bya29\.[A-Za-z0-9_-]{8,}|\bSG\.[A-Za-z0-9_.-]{20,}", MASK),
 )
 
+#: In a path, what follows such a word and is no word itself.
+_AFTER: Final = (
+    r"(?i)/(tokens?|reset|password-?reset|reset-?password|invites?|invitations?|verify|confirm"
+    r"|activate|magic|magic-?link|secrets?|api-?keys?|sessions?|unsubscribe)"
+    r"/(?:[^/?\s\"]*[0-9][^/?\s\"]*|[^/?\s\"]{16,})"
+)
+
 _EMAIL: Final = (
     r"[A-Za-z0-9._%+-]{1,64}(?:@|%40)(?:[A-Za-z]|[0-9]{3})[A-Za-z0-9-]{0,62}"
     r"(?:\.[A-Za-z0-9-]{1,63}){0,8}\.[A-Za-z]{2,24}"
@@ -106,7 +113,7 @@ def mask_series(values: pl.Series) -> pl.Series:
     """Mask a text column, each distinct value once."""
     distinct = values.drop_nulls().unique()
     masked = distinct
-    for pattern, replacement in _RULES:
+    for pattern, replacement in (*_RULES, (_AFTER, f"/${{1}}/{MASK}")):
         masked = masked.str.replace_all(pattern, replacement)
     suspect = masked.str.contains(_SUSPECT)
     if suspect.any():

@@ -90,6 +90,12 @@ class LogReader:
         return Progress(sum(files.chunks.bytes_read for files in self._files), self._total)
 
     @property
+    def newest(self) -> int | None:
+        """The newest accepted time over all partitions, in microseconds since 1970."""
+        times = [files.partition.clock.newest for files in self._files]
+        return max((time for time in times if time is not None), default=None)
+
+    @property
     def problems(self) -> list[InputProblem]:
         """Inputs that could not be read, wholly or in part."""
         return self._problems + [

@@ -27,7 +27,15 @@ def strangers() -> list[str]:
 
 
 def main() -> None:
-    """Run vedette."""
+    """Run vedette; Ctrl-C at any moment, imports included, ends it without a traceback."""
+    try:
+        _run()
+    except KeyboardInterrupt:
+        sys.stderr.write("vedette: interrupted\n")
+        raise SystemExit(130) from None
+
+
+def _run() -> None:
     complaints = strangers()
     if complaints:
         sys.stderr.write("vedette: " + "\nvedette: ".join(complaints) + "\n")

@@ -37,6 +37,23 @@ Database = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")]
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from vedette import __version__
+
+        typer.echo(f"vedette {__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which it is.")
+    ] = False,
+) -> None:
+    """Reads API access logs, finds attacks and anomalies in them, and tells people about it."""
+
+
 @cli.command()
 def init(
     path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("vedette.toml"),
@@ -82,9 +99,13 @@ def demo(
     seconds: Annotated[
         str | None, typer.Option("--for", help="Stop by itself after this long, such as 30s.")
     ] = None,
-    speed: Annotated[float, typer.Option(help="How many times faster than real time.")] = 60.0,
-    seed: Annotated[int, typer.Option(help="Another seed, another stream.")] = 1,
-    port: Annotated[int, typer.Option(help="Port of the API; 0 takes any free one.")] = 8787,
+    speed: Annotated[
+        float, typer.Option(min=0.1, max=3600, help="How many times faster than real time.")
+    ] = 60.0,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another stream.")] = 1,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the API; 0 takes any free one.")
+    ] = 8787,
 ) -> None:
     """Run the service on a made-up stream of API traffic with attacks in it."""
     from vedette.commands.demo import run_demo
@@ -103,8 +124,8 @@ def normalise(files: Files, config: Config = None, log_format: Format = "auto") 
 @cli.command()
 def simulate(
     folder: Annotated[Path, typer.Argument(help="Folder to write to.")],
-    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
-    hours: Annotated[float, typer.Option(min=0.01, help="How much traffic.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 1,
+    hours: Annotated[float, typer.Option(min=0.05, help="How much traffic.")] = 1.0,
     rate: Annotated[float, typer.Option(min=0.1, help="Requests a second on average.")] = 25.0,
     start: Annotated[datetime, typer.Option(help="First event (UTC).")] = datetime(2026, 11, 2, 8),  # noqa: DTZ001
     log_format: Annotated[
@@ -163,7 +184,7 @@ def incidents_list(
 @incidents_cli.command("show")
 def incidents_show(
     context: typer.Context,
-    incident: Annotated[int, typer.Argument(help="Number of the incident.")],
+    incident: Annotated[int, typer.Argument(min=1, max=2**63 - 1, help="Number of the incident.")],
     config: Config = None,
     database: Database = None,
     as_json: Json = False,

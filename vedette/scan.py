@@ -23,19 +23,15 @@ def at(watermark: int | None) -> datetime | None:
     return None if watermark is None else _EPOCH + timedelta(microseconds=watermark)
 
 
-def findings(
-    batches: Iterator[Batch], kernel: RuleKernel
-) -> Iterator[tuple[list[Finding], int | None]]:
-    """Yield, batch by batch, what is found and the watermark; last what the end closes.
+def findings(batches: Iterator[Batch], kernel: RuleKernel) -> Iterator[list[Finding]]:
+    """Yield, batch by batch, what is found; last what the end of the input closes.
 
     The heavy half works ahead in a thread, beside the light one.
     """
-    watermark: int | None = None
     ahead = prefetch(((kernel.aggregate(batch.events), batch.watermark) for batch in batches), 1)
-    for aggregated, reached in ahead:
-        watermark = reached if reached is not None else watermark
-        yield kernel.judge(aggregated, reached), watermark
-    yield kernel.finish(), watermark
+    for aggregated, watermark in ahead:
+        yield kernel.judge(aggregated, watermark)
+    yield kernel.finish()
 
 
 def scan(
@@ -46,12 +42,10 @@ def scan(
 ) -> None:
     """Read everything, store every incident; `on_batch` is called as the work goes on."""
     pending: list[Finding] = []
-    watermark: int | None = None
-    for found, reached in findings(reader.batches(), RuleKernel(catalogue)):
-        watermark = reached
+    for found in findings(reader.batches(), RuleKernel(catalogue)):
         pending = merge_runs(pending, found) if found else pending
         if len(pending) >= PENDING_LIMIT:
             store.record(pending, watermark=None)
             pending = []
         on_batch()
-    store.record(pending, watermark=at(watermark))
+    store.record(pending, watermark=at(reader.newest))

@@ -16,6 +16,7 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+from pydantic_settings import SettingsError as EnvironmentParseError
 
 from detectors.overrides import LevelName, RuleOverride
 from ingest.durations import Duration
@@ -132,6 +133,8 @@ def _validated(written: dict[str, Any], file: Path | None) -> Settings:
         return Settings(**written)
     except ValidationError as error:
         raise SettingsError("\n".join(_complaints(error, file))) from error
+    except EnvironmentParseError as error:
+        raise SettingsError(f"environment: {error}; lists and tables are written as JSON") from None
 
 
 def _check_environment() -> None:

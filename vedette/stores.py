@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy.engine import Engine
 
-from alerts.database import open_database
+from alerts.database import DatabaseError, open_database
 from vedette.folders import sqlite_url, state_folder
 from vedette.settings import Settings
 
@@ -45,6 +45,8 @@ def stored_incidents(
     The one named; else the service's if it is configured or exists; else the last scan's.
     """
     if name is not None:
+        if "://" not in name and not Path(name).is_file():
+            raise DatabaseError(f"{name}: there is no such database; check --database")
         return open_database(database_url(name)), name
     service = state_folder() / "vedette.db"
     if configured or service.exists() or not last_scan_file().exists():

@@ -65,23 +65,32 @@ class Worker:
             start="end" if checkpoint is None else "beginning",
             positions=checkpoint.positions if checkpoint else None,
         )
+        if checkpoint is None:  # so that what comes before the first one is not lost in a crash
+            self._save([], Event(), checkpoint=True)
 
     def _restored(self) -> Checkpoint | None:
         """Take up state where the last run left it; without it, begin at the sources' end."""
         try:
             checkpoint = self._store.load_checkpoint()
-            if checkpoint is not None:
-                anew = self._kernel.restore(Snapshot.from_bytes(checkpoint.state))
-                if anew:
-                    _log.warning("rules begin anew, as they changed", rules=anew)
-        except (CheckpointDamaged, SnapshotError) as error:
-            _log.error(
-                "checkpoint not usable: reading goes on at the end of the logs, and what "
-                "came meanwhile is not seen",
+        except CheckpointDamaged as error:
+            _log.warning(
+                "checkpoint damaged: reading goes on at the end of the logs, and what came "
+                "meanwhile is not seen",
                 reason=str(error),
             )
             return None
+        if checkpoint is not None:
+            self._restore_kernel(checkpoint)
         return checkpoint
+
+    def _restore_kernel(self, checkpoint: Checkpoint) -> None:
+        try:
+            anew = self._kernel.restore(Snapshot.from_bytes(checkpoint.state))
+        except SnapshotError as error:
+            _log.warning("detector state not readable: all rules begin anew", reason=str(error))
+            return
+        if anew:
+            _log.warning("rules begin anew, as they changed", rules=anew)
 
     def run(self, stop: Event) -> None:
         """Work until `stop` is set; then store where it stands. Panes stay open."""
@@ -99,7 +108,7 @@ class Worker:
         """Read, judge and store once; returns whether there was anything to read."""
         batches = self._follower.poll()
         found: list[Finding] = []
-        for batch in batches or self._follower.tick():
+        for batch in [*batches, *self._follower.tick()]:
             found += self._kernel.process(batch.events, batch.watermark)
             if batch.watermark is not None:
                 self._watermark = batch.watermark

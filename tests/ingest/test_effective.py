@@ -61,7 +61,8 @@ def reference(times: list[int], lateness: int) -> tuple[list[tuple[int, ...]], l
         if newest is None or time > newest + 10 * MINUTE:
             witnesses = times[index + 1 : index + 4]
             agreeing = sum(other >= time - 10 * MINUTE for other in witnesses)
-            believed = 2 * agreeing >= len(witnesses)
+            far = newest is not None and time > newest + DAY
+            believed = agreeing == len(witnesses) if far else 2 * agreeing >= len(witnesses)
             if not witnesses:
                 believed = newest is None or time <= newest + 366 * DAY
             if not believed:

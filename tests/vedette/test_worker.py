@@ -134,7 +134,7 @@ def test_a_damaged_checkpoint_is_said_and_survived(
         connection.execute(text("update checkpoints set state = x'00'"))
     service = Service(log, engine)
     captured = capfd.readouterr()
-    assert "checkpoint not usable" in captured.out + captured.err
+    assert "checkpoint damaged" in captured.out + captured.err
     append(log, probing(1, 12))
     service.read_all()
     assert len(service.told) == 1

@@ -68,6 +68,7 @@ def write_settings(path: Path, *, force: bool) -> int:
         note(screen, f"vedette: {path} is there already; --force replaces it")
         return FAILED
     path.touch(mode=0o600)
+    path.chmod(0o600)
     path.write_text(TEMPLATE, encoding="utf-8")
     note(
         screen,

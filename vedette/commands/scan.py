@@ -4,7 +4,9 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from pydantic import ValidationError
 from rich.console import Console
@@ -49,6 +51,11 @@ def sources_for(files: Sequence[str], settings: Settings, log_format: str) -> li
         raise SettingsError(f"--format {log_format}: {reasons}") from error
 
 
+def standard_input() -> BinaryIO:
+    """Return standard input as bytes; empty where the program has none."""
+    return BytesIO() if sys.stdin is None else sys.stdin.buffer
+
+
 @reports_failures
 def run_scan(
     files: Sequence[str],
@@ -61,7 +68,7 @@ def run_scan(
     """Scan the files, print incidents to stdout and all else to stderr; return the status."""
     settings = load_settings(config)
     catalogue = load_catalogue(settings.detectors, settings.rules.folders)
-    reader = LogReader(sources_for(files, settings, log_format), stdin=sys.stdin.buffer)
+    reader = LogReader(sources_for(files, settings, log_format), stdin=standard_input())
     engine, name = new_scan_database(database)
     screen = terminal(stderr=True)
     began = time.monotonic()
@@ -122,6 +129,8 @@ def _account(screen: Console, reader: LogReader, seconds: float) -> None:
     )
     for reason, count in reader.quarantine.by_reason().items():
         note(screen, f"  {count:,} x {reason}: {REASONS[reason]}")
+    if reader.quarantine.total * 10 > reader.lines:
+        note(screen, "  That is more than a tenth: is it all one format? --format names one.")
     for row in list(reader.quarantine)[:10]:
         places = ", ".join(str(position) for position in row.positions)
         note(screen, f"  {printable(row.partition)}: {row.reason} at byte {places}")

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from vedette.failures import reports_failures
+from vedette.failures import WRONG_USE, reports_failures
 from vedette.screen import note, terminal
 from vedette.simulation.simulation import simulate
 from vedette.simulation.write import write
@@ -24,12 +24,12 @@ def write_simulation(
     """Write log, truth and settings into a folder."""
     screen = terminal(stderr=True)
     with screen.status("Making traffic"):
-        simulation = simulate(
-            seed,
-            start.replace(tzinfo=UTC),
-            timedelta(hours=hours),
-            requests_per_second=rate,
-        )
+        length = timedelta(hours=hours)
+        try:
+            simulation = simulate(seed, start.replace(tzinfo=UTC), length, requests_per_second=rate)
+        except ValueError as error:
+            note(screen, f"vedette: {error}")
+            return WRONG_USE
         logs = write(simulation, folder, log_format, files)
     for log in logs:
         note(screen, f"{log}")
