@@ -1,6 +1,8 @@
 """From errors that people can mend to a message and an exit status, in one place."""
 
 import functools
+import os
+import sys
 from collections.abc import Callable
 from typing import Final, ParamSpec
 
@@ -39,7 +41,10 @@ def reports_failures(command: Callable[P, int]) -> Callable[P, int]:
             note(console, f"vedette: {error}")
             return FAILED
         except BrokenPipeError:
-            return 0  # the reader of our output (head, less) has seen enough
+            # The reader of our output (head, less) has seen enough. What is still buffered must
+            # go somewhere when the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             note(console, f"vedette: {place}{error.strerror or error}")

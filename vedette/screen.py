@@ -33,10 +33,18 @@ def severity(name: str) -> Text:
     return Text(name, style=SEVERITY_STYLE.get(name, ""))
 
 
+class Screen(Console):
+    """A console that says when nobody reads it any more, as head and less do when they leave."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise BrokenPipeError, for the command to end well."""
+        raise BrokenPipeError
+
+
 def terminal(*, stderr: bool = False) -> Console:
     """Return the console; where the output is no terminal, lines are wide and uncoloured."""
-    console = Console(stderr=stderr)
-    return console if console.is_terminal else Console(stderr=stderr, width=160)
+    console = Screen(stderr=stderr)
+    return console if console.is_terminal else Screen(stderr=stderr, width=160)
 
 
 def incident_table(incidents: Iterable[IncidentView], title: str | None = None) -> Table:

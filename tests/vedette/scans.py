@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,13 @@ from ingest.sources import FileSource
 from vedette.commands.scan import stored
 from vedette.scan import scan
 from vedette.settings import settings_from
+
+START = datetime(2026, 11, 2, 8, tzinfo=UTC)
+
+
+def micros(time: datetime) -> int:
+    """Microseconds since 1970."""
+    return (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def incidents_of(

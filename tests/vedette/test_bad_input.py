@@ -116,6 +116,14 @@ def test_times_far_away(
     assert ("future" in account(result)) is bool(set_aside)
 
 
+def test_wild_times_side_by_side_blind_nobody(scan: Callable[..., Result], tmp_path: Path) -> None:
+    attack = [combined(n, request=f"GET /no-{n} HTTP/1.1", status=404) for n in range(40)]
+    odd = [combined(9).replace("/2026:", "/2099:")] * 3
+    result = scan(written(tmp_path / "a.log", [*attack[:10], *odd, *attack[10:]]))
+    assert "40 events, 3 set aside" in account(result)
+    assert "40 distinct missing paths" in " ".join(result.stdout.split())
+
+
 def test_lines_without_a_time(scan: Callable[..., Result], tmp_path: Path) -> None:
     lines = [json.dumps({"remote_addr": "203.0.113.7", "status": 200, "time": "soon"})]
     good = {"remote_addr": "203.0.113.7", "status": 200, "time": "2026-11-02T08:00:00Z"}

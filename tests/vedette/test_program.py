@@ -185,6 +185,58 @@ def test_hostile_text_reaches_no_terminal(tmp_path: Path, monkeypatch: pytest.Mo
     assert "[red]x[/red]" in outputs[1].stdout.replace("\n", "")
 
 
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        (["simulate", "x", "--hours", "0.001"], 2),
+        (["demo", "--port", "99999"], 2),
+        (["demo", "--speed", "0"], 2),
+        (["demo", "--for", "soon"], 2),
+        (["incidents", "show", "99999999999999999999"], 2),
+        (["incidents", "show", "7"], 1),
+        (["incidents", "--database", "nothing.db"], 1),
+        (["incidents", "--severity", "grave"], 2),
+        (["keys", "create", "\x1b[31mred"], 2),
+        (["run", "--config", "nothing.toml"], 2),
+        (["--version"], 0),
+    ],
+)
+def test_arguments_that_cannot_be_meant_have_an_answer(
+    command: list[str], status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli, command)
+    assert result.exit_code == status
+    assert isinstance(result.exception, SystemExit | None)
+    assert result.output
+
+
+@pytest.mark.parametrize("command", ["normalise", "scan", "scan --json", "incidents show 1"])
+def test_a_reader_that_has_seen_enough(
+    command: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    lines = [combined(n / 100, request=f"GET /no-{n} HTTP/1.1", status=404) for n in range(5000)]
+    log = written(tmp_path / "a.log", lines)
+    start(environment, tmp_path, "scan", str(log)).communicate(timeout=60)
+    words = command.split()
+    arguments = words if words[0] == "incidents" else [words[0], str(log), *words[1:]]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vedette", *arguments],
+        env=environment,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    said = process.stderr.read().decode()
+    process.stderr.close()
+    assert process.wait(timeout=60) == 0, said
+    assert "Broken pipe" not in said
+
+
 def test_init_writes_settings_that_nobody_else_reads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

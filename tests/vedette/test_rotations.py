@@ -3,6 +3,8 @@
 import gzip
 from pathlib import Path
 
+import pytest
+
 from .scans import combined, contents, incidents_of, written
 
 
@@ -11,6 +13,16 @@ def scanning(start: int, count: int) -> list[str]:
         combined(start + n, request=f"GET /missing-{start}-{n} HTTP/1.1", status=404)
         for n in range(count)
     ]
+
+
+@pytest.mark.parametrize("after", [1, 2, 4, 10])
+def test_calm_is_the_same_for_a_log_and_its_parts(after: int, tmp_path: Path) -> None:
+    attack = [combined(n, request="GET /v1/me HTTP/1.1", status=401) for n in range(40)]
+    lines = attack + [combined(3000 + n, client="198.51.100.1") for n in range(after)]
+    (whole,) = incidents_of([written(tmp_path / "whole.log", lines)], tmp_path)
+    parts = [written(tmp_path / f"part{n}.log", lines[n::5]) for n in range(5)]
+    assert contents(incidents_of(parts, tmp_path)) == contents([whole])
+    assert whole.status == "resolved"
 
 
 def test_an_attack_across_rotations_is_one_incident(tmp_path: Path) -> None:

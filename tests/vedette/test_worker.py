@@ -1,6 +1,7 @@
 """The service's loop: what is appended becomes incidents, also after a restart."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -11,25 +12,30 @@ from alerts.database import open_database
 from alerts.store import Store
 from alerts.views import Transition
 from detectors.catalogue import load_catalogue
+from ingest.follow import LogFollower
 from ingest.sources import FileSource
+from vedette import worker as worker_module
 from vedette.commands.scan import stored
 from vedette.folders import sqlite_url
 from vedette.worker import Worker
 
-from .scans import combined, contents, incidents_of, written
+from .scans import START, combined, contents, incidents_of, micros, written
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return open_database(sqlite_url(tmp_path / "v.db"))
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = open_database(sqlite_url(tmp_path / "v.db"))
+    yield engine
+    engine.dispose()
 
 
 class Service:
     """A worker that is stepped by hand."""
 
-    def __init__(self, log: Path, engine: Engine) -> None:
+    def __init__(self, log: Path, engine: Engine, *others: Path) -> None:
         self.told: list[Transition] = []
-        source = FileSource(paths=(str(log),), format="combined")
+        paths = tuple(str(path) for path in (log, *others))
+        source = FileSource(paths=paths, format="combined")
         self.worker = Worker(
             [source],
             load_catalogue(),
@@ -122,6 +128,35 @@ def test_a_replay_after_a_crash_changes_nothing(tmp_path: Path, engine: Engine) 
     with engine.connect() as connection:
         rows = connection.execute(text("select transition from notifications")).all()
     assert [row[0] for row in rows] == ["opened"]
+
+
+def test_a_crash_before_the_first_checkpoint_loses_nothing(tmp_path: Path, engine: Engine) -> None:
+    log = written(tmp_path / "a.log", [combined(0)])
+    crashed = Service(log, engine)
+    append(log, probing(1, 8))
+    crashed.worker.step(Event())
+    crashed.worker.close()
+    append(log, probing(9, 4))
+    again = Service(log, engine)
+    again.read_all()
+    again.stop()
+    (incident,) = stored(engine)
+    assert incident.summary.startswith("Client 203.0.113.7: 12 distinct missing paths")
+
+
+def test_a_quiet_log_does_not_hold_a_busy_one_back(
+    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [micros(START)]
+    monkeypatch.setattr(worker_module, "LogFollower", partial(LogFollower, clock=lambda: clock[0]))
+    log = written(tmp_path / "a.log", [])
+    service = Service(log, engine, written(tmp_path / "quiet.log", []))
+    for second in range(200):
+        clock[0] += 1_000_000
+        append(log, [combined(second, request="GET /v1/me HTTP/1.1", status=401)])
+        service.worker.step(Event())
+    assert [t.incident.detectors for t in service.told] == [("auth_failure_burst",)]
+    service.stop()
 
 
 def test_a_damaged_checkpoint_is_said_and_survived(
