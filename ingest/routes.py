@@ -62,7 +62,7 @@ def routes(service: pl.Expr | None, method: pl.Expr, template: pl.Expr) -> pl.Ex
 
 def _slowly(paths: pl.Series) -> pl.Series:
     """Replace every kind of segment, each only in the paths that have it."""
-    templates = _cut(paths)
+    templates = _cut(paths) if _is_long(paths).any() else paths
     for name, kind in _KINDS:
         pattern = f"/(?:{kind})(/|$)"
         having = templates.str.contains(pattern).arg_true()

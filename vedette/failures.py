@@ -25,19 +25,13 @@ def reports_failures(command: Callable[P, int]) -> Callable[P, int]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> int:
-        from alerts.database import DatabaseError
-        from alerts.keys import SecretError
-        from detectors.catalogue import UnknownDetectorError
-        from detectors.documents import RuleError
-        from vedette.settings import SettingsError
-
         console = terminal(stderr=True)
         try:
             return command(*args, **kwargs)
-        except (SettingsError, RuleError, UnknownDetectorError) as error:
+        except _wrong_use() as error:
             note(console, f"vedette: {error}")
             return WRONG_USE
-        except (DatabaseError, SecretError, StartError) as error:
+        except _failures() as error:
             note(console, f"vedette: {error}")
             return FAILED
         except BrokenPipeError:
@@ -54,3 +48,19 @@ def reports_failures(command: Callable[P, int]) -> Callable[P, int]:
             return INTERRUPTED
 
     return run
+
+
+def _wrong_use() -> tuple[type[Exception], ...]:
+    """Errors of the settings and rules; imported only when something went wrong."""
+    from detectors.catalogue import UnknownDetectorError
+    from detectors.documents import RuleError
+    from vedette.settings import SettingsError
+
+    return SettingsError, RuleError, UnknownDetectorError
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    from alerts.database import DatabaseError
+    from alerts.keys import SecretError
+
+    return DatabaseError, SecretError, StartError

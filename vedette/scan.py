@@ -1,16 +1,17 @@
 """Files in, findings out, once: the reader works beside the detectors, findings are stored."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from alerts.store import Store
 from detectors.catalogue import Catalogue
 from detectors.findings import Finding, merge_runs
 from detectors.kernel import RuleKernel
-from ingest.events import Batch
 from ingest.reader import LogReader
-from vedette.prefetch import prefetch
+from vedette.prefetch import Prefetch
+
+if TYPE_CHECKING:
+    from alerts.store import Store
 
 #: Findings that wait in memory at most before they are stored.
 PENDING_LIMIT: Final = 5_000
@@ -23,29 +24,30 @@ def at(watermark: int | None) -> datetime | None:
     return None if watermark is None else _EPOCH + timedelta(microseconds=watermark)
 
 
-def findings(batches: Iterator[Batch], kernel: RuleKernel) -> Iterator[list[Finding]]:
-    """Yield, batch by batch, what is found; last what the end of the input closes.
-
-    The heavy half works ahead in a thread, beside the light one.
-    """
-    ahead = prefetch(((kernel.aggregate(batch.events), batch.watermark) for batch in batches), 1)
-    for aggregated, watermark in ahead:
-        yield kernel.judge(aggregated, watermark)
-    yield kernel.finish()
-
-
 def scan(
     reader: LogReader,
     catalogue: Catalogue,
-    store: Store,
+    open_store: "Callable[[], Store]",
     on_batch: Callable[[], None] = lambda: None,
 ) -> None:
-    """Read everything, store every incident; `on_batch` is called as the work goes on."""
-    pending: list[Finding] = []
-    for found in findings(reader.batches(), RuleKernel(catalogue)):
-        pending = merge_runs(pending, found) if found else pending
-        if len(pending) >= PENDING_LIMIT:
-            store.record(pending, watermark=None)
-            pending = []
-        on_batch()
-    store.record(pending, watermark=at(reader.newest))
+    """Read everything, store every incident; `on_batch` is called as the work goes on.
+
+    The heavy half works ahead in a thread, beside the light one, and from the first moment on:
+    the store is opened while the first lines are read.
+    """
+    kernel = RuleKernel(catalogue)
+    sums = ((kernel.aggregate(batch.events), batch.watermark) for batch in reader.batches())
+    with Prefetch(sums, 1) as ahead:
+        store = open_store()
+        pending: list[Finding] = []
+        for aggregated, watermark in ahead:
+            pending = _joined(pending, kernel.judge(aggregated, watermark))
+            if len(pending) >= PENDING_LIMIT:
+                store.record(pending, watermark=None)
+                pending = []
+            on_batch()
+    store.record(_joined(pending, kernel.finish()), watermark=at(reader.newest))
+
+
+def _joined(pending: list[Finding], found: list[Finding]) -> list[Finding]:
+    return merge_runs(pending, found) if found else pending

@@ -1,14 +1,16 @@
 """What the terminal shows. All text from logs passes `printable`: no escape reaches the screen."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from alerts.views import IncidentView, Transition
 from ingest.masking import printable
+
+if TYPE_CHECKING:
+    from alerts.views import IncidentView, Transition
 
 SEVERITY_STYLE: Final = {
     "critical": "bold white on red",
@@ -47,7 +49,7 @@ def terminal(*, stderr: bool = False) -> Console:
     return console if console.is_terminal else Screen(stderr=stderr, width=160)
 
 
-def incident_table(incidents: Iterable[IncidentView], title: str | None = None) -> Table:
+def incident_table(incidents: "Iterable[IncidentView]", title: str | None = None) -> Table:
     """Return the table of incidents that scan and incidents show; fits 80 columns."""
     table = Table(title=title, title_justify="left", header_style="bold", show_lines=True)
     table.add_column("id", justify="right", no_wrap=True)
@@ -72,12 +74,12 @@ class Ticker:
         self._console = console
         self._begun = False
 
-    def show(self, transitions: Sequence[Transition]) -> None:
+    def show(self, transitions: "Sequence[Transition]") -> None:
         """Print a row for each transition."""
         for transition in transitions:
             self._console.print(self._row(transition))
 
-    def _row(self, transition: Transition) -> Table:
+    def _row(self, transition: "Transition") -> Table:
         table = Table(
             box=None, show_header=not self._begun, header_style="bold", expand=True, padding=(0, 1)
         )

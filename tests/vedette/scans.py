@@ -33,7 +33,7 @@ def incidents_of(
     engine = open_database(f"sqlite:///{folder / f'{number}.db'}")
     source = FileSource(paths=tuple(str(log) for log in logs))
     reader = LogReader([source], chunk_bytes=chunk_bytes)
-    scan(reader, load_catalogue(given.detectors), Store(engine))
+    scan(reader, load_catalogue(given.detectors), lambda: Store(engine))
     found = stored(engine)
     engine.dispose()
     return found

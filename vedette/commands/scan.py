@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from pydantic import ValidationError
 from rich.console import Console
@@ -17,11 +17,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from sqlalchemy.engine import Engine
 
-from alerts.queries import PAGE_LIMIT, IncidentFilter, list_incidents
-from alerts.store import Store
-from alerts.views import IncidentView
 from detectors.catalogue import load_catalogue
 from ingest.masking import printable
 from ingest.quarantine import REASONS
@@ -31,7 +27,12 @@ from vedette.failures import PARTLY_READ, reports_failures
 from vedette.scan import scan
 from vedette.screen import incident_table, note, terminal
 from vedette.settings import Settings, SettingsError, load_settings
-from vedette.stores import new_scan_database
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+    from alerts.store import Store
+    from alerts.views import IncidentView
 
 
 def sources_for(files: Sequence[str], settings: Settings, log_format: str) -> list[FileSource]:
@@ -69,9 +70,17 @@ def run_scan(
     settings = load_settings(config)
     catalogue = load_catalogue(settings.detectors, settings.rules.folders)
     reader = LogReader(sources_for(files, settings, log_format), stdin=standard_input())
-    engine, name = new_scan_database(database)
     screen = terminal(stderr=True)
     began = time.monotonic()
+    opened: list[tuple[Engine, str]] = []
+
+    def open_store() -> "Store":
+        from alerts.store import Store
+        from vedette.stores import new_scan_database
+
+        opened.append(new_scan_database(database))
+        return Store(opened[0][0])
+
     with _progress(screen) as progress:
         total = reader.progress.bytes_total
         task = progress.add_task("Scanning", total=total, rate="")
@@ -81,7 +90,8 @@ def run_scan(
             done = reader.progress.bytes_read
             progress.update(task, completed=done, rate=f"{rate:,.0f} lines/s")
 
-        scan(reader, catalogue, Store(engine), show)
+        scan(reader, catalogue, open_store, show)
+    ((engine, name),) = opened
     _account(screen, reader, time.monotonic() - began)
     incidents = stored(engine)
     if as_json:
@@ -93,8 +103,10 @@ def run_scan(
     return PARTLY_READ if reader.problems else 0
 
 
-def stored(engine: Engine) -> list[IncidentView]:
+def stored(engine: "Engine") -> "list[IncidentView]":
     """Return every incident that alerts, the oldest first."""
+    from alerts.queries import PAGE_LIMIT, IncidentFilter, list_incidents
+
     found: list[IncidentView] = []
     cursor: str | None = None
     while True:
@@ -138,7 +150,7 @@ def _account(screen: Console, reader: LogReader, seconds: float) -> None:
         note(screen, f"vedette: {printable(str(problem))}")
 
 
-def _print(incidents: Sequence[IncidentView], name: str) -> None:
+def _print(incidents: "Sequence[IncidentView]", name: str) -> None:
     console = terminal()
     if not incidents:
         note(console, "No incidents.")
