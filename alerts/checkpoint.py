@@ -14,7 +14,7 @@ from alerts.times import iso
 _ONLY: Final = 1
 
 
-class CheckpointDamaged(Exception):  # noqa: N818 - says what it is
+class CheckpointError(Exception):
     """The stored checkpoint is not what was written; detector state must be rebuilt."""
 
 
@@ -60,13 +60,13 @@ def save_checkpoint(connection: Connection, checkpoint: Checkpoint) -> None:
 
 
 def stored_checkpoint(connection: Connection) -> Checkpoint | None:
-    """Return the stored checkpoint, None if there is none; raises CheckpointDamaged."""
+    """Return the stored checkpoint, None if there is none; raises CheckpointError."""
     row = connection.execute(select(table_of(CheckpointRow))).one_or_none()
     if row is None:
         return None
     checkpoint = Checkpoint(row.version, row.fingerprint, row.watermark, row.positions, row.state)
     if checkpoint.sha256 != row.sha256:
-        raise CheckpointDamaged(
+        raise CheckpointError(
             "the stored checkpoint fails its checksum; positions and detector state in it"
             " cannot be trusted, go back the longest window and read again"
         )

@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, exists, select, tuple_
@@ -18,6 +18,7 @@ from alerts.safety import safe_name
 from alerts.times import iso
 from alerts.views import IncidentView, json_ready
 from detectors.findings import Evidence, Finding, Level, Mode
+from ingest.times import microseconds, moment
 
 #: Incidents on one page at most.
 PAGE_LIMIT: Final = 200
@@ -26,8 +27,6 @@ PAGE_LIMIT: Final = 200
 TOP_PATHS: Final = 10
 
 T = TypeVar("T")
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class CursorError(ValueError):
@@ -172,8 +171,8 @@ def _conditions(wanted: IncidentFilter) -> list[ColumnElement[bool]]:
 
 
 def _encode(last_at: datetime, identity: int, wanted: IncidentFilter) -> str:
-    microseconds = (last_at - _EPOCH) // timedelta(microseconds=1)
-    plain = f"{microseconds}.{identity}.{wanted.digest()}"
+    at = microseconds(last_at)
+    plain = f"{at}.{identity}.{wanted.digest()}"
     return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
 
 
@@ -181,8 +180,8 @@ def _decode(cursor: str, wanted: IncidentFilter) -> tuple[datetime, int]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         plain = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
-        microseconds, identity, digest = plain.split(".")
-        last_at = _EPOCH + timedelta(microseconds=int(microseconds))
+        at, identity, digest = plain.split(".")
+        last_at = moment(int(at))
         number = int(identity)
     except (binascii.Error, ValueError, OverflowError) as error:
         raise CursorError("the cursor cannot be read; begin again without one") from error

@@ -70,7 +70,7 @@ class Store:
         return transitions
 
     def load_checkpoint(self) -> Checkpoint | None:
-        """Return the last checkpoint, None if there is none; raises CheckpointDamaged."""
+        """Return the last checkpoint, None if there is none; raises CheckpointError."""
         with self._engine.connect() as connection:
             return stored_checkpoint(connection)
 

@@ -6,7 +6,6 @@ half), and the few entities that might violate are judged over their windows (th
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import polars as pl
@@ -20,14 +19,13 @@ from detectors.rules import Rule
 from detectors.snapshot import Snapshot
 from detectors.table import ENTITY_CAP, Segment, Table
 from ingest.evidence import SHOWN
+from ingest.times import moment
 
 #: Evidence is kept from this share of a limit on, so that a finding can show how it began.
 _EVIDENCE_SHARE: Final = 0.5
 
 #: Entities of one rule that are kept evidence of although they do not violate yet, per batch.
 _NEAR_LIMIT: Final = 20
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +140,8 @@ class RuleKernel:
                 detector=rule.name,
                 entity_type=rule.entity_type,
                 entity=entity,
-                first=_EPOCH + timedelta(microseconds=first),
-                last=_EPOCH + timedelta(microseconds=last),
+                first=moment(first),
+                last=moment(last),
                 value=value,
                 threshold=limit,
                 unit=rule.unit,

@@ -150,17 +150,16 @@ def accept(times: Ints, newest: int | None, *, at_end: bool) -> tuple[Flags, int
         rejected = None
         for offset in np.flatnonzero(ahead).tolist():
             index = start + offset
-            known = newest is not None or offset > 0
-            verdict = _verdict(times, index, int(before[offset]) if known else None, at_end=at_end)
+            known = None if newest is None and offset == 0 else int(before[offset])
+            verdict = _verdict(times, index, known, at_end=at_end)
             if verdict is None:
                 return accepted[:index], index
             if not verdict:
-                rejected = index
+                rejected, newest = index, known
                 break
         if rejected is None:
             break
         accepted[rejected] = False
-        newest = _before(times, start, rejected, newest)
         start, rejections = rejected + 1, rejections + 1
         if rejections > _REJECTIONS:
             return _accept_singly(times, newest, accepted, start, at_end=at_end)
@@ -180,13 +179,6 @@ def _ahead(times: Ints, newest: int | None) -> tuple[Flags, Ints]:
     ahead: Flags = times > before + WILD_US
     ahead[0] |= newest is None
     return ahead, before
-
-
-def _before(times: Ints, start: int, index: int, newest: int | None) -> int | None:
-    if index == start:
-        return newest
-    peak = int(times[start:index].max())
-    return peak if newest is None else max(peak, newest)
 
 
 def _verdict(times: Ints, index: int, newest: int | None, *, at_end: bool) -> bool | None:

@@ -6,6 +6,7 @@ credentials, keys of known makes, e-mail addresses, card numbers, and words that
 linear-time regex or a single pass.
 """
 
+import json
 import re
 from typing import Final
 
@@ -146,6 +147,12 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
+def printable_json(text: str) -> str:
+    r"""Return lines of JSON with the characters that `printable` shows as \uNNNN: still JSON."""
+    lines = text.split("\n")
+    return "\n".join(line if line.isprintable() else _json_escaped(line) for line in lines)
+
+
 def _mask_words(text: str) -> str:
     text = _EMAILS.sub(_mask_email, text)
     text = _CARDS.sub(lambda match: MASK if _is_card(match[0]) else match[0], text)
@@ -189,6 +196,10 @@ def _is_card(text: str) -> bool:
         double = 2 * digit
         total += double - _DOUBLE_LIMIT if double > _DOUBLE_LIMIT else double
     return total % 10 == 0
+
+
+def _json_escaped(line: str) -> str:
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in line)
 
 
 def _escaped(char: str) -> str:

@@ -1,5 +1,6 @@
 """Times as logs write them, read into UTC microseconds."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -7,6 +8,7 @@ import polars as pl
 
 from ingest.events import UTC_TIME
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CLF: Final = "%d/%b/%Y:%H:%M:%S%z"
 _ISO: Final = "%Y-%m-%dT%H:%M:%S%.f%z"
 _NUMBER: Final = r"^-?[0-9]{1,20}(?:\.[0-9]+)?(?:[eE]\+?[0-9]{1,2})?$"
@@ -15,6 +17,16 @@ _NUMBER: Final = r"^-?[0-9]{1,20}(?:\.[0-9]+)?(?:[eE]\+?[0-9]{1,2})?$"
 _SCALES: Final = ((1e11, 1e6), (1e14, 1e3), (1e17, 1.0))
 _NANOSECONDS: Final = 1e-3
 _FARTHEST_US: Final = 9_000_000_000_000_000_000
+
+
+def microseconds(time: datetime) -> int:
+    """Return microseconds since 1970 (UTC), exactly; `time` has a time zone."""
+    return (time - _EPOCH) // timedelta(microseconds=1)
+
+
+def moment(microseconds: int) -> datetime:
+    """Return the time (UTC) that is so many microseconds after 1970 began."""
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def clf_times(texts: pl.Series) -> pl.Series:

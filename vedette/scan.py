@@ -1,13 +1,14 @@
 """Files in, findings out, once: the reader works beside the detectors, findings are stored."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from detectors.catalogue import Catalogue
 from detectors.findings import Finding, merge_runs
 from detectors.kernel import RuleKernel
 from ingest.reader import LogReader
+from ingest.times import moment
 from vedette.prefetch import Prefetch
 
 if TYPE_CHECKING:
@@ -16,12 +17,10 @@ if TYPE_CHECKING:
 #: Findings that wait in memory at most before they are stored.
 PENDING_LIMIT: Final = 5_000
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
 
 def at(watermark: int | None) -> datetime | None:
     """Return a watermark (us since 1970) as a time."""
-    return None if watermark is None else _EPOCH + timedelta(microseconds=watermark)
+    return None if watermark is None else moment(watermark)
 
 
 def scan(

@@ -4,7 +4,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -58,28 +58,28 @@ def run_until_stopped(
     """
     log_to_stderr()
     catalogue = load_catalogue(settings.detectors, settings.rules.folders)
-    engine = open_database(settings.store.url.get_secret_value())
-    keys = KeyStore(engine, secret_file)
-    targets = _targets(settings)
-    sender = _sender(engine, targets)
-    worker = Worker(
-        settings.sources,
-        catalogue,
-        Store(engine, notify_max_age=settings.notify.max_age),
-        targets=[target.name for target in targets],
-        announce=announce,
-    )
-    server = _server(settings, create_api(engine, secret_file, health=worker.health))
-    try:
+    with ExitStack() as opened:
+        engine = open_database(settings.store.url.get_secret_value())
+        opened.callback(engine.dispose)
+        keys = KeyStore(engine, secret_file)
+        targets = _targets(settings)
+        sender = _sender(engine, targets)
+        worker = Worker(
+            settings.sources,
+            catalogue,
+            Store(engine, notify_max_age=settings.notify.max_age),
+            targets=[target.name for target in targets],
+            announce=announce,
+        )
+        opened.callback(worker.close)
+        server = _server(settings, create_api(engine, secret_file, health=worker.health))
+        if server is not None:
+            opened.callback(server.stop)
         with stopping(limit) as stop:
+            opened.callback(sender.stop)
             sender.start()
             ready(Ready(server.url if server else None, first_key(keys), worker.problems))
             worker.run(stop)
-    finally:
-        sender.stop()
-        if server is not None:
-            server.stop()
-        engine.dispose()
 
 
 def _server(settings: Settings, application: FastAPI) -> ApiServer | None:

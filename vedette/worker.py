@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 from sqlalchemy.exc import OperationalError
 
-from alerts.checkpoint import Checkpoint, CheckpointDamaged
+from alerts.checkpoint import Checkpoint, CheckpointError
 from alerts.store import Store
 from alerts.views import Transition
 from api.health import HealthReport
@@ -59,6 +59,7 @@ class Worker:
         self._watermark: int | None = None
         self._saved = monotonic()
         self._failing = False
+        self._unsaved: list[Finding] = []
         checkpoint = self._restored()
         self._follower = LogFollower(
             sources,
@@ -72,7 +73,7 @@ class Worker:
         """Take up state where the last run left it; without it, begin at the sources' end."""
         try:
             checkpoint = self._store.load_checkpoint()
-        except CheckpointDamaged as error:
+        except CheckpointError as error:
             _log.warning(
                 "checkpoint damaged: reading goes on at the end of the logs, and what came "
                 "meanwhile is not seen",
@@ -118,12 +119,16 @@ class Worker:
         return bool(batches)
 
     def _save(self, found: Sequence[Finding], stop: Event, *, checkpoint: bool) -> None:
-        """Store findings and, if asked, the checkpoint; try until it works or we must stop."""
+        """Store findings and, if asked, the checkpoint; try until it works or we must stop.
+
+        What could not be stored goes with the next call, so that no checkpoint overtakes it.
+        """
+        self._unsaved += found
         state = self._checkpoint() if checkpoint else None
         while True:
             try:
                 changed = self._store.record(
-                    found,
+                    self._unsaved,
                     watermark=at(self._watermark),
                     checkpoint=state,
                     targets=self._targets,
@@ -136,6 +141,7 @@ class Worker:
                 continue
             break
         self._failing = False
+        self._unsaved = []
         if state is not None:
             self._saved = monotonic()
         if changed:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select, update
 
-from alerts.checkpoint import Checkpoint, CheckpointDamaged
+from alerts.checkpoint import Checkpoint, CheckpointError
 from alerts.database import open_database
 from alerts.models import (
     CheckpointRow,
@@ -314,7 +314,7 @@ def test_a_damaged_checkpoint_is_noticed(engine: Engine, damage: dict[str, Any])
     store.record([], watermark=None, checkpoint=Checkpoint(1, "f", at(1), {"log": 7}, b"state"))
     with engine.begin() as connection:
         connection.execute(update(CheckpointRow).values(damage))
-    with pytest.raises(CheckpointDamaged, match="checksum"):
+    with pytest.raises(CheckpointError, match="checksum"):
         store.load_checkpoint()
 
 

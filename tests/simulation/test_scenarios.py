@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.times import microseconds
 from vedette.simulation import Simulation, Truth, all_scenarios, read_truth, simulate, write
-from vedette.simulation.arrivals import microseconds
 from vedette.simulation.scenarios import Scenario
 from vedette.simulation.scripted import Actor, burst_events
 

@@ -7,6 +7,7 @@ from threading import Event
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
 
 from alerts.database import open_database
 from alerts.store import Store
@@ -157,6 +158,26 @@ def test_a_quiet_log_does_not_hold_a_busy_one_back(
         service.worker.step(Event())
     assert [t.incident.detectors for t in service.told] == [("auth_failure_burst",)]
     service.stop()
+
+
+def test_what_a_failing_database_refuses_is_stored_before_the_checkpoint(
+    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = written(tmp_path / "a.log", [])
+    service = Service(log, engine)
+    append(log, probing(1, 12))
+    stop = Event()
+    stop.set()  # the service is told to stop while the database refuses
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "record", _refuse)
+        service.worker.step(stop)
+    assert not service.worker.health().healthy
+    service.stop()
+    assert len(stored(engine)) == 1
+
+
+def _refuse(*_: object, **__: object) -> None:
+    raise OperationalError("insert", {}, RuntimeError("database is locked"))
 
 
 def test_a_damaged_checkpoint_is_said_and_survived(

@@ -1,6 +1,5 @@
 """vedette normalise: what the detectors would see, as NDJSON."""
 
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from ingest.logs import InputProblem
-from ingest.masking import printable
+from ingest.masking import printable, printable_json
 from ingest.normalised import normalised
 from vedette.commands.scan import sources_for, standard_input
 from vedette.failures import PARTLY_READ, reports_failures
@@ -17,14 +16,6 @@ from vedette.screen import note, terminal
 from vedette.settings import load_settings
 
 _ISO_8601: Final = "%Y-%m-%dT%H:%M:%S%.6fZ"
-
-
-#: Characters that JSON lets through and terminals obey or hide.
-_INVISIBLE: Final = re.compile("[\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
-
-
-def _escaped(match: re.Match[str]) -> str:
-    return f"\\u{ord(match[0]):04x}"
 
 
 @reports_failures
@@ -35,7 +26,7 @@ def print_events(files: Sequence[str], config: Path | None, *, log_format: str) 
     for frame in normalised(sources, stdin=standard_input(), problems=problems):
         iso = pl.col("timestamp").dt.strftime(_ISO_8601)
         text = frame.with_columns(iso).write_ndjson()
-        sys.stdout.write(_INVISIBLE.sub(_escaped, text))
+        sys.stdout.write(printable_json(text))
         sys.stdout.flush()
     for problem in problems:
         note(terminal(stderr=True), f"vedette: {printable(str(problem))}")

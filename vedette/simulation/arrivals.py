@@ -1,6 +1,5 @@
 """When sessions begin: by the hour of the week, busiest on weekdays at ten and at seven."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -19,17 +18,6 @@ WEEKEND: Final = (
 
 _HOURS_A_WEEK: Final = 168
 _MONDAY: Final = 4 * 86_400  # 1970-01-05, in seconds since 1970
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def microseconds(time: datetime) -> int:
-    """Return microseconds since 1970 (UTC), exactly; `time` has a time zone."""
-    return (time - _EPOCH) // timedelta(microseconds=1)
-
-
-def moment(microseconds: int) -> datetime:
-    """Return the time (UTC) that is so many microseconds after 1970 began."""
-    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def intensity(seconds: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from vedette.simulation.arrivals import microseconds
+from ingest.times import microseconds
 from vedette.simulation.render import Format, render
 from vedette.simulation.scenarios import choose_scenarios, settings
 from vedette.simulation.simulation import Simulation, simulate

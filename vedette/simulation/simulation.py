@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from vedette.simulation.arrivals import microseconds, moment
+from ingest.times import microseconds, moment
 from vedette.simulation.draws import stream
 from vedette.simulation.office import arrival, office_events
 from vedette.simulation.population import HOSTING, IPV6_HOSTING, draw_addresses
