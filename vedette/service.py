@@ -4,11 +4,12 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Event, Timer
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
 from types import FrameType
 from typing import Final
 
@@ -116,24 +117,34 @@ def first_key(keys: KeyStore) -> SecretStr | None:
 
 @contextmanager
 def stopping(limit: timedelta | None) -> Iterator[Event]:
-    """Give an event that SIGINT, SIGTERM and the limit set; put the handlers back after."""
+    """Give an event that SIGINT, SIGTERM and the limit set; put the handlers back after.
+
+    A handler runs in the thread that waits for the event, and may find it holding the event's
+    lock: setting it there would wait for itself. So the handler only puts a word into a queue,
+    which is safe at any moment, and a thread that listens sets the event.
+    """
     stop = Event()
+    told: SimpleQueue[None] = SimpleQueue()
+    seconds = None if limit is None else limit.total_seconds()
+
+    def listen() -> None:
+        with suppress(Empty):
+            told.get(timeout=seconds)
+        stop.set()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
+        told.put(None)
 
     before = {
         number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
     }
-    timer = Timer(limit.total_seconds(), stop.set) if limit is not None else None
-    if timer is not None:
-        timer.daemon = True
-        timer.start()
+    listener = Thread(target=listen, name="stopping", daemon=True)
+    listener.start()
     try:
         yield stop
     finally:
-        if timer is not None:
-            timer.cancel()
+        told.put(None)
+        listener.join()
         for number, handler in before.items():
             signal.signal(number, handler)
 
