@@ -10,6 +10,7 @@ import polars as pl
 from ingest.chunks import Chunk
 from ingest.events import EVENT_SCHEMA
 from ingest.formats import Format
+from ingest.formats.parsed import Reading
 from ingest.lines import LAST_ASCII, Ints, Lines
 from ingest.networks import client_columns
 from ingest.quarantine import Reason
@@ -34,7 +35,7 @@ class Read:
 def read_chunk(
     chunk: Chunk,
     entry: Format | None,
-    mapping: Mapping[str, str],
+    reading: Reading,
     *,
     partition: str,
     service: str | None,
@@ -56,7 +57,7 @@ def read_chunk(
         lines = lines.select(~(long | blank))
     parsed = None
     if entry is not None and len(lines):
-        parsed = entry.parse(lines, mapping)
+        parsed = entry.parse(lines, reading)
     rejects |= _unparsed(lines, parsed, chunk.base)
     if parsed is None:
         events = pl.DataFrame(schema=EVENT_SCHEMA)
@@ -113,6 +114,6 @@ def _events(
         route.alias("route"),
         pl.lit(partition).alias("partition"),
         pl.Series("position", positions),
-        *(pl.lit(None, EVENT_SCHEMA[name]).alias(name) for name in ("api_key", "country", "asn")),
+        *(pl.lit(None, EVENT_SCHEMA[name]).alias(name) for name in ("api_key",)),
     )
     return events.select(EVENT_SCHEMA.names())

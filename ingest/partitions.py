@@ -14,6 +14,7 @@ from ingest.effective import PartitionClock, Timed
 from ingest.events import BATCH_SCHEMA, no_events
 from ingest.formats import FORMATS
 from ingest.formats.detection import SAMPLE_BYTES, SAMPLE_LINES, Detection, detect_format
+from ingest.formats.parsed import Reading
 from ingest.lines import Lines
 from ingest.logs import InputProblem
 from ingest.normalising import Read, read_chunk
@@ -53,7 +54,7 @@ class Partition:
         if mapping:
             self.detection = Detection("json", 1.0)
             return None
-        self.detection = detect_format(sample, mapping)
+        self.detection = detect_format(sample, Reading(mapping))
         if self.detection.format is not None or not any(line.strip() for line in sample):
             return None
         known = ", ".join(FORMATS)
@@ -87,7 +88,7 @@ class Partition:
         return read_chunk(
             chunk,
             FORMATS[found] if found else None,
-            self.source.mapping,
+            Reading(self.source.mapping),
             partition=self.name,
             service=self.source.service,
             environment=self.source.environment,

@@ -11,6 +11,7 @@ from ingest.events import UTC_TIME
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CLF: Final = "%d/%b/%Y:%H:%M:%S%z"
 _ISO: Final = "%Y-%m-%dT%H:%M:%S%.f%z"
+_LOCAL: Final = "%Y-%m-%dT%H:%M:%S%.f"
 _NUMBER: Final = r"^-?[0-9]{1,20}(?:\.[0-9]+)?(?:[eE]\+?[0-9]{1,2})?$"
 
 #: Epoch numbers from here up are milliseconds, microseconds, nanoseconds.
@@ -39,19 +40,19 @@ def clf_times(texts: pl.Series) -> pl.Series:
     return times[np.repeat(np.arange(len(runs)), runs["len"].to_numpy())].cast(UTC_TIME)
 
 
-def parse_times(times: pl.Series) -> pl.Series:
+def parse_times(times: pl.Series, timezone: str = "UTC") -> pl.Series:
     """Read times of any known form as UTC microseconds; unreadable becomes null.
 
     Forms: "02/Nov/2026:08:00:00 +0000", ISO 8601 (blank or T, fraction with point or comma,
-    Z or offset, none means UTC), epoch seconds, milliseconds, microseconds or nanoseconds, told
-    apart by size. Each distinct text is read once, and by itself: neighbours do not matter.
+    Z or offset, none means `timezone`), epoch seconds, milliseconds, microseconds or nanoseconds,
+    told apart by size. Each distinct text is read once, and by itself: neighbours do not matter.
     """
     if times.dtype != pl.String:
         times = times.cast(pl.String)
     distinct = times.drop_nulls().unique().rename("text")
     frame = distinct.to_frame().with_columns(pl.col("text").str.strip_chars().alias("clean"))
     frame = frame.with_columns(
-        pl.coalesce(_clf(), _iso(), _epoch()).dt.cast_time_unit("us").alias("time")
+        pl.coalesce(_clf(), _iso(timezone), _epoch()).dt.cast_time_unit("us").alias("time")
     )
     wanted = times.rename("text").to_frame()
     joined = wanted.join(frame.select("text", "time"), on="text", how="left", maintain_order="left")
@@ -63,7 +64,7 @@ def _clf() -> pl.Expr:
     return text.str.to_datetime(_CLF, time_unit="us", strict=False)
 
 
-def _iso() -> pl.Expr:
+def _iso(timezone: str) -> pl.Expr:
     text = (
         pl.col("clean")
         .str.replace(r"^(\d{4}-\d\d-\d\d) ", "${1}T")
@@ -74,8 +75,10 @@ def _iso() -> pl.Expr:
         .str.replace(r" ([+-]\d\d:?\d\d)$", "$1")
     )
     zoned = text.str.contains(r"[+-]\d\d:?\d\d$")
-    text = pl.when(zoned).then(text).otherwise(text + "+00:00")
-    return text.str.to_datetime(_ISO, time_unit="us", strict=False)
+    there = pl.when(zoned).then(text).str.to_datetime(_ISO, time_unit="us", strict=False)
+    local = pl.when(~zoned).then(text).str.to_datetime(_LOCAL, time_unit="us", strict=False)
+    placed = local.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
+    return pl.coalesce(there, placed.dt.convert_time_zone("UTC"))
 
 
 def _epoch() -> pl.Expr:

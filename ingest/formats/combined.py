@@ -6,14 +6,14 @@ import numpy as np
 import polars as pl
 
 from ingest.formats.clf import parse_clf_lines
-from ingest.formats.parsed import Format, Mapped
+from ingest.formats.parsed import Format, Reading
 from ingest.lines import Ints, Lines
 
 _QUOTE: Final = 34
 _COMBINED_QUOTES: Final = 6
 
 
-def parse(lines: Lines, mapping: Mapped) -> pl.DataFrame:  # noqa: ARG001
+def parse(lines: Lines, reading: Reading) -> pl.DataFrame:  # noqa: ARG001
     """Read combined lines; common ones among them are read too."""
     return parse_clf_lines(lines)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ingest.formats import FORMATS
-from ingest.formats.parsed import Mapped
+from ingest.formats.parsed import Reading
 from ingest.lines import Lines
 
 #: Lines looked at, and how many bytes at most.
@@ -25,7 +25,7 @@ class Detection:
     runners_up: tuple[tuple[str, float], ...] = ()
 
 
-def detect_format(lines: Sequence[bytes], mapping: Mapped | None = None) -> Detection:
+def detect_format(lines: Sequence[bytes], reading: Reading | None = None) -> Detection:
     """Guess the format of a log from its first lines; blank lines do not count."""
     sample = [line for line in lines if line.strip()][:SAMPLE_LINES]
     if not sample:
@@ -33,7 +33,7 @@ def detect_format(lines: Sequence[bytes], mapping: Mapped | None = None) -> Dete
     block = Lines.of(b"\n".join(line.rstrip(b"\r\n") for line in sample))
     block = block.select(~block.too_long())
     shares = [
-        (name, entry.claims(block, entry.parse(block, mapping or {})) / len(sample))
+        (name, entry.claims(block, entry.parse(block, reading or Reading())) / len(sample))
         for name, entry in FORMATS.items()
     ]
     shares.sort(key=lambda share: -share[1])

@@ -12,37 +12,24 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from ingest.formats.json_names import DEFAULT_NAMES, DURATIONS
-from ingest.formats.parsed import Format, Mapped, complete, nothing_parsed, present
+from ingest.formats.fields import events_of
+from ingest.formats.json_names import DEFAULT_NAMES
+from ingest.formats.parsed import Format, Reading, nothing_parsed
 from ingest.lines import Ints, Lines
-from ingest.request_lines import split_requests, split_target
-from ingest.times import parse_times
 
 #: Deeper objects are not read: parsers of JSON recurse.
 DEPTH_LIMIT: Final = 200
 
 _FEW: Final = 32
-_TEXTS: Final = (
-    "service",
-    "environment",
-    "user",
-    "user_agent",
-    "referrer",
-    "request_id",
-    "scheme",
-    "host",
-    "protocol",
-)
-_NUMBERS: Final = ("status", "request_bytes", "response_bytes")
 
 Tree = dict[str, "Tree"]
 
 
-def parse(lines: Lines, mapping: Mapped) -> pl.DataFrame:
+def parse(lines: Lines, reading: Reading) -> pl.DataFrame:
     """Return a frame of PARSED_SCHEMA, ordered by line; what is no JSON object has no row."""
     if b"{" not in lines.data:
         return nothing_parsed()
-    names = {**DEFAULT_NAMES, **{column: (name,) for column, name in mapping.items()}}
+    names = {**DEFAULT_NAMES, **{column: (name,) for column, name in reading.mapping.items()}}
     wanted = sorted({name for several in names.values() for name in several})
     values, rows = _read(lines, wanted)
     if not len(rows):
@@ -57,7 +44,7 @@ def parse(lines: Lines, mapping: Mapped) -> pl.DataFrame:
         ).alias(column)
         for column, several in names.items()
     )
-    return complete(_events(fields).with_columns(pl.Series("line", rows)))
+    return events_of(fields, reading, rows)
 
 
 def claims(lines: Lines, parsed: pl.DataFrame) -> int:  # noqa: ARG001
@@ -178,55 +165,3 @@ def _found(name: str) -> pl.Expr:
     value = pl.col(name)
     missing = [value == text for text in ("", "-", "null", "[]", "{}")]
     return pl.when(~pl.any_horizontal(missing)).then(value)
-
-
-def _events(fields: pl.DataFrame) -> pl.DataFrame:
-    request = split_requests(fields["request"])
-    path, query = split_target(pl.col("uri"))
-    bare = pl.col("path").str.starts_with("/") | (pl.col("path") == "*")
-    own_path, own_query = split_target(pl.when(bare).then("path"))
-    columns = {
-        "method": pl.when(pl.col("method").str.contains(r"^[A-Za-z_-]{1,20}$")).then(
-            pl.col("method").str.to_uppercase()
-        ),
-        "path": pl.coalesce(own_path, path),
-        "query": pl.coalesce(pl.col("query").str.strip_prefix("?"), own_query, query),
-    }
-    frame = fields.select(
-        *(present(name) for name in _TEXTS),
-        *(_integer(name) for name in _NUMBERS),
-        duration_us=_duration(),
-        timestamp=pl.lit(None),
-        client=pl.col("client_ip"),
-        **columns,
-    ).with_columns(timestamp=_completion(fields, _durations(fields)))
-    given = [name for name in request.columns if name in frame.columns]
-    merged = [pl.coalesce(frame[name], request[name]).alias(name) for name in given]
-    known = frame["path"].is_not_null() | frame["method"].is_not_null()
-    raw = pl.select(pl.when(~known).then(request["request_raw"])).to_series()
-    return frame.with_columns(merged).with_columns(raw.alias("request_raw"))
-
-
-def _integer(name: str) -> pl.Expr:
-    number = pl.col(name).cast(pl.Float64, strict=False)
-    return pl.when(number.is_between(0, 2**53)).then(number).cast(pl.Int64).alias(name)
-
-
-def _duration() -> pl.Expr:
-    values = []
-    for column, scale in DURATIONS.items():
-        text = pl.col(column).str.strip_suffix("ms" if column == "duration_ms" else "s")
-        number = text.cast(pl.Float64, strict=False) * scale
-        values.append(pl.when(number.is_between(0, 2**53)).then(number))
-    return pl.coalesce(values).round().cast(pl.Int64)
-
-
-def _durations(fields: pl.DataFrame) -> pl.Series:
-    return fields.select(_duration()).to_series()
-
-
-def _completion(fields: pl.DataFrame, duration: pl.Series) -> pl.Series:
-    """Return the time of completion: a log of the start has the duration added."""
-    ended, started = parse_times(fields["timestamp"]), parse_times(fields["start"])
-    finished = started + duration.fill_null(0).cast(pl.Duration("us"))
-    return pl.select(pl.coalesce(ended, finished)).to_series()

@@ -2,14 +2,6 @@
 
 from typing import Final
 
-#: Duration column -> microseconds in one of its units.
-DURATIONS: Final = {
-    "duration_us": 1.0,
-    "duration_ms": 1e3,
-    "duration_s": 1e6,
-    "duration_ns": 1e-3,
-}
-
 #: Column -> names. Besides event columns: `request` is a whole request line, `uri` a path with
 #: its query, `start` the time when the request began (its duration is added), `duration_s`,
 #: `duration_ms` and `duration_ns` are durations in other units.
@@ -95,6 +87,12 @@ DEFAULT_NAMES: Final[dict[str, tuple[str, ...]]] = {
         "request.headers.Referer.0",
     ),
     "protocol": ("server_protocol", "protocol", "proto", "RequestProtocol", "request.proto"),
+    "forwarded_for": ("http_x_forwarded_for", "x_forwarded_for", "request_X-Forwarded-For"),
+    "forwarded": ("http_forwarded", "request_Forwarded"),
+    "connecting_ip": ("http_cf_connecting_ip", "request_Cf-Connecting-Ip"),
+    "api_key": ("http_x_api_key", "api_key", "apiKey"),
+    "country": ("source.geo.country_iso_code", "client.geo.country_iso_code"),
+    "asn": ("source.as.number", "client.as.number"),
     "request_id": ("http.request.id", "request_id", "trace.id", "x_request_id", "requestId"),
 }
 

@@ -1,7 +1,7 @@
 """What a format makes of lines: one row a line that it could read."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import polars as pl
@@ -9,8 +9,10 @@ import polars as pl
 from ingest.events import UTC_TIME
 from ingest.lines import Lines
 
-#: A format's columns: `line` is the index into the lines, `client` the address as written; the
-#: others mean what they mean in EVENT_SCHEMA. A line without a row could not be read.
+#: A format's columns: `line` is the index into the lines, `client` the peer's address as written,
+#: `forwarded_for`, `forwarded` and `connecting_ip` are what X-Forwarded-For, Forwarded and
+#: CF-Connecting-IP said, `api_key` is the key itself, which never leaves memory; the others mean
+#: what they mean in EVENT_SCHEMA. A line without a row could not be read.
 PARSED_SCHEMA: Final = pl.Schema(
     {
         "line": pl.Int64(),
@@ -18,7 +20,11 @@ PARSED_SCHEMA: Final = pl.Schema(
         "service": pl.String(),
         "environment": pl.String(),
         "client": pl.String(),
+        "forwarded_for": pl.String(),
+        "forwarded": pl.String(),
+        "connecting_ip": pl.String(),
         "user": pl.String(),
+        "api_key": pl.String(),
         "method": pl.String(),
         "scheme": pl.String(),
         "host": pl.String(),
@@ -32,12 +38,25 @@ PARSED_SCHEMA: Final = pl.Schema(
         "referrer": pl.String(),
         "protocol": pl.String(),
         "request_id": pl.String(),
+        "country": pl.String(),
+        "asn": pl.Int64(),
         "request_raw": pl.String(),
     }
 )
 
-#: Event column -> the log's own name for it; formats without names ignore it.
-Mapped = Mapping[str, str]
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a format has to know besides the lines.
+
+    `mapping` gives for a column the log's own field name (formats without names ignore it),
+    `timezone` the IANA zone of times without an offset, `directive` the text of the W3C
+    `#Fields:` line in force before the first line.
+    """
+
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    timezone: str = "UTC"
+    directive: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +70,7 @@ class Format:
 
     name: str
     title: str
-    parse: Callable[[Lines, Mapped], pl.DataFrame]
+    parse: Callable[[Lines, Reading], pl.DataFrame]
     claims: Callable[[Lines, pl.DataFrame], int]
 
 

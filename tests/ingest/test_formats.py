@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ingest.formats import FORMATS
 from ingest.formats.detection import detect_format
-from ingest.formats.parsed import PARSED_SCHEMA
+from ingest.formats.parsed import PARSED_SCHEMA, Reading
 from ingest.lines import Lines
 
 START = "203.0.113.7 - - [02/Nov/2026:08:00:00 +0100] "
@@ -21,7 +21,7 @@ TIME = datetime(2026, 11, 2, 7, 0, tzinfo=UTC)
 
 def parse(name: str, *lines: str | bytes, **mapping: str) -> list[dict[str, Any]]:
     raw = [line if isinstance(line, bytes) else line.encode() for line in lines]
-    frame = FORMATS[name].parse(Lines.of(b"\n".join(raw) + b"\n"), mapping)
+    frame = FORMATS[name].parse(Lines.of(b"\n".join(raw) + b"\n"), Reading(mapping))
     assert frame.schema == PARSED_SCHEMA
     return frame.to_dicts()
 
@@ -157,10 +157,10 @@ def test_what_a_line_gives_does_not_depend_on_its_neighbours(lines: list[str | b
     raw = [line if isinstance(line, bytes) else line.encode() for line in lines]
     block = Lines.of(b"\n".join(raw) + b"\n")
     block = block.select(~block.blank())
-    together = FORMATS["combined"].parse(block, {})
+    together = FORMATS["combined"].parse(block, Reading())
     alone = [
         FORMATS["combined"]
-        .parse(Lines.of(block[index] + b"\n"), {})
+        .parse(Lines.of(block[index] + b"\n"), Reading())
         .with_columns(line=pl.lit(index, pl.Int64))
         for index in range(len(block))
     ]
