@@ -1,10 +1,13 @@
 """Client addresses in one spelling, and the network each belongs to."""
 
 import ipaddress
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
 import polars as pl
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _PLAIN_V4: Final = rf"^(?:{_OCTET}\.){{3}}{_OCTET}$"
@@ -14,61 +17,21 @@ _GROUP: Final = "(?:0|[1-9a-f][0-9a-f]{0,3})"
 _PLAIN_V6: Final = rf"^(?:{_GROUP}:){{3}}[1-9a-f][0-9a-f]{{0,3}}:(?:{_GROUP}:){{3}}{_GROUP}$"
 _REMEMBERED: Final = 1 << 16
 
+#: Longer texts hold no address.
+_TEXT_LIMIT: Final = 128
 
-def canonical_address(text: str) -> str | None:
-    """Return the address in `text`, IPv6 compressed in lower case, or None if it has none.
 
-    A port, brackets and a zone are dropped, ::ffff: addresses become IPv4; of a list the last
-    valid address counts: it is the one that the server itself saw.
+def read_address(text: str) -> Address | None:
+    """Return the one address in `text`, or None if it has none.
+
+    Quotes, a port, brackets and a zone are dropped, ::ffff: addresses become IPv4.
     """
-    for part in reversed(text.split(",")):
-        address = _address(part.strip().strip('"'))
-        if address is not None:
-            return str(address)
-    return None
-
-
-def network_of(address: str) -> str:
-    """Return the /24 or /64 of a canonical address, as "203.0.113.0/24"."""
-    bits = 64 if ":" in address else 24
-    return str(ipaddress.ip_network(f"{address}/{bits}", strict=False))
-
-
-def client_columns(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Return (client_ip, client_network), both text, for addresses as a log writes them.
-
-    What holds no valid address (a host name, "-", "unknown") gives null in both.
-    """
-    distinct = raw.unique().drop_nulls().rename("raw")
-    four = distinct.str.contains(_PLAIN_V4)
-    plain = four | (distinct.str.contains(_PLAIN_V6) & ~distinct.str.contains(r"(?:^|:)0:0(?::|$)"))
-    of_four = pl.col("raw").str.strip_chars_end("0123456789") + "0/24"
-    of_six = pl.col("raw").str.extract(r"^((?:[^:]*:){3}[^:]*)") + "::/64"
-    known = distinct.to_frame().select(
-        "raw", ip="raw", network=pl.when(four).then(of_four).otherwise(of_six)
-    )
-    if not plain.all():
-        odd = distinct.filter(~plain)
-        pairs = [_odd(text) for text in odd.to_list()]
-        others = pl.DataFrame(
-            {
-                "raw": odd,
-                "ip": pl.Series([pair[0] for pair in pairs], dtype=pl.String),
-                "network": pl.Series([pair[1] for pair in pairs], dtype=pl.String),
-            }
-        )
-        known = pl.concat([known.filter(plain), others])
-    rows = raw.rename("raw").to_frame().join(known, on="raw", how="left", maintain_order="left")
-    return rows["ip"].rename(raw.name), rows["network"]
+    text = text.strip(" \t\"'")
+    return None if len(text) > _TEXT_LIMIT else _read(text)
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _odd(text: str) -> tuple[str | None, str | None]:
-    address = canonical_address(text)
-    return (None, None) if address is None else (address, network_of(address))
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _read(text: str) -> Address | None:
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
@@ -79,3 +42,65 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
+
+
+def canonical_address(text: str) -> str | None:
+    """Return the address in `text`, IPv6 compressed in lower case, or None if it has none.
+
+    Read as by `read_address`; of a list the last valid address counts: it is the one that the
+    server itself saw.
+    """
+    for part in reversed(text.split(",")):
+        address = read_address(part)
+        if address is not None:
+            return str(address)
+    return None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def network_of(address: str) -> str:
+    """Return the /24 or /64 of a canonical address, as "203.0.113.0/24"."""
+    bits = 64 if ":" in address else 24
+    return str(ipaddress.ip_network(f"{address}/{bits}", strict=False))
+
+
+def plain_addresses(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Return whether each text is a canonical IPv4 address, and whether it is one of IPv6.
+
+    The second is a screen: IPv6 addresses with groups to compress are not found. Null for null.
+    """
+    four = texts.str.contains(_PLAIN_V4)
+    six = texts.str.contains(_PLAIN_V6) & ~texts.str.contains(r"(?:^|:)0:0(?::|$)")
+    return four, six
+
+
+def client_columns(
+    raw: pl.Series, read: Callable[[str], str | None] = canonical_address
+) -> tuple[pl.Series, pl.Series]:
+    """Return (client_ip, client_network), both text, for addresses as a log writes them.
+
+    What holds no valid address (a host name, "-", "unknown") gives null in both. `read` returns
+    the canonical address in a text that is not just one; null stays null.
+    """
+    distinct = raw.unique().drop_nulls().rename("raw")
+    four, six = plain_addresses(distinct)
+    plain = four | six
+    of_four = pl.col("raw").str.strip_chars_end("0123456789") + "0/24"
+    of_six = pl.col("raw").str.extract(r"^((?:[^:]*:){3}[^:]*)") + "::/64"
+    known = distinct.to_frame().select(
+        "raw", ip="raw", network=pl.when(four).then(of_four).otherwise(of_six)
+    )
+    if not plain.all():
+        odd = distinct.filter(~plain)
+        addresses = [read(text) for text in odd]
+        networks = [None if address is None else network_of(address) for address in addresses]
+        others = pl.DataFrame(
+            {
+                "raw": odd,
+                "ip": pl.Series(addresses, dtype=pl.String),
+                "network": pl.Series(networks, dtype=pl.String),
+            }
+        )
+        known = pl.concat([known.filter(plain), others])
+    rows = raw.rename("raw").to_frame().join(known, on="raw", how="left", maintain_order="left")
+    return rows["ip"].rename("client_ip"), rows["network"].rename("client_network")
