@@ -1,19 +1,15 @@
 """Chunks: a log's bytes in blocks that end at a line's end, in bounded memory."""
 
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from ingest.lines import LINE_LIMIT
-from ingest.logs import InputProblem, Log
+from ingest.logs import InputProblem, Log, problem_of
+from ingest.packed import MAGIC_BYTES, PACKED_READ, codec_of, unpacked
 
 CHUNK_BYTES: Final = 12 << 20
-
-_GZIP_MAGIC: Final = b"\x1f\x8b"
-_PACKED_READ: Final = 1 << 18
-_GZIP_WINDOW: Final = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +64,20 @@ class LogChunks:
             with file.open("rb") as stream:
                 yield from self._unpacked(stream, str(file))
         except OSError as error:
-            reason = f"reading failed: {error.strerror or type(error).__name__}"
-            self._note(str(file), reason, "check the file and its disk")
+            self.problems.append(problem_of(str(file), error))
 
     def _unpacked(self, stream: BinaryIO, name: str) -> Iterator[bytes]:
-        first = stream.read(len(_GZIP_MAGIC))
+        first = stream.read(MAGIC_BYTES)
         self.bytes_read += len(first)
-        if first != _GZIP_MAGIC:
+        codec = codec_of(first)
+        if codec is None:
             yield first
             yield from self._read(stream, self.chunk_bytes)
             return
-        yield from gunzip(
+        yield from unpacked(
             first,
-            self._read(stream, _PACKED_READ),
+            codec,
+            self._read(stream, PACKED_READ),
             self.chunk_bytes,
             lambda reason: self._note(name, reason, "what could be read was used"),
         )
@@ -94,67 +91,69 @@ class LogChunks:
         self.problems.append(InputProblem(path, reason, advice))
 
 
-def gunzip(
-    first: bytes, packed: Iterator[bytes], size: int, damaged: Callable[[str], None]
-) -> Iterator[bytes]:
-    """Unpack gzip members in blocks of at most `size`; `damaged` is told what is wrong."""
-    unpacker = zlib.decompressobj(_GZIP_WINDOW)
-    pending, begun = first, True
-    for block in packed:
-        pending += block
-        while pending:
-            if not begun and pending[:1] == b"\0":  # padding after the last member
-                pending = pending.lstrip(b"\0")
-                continue
-            try:
-                data = unpacker.decompress(pending, size)
-            except zlib.error:
-                damaged("the gzip data is damaged")
-                return
-            begun = not unpacker.eof
-            pending = unpacker.unconsumed_tail
-            if data:
-                yield data
-            if unpacker.eof:
-                pending = unpacker.unused_data
-                unpacker = zlib.decompressobj(_GZIP_WINDOW)
-            elif not data:
-                break
-    if begun:
-        damaged("truncated: the gzip data ends too early")
-
-
 def cut_lines(blocks: Iterator[bytes], base: int) -> Iterator[tuple[Chunk, int]]:
     """Cut blocks at lines' ends, yielding each chunk and how many bytes it stands for.
 
     Of a line over the limit at most the limit and one block are in memory.
     """
-    carry = b""
-    skipped = 0
-    too_long: list[tuple[int, int]] = []
+    cutter = LineCutter(base)
     for block in blocks:
+        chunk = cutter.push(block)
+        if chunk is not None:
+            yield chunk, len(chunk.data)
+    chunk = cutter.end()
+    if chunk is not None:
+        yield chunk, len(chunk.data)
+
+
+class LineCutter:
+    """Cuts blocks at lines' ends; `base` is the position of the first byte not yet in a chunk."""
+
+    def __init__(self, base: int = 0) -> None:
+        self.base = base
+        self._carry = b""
+        self._skipped = 0
+        self._too_long: list[tuple[int, int]] = []
+
+    @property
+    def pushed(self) -> int:
+        """The position after the last byte pushed."""
+        return self.base + self._skipped + len(self._carry)
+
+    def push(self, block: bytes) -> Chunk | None:
+        """Take a block; return the lines that are whole now, if there are any."""
         rest = block
-        if skipped:
+        if self._skipped:
             end = rest.find(b"\n")
             if end < 0:
-                skipped += len(rest)
-                continue
-            too_long.append((base, skipped + end))
-            base += skipped + end + 1
-            rest, skipped = rest[end + 1 :], 0
+                self._skipped += len(rest)
+                return None
+            self._too_long.append((self.base, self._skipped + end))
+            self.base += self._skipped + end + 1
+            rest, self._skipped = rest[end + 1 :], 0
         cut = rest.rfind(b"\n") + 1
+        chunk = None
         if cut:
-            data = b"".join((carry, memoryview(rest)[:cut]))
-            carry = rest[cut:]
-            yield Chunk(base, data, tuple(too_long)), len(data)
-            base += len(data)
-            too_long.clear()
+            data = b"".join((self._carry, memoryview(rest)[:cut]))
+            self._carry = rest[cut:]
+            chunk = self._chunk(data)
         else:
-            carry += rest
-        if len(carry) > LINE_LIMIT:
-            skipped, carry = len(carry), b""
-    if skipped:
-        too_long.append((base, skipped))
-        base += skipped
-    if carry or too_long:
-        yield Chunk(base, carry, tuple(too_long)), len(carry)
+            self._carry += rest
+        if len(self._carry) > LINE_LIMIT:
+            self._skipped, self._carry = len(self._carry), b""
+        return chunk
+
+    def end(self) -> Chunk | None:
+        """Return what is left, at the end: a partial last line is a line."""
+        if self._skipped:
+            self._too_long.append((self.base, self._skipped))
+            self.base += self._skipped
+            self._skipped = 0
+        data, self._carry = self._carry, b""
+        return self._chunk(data) if data or self._too_long else None
+
+    def _chunk(self, data: bytes) -> Chunk:
+        chunk = Chunk(self.base, data, tuple(self._too_long))
+        self.base += len(data)
+        self._too_long.clear()
+        return chunk

@@ -1,21 +1,43 @@
 """Logs: files found by paths and globs, rotations of one log put together, oldest first."""
 
+import errno
 import glob
 import os
 import re
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ingest.packed import PACKED
+from ingest.rotations import log_path, oldest_first
+
 #: The path that means standard input, and the name of its partition.
 STDIN_PATH: Final = "-"
 STDIN: Final = "stdin"
 
-_PACKED: Final = re.compile(r"\.(?:gz|bz2|xz|zst)$")
-_NUMBERED: Final = re.compile(r"^(?P<name>.+)\.(?P<number>\d{1,4})$")
-_DATE: Final = r"(?P<date>(?:19|20)\d\d-?[01]\d-?[0-3]\d(?:[-T_]?\d{2,6})?)"
-_DATED: Final = re.compile(rf"^(?P<name>.+)[-._]{_DATE}(?P<ending>\.[A-Za-z]+)?$")
+#: Files in a named folder that are no logs, by their name.
+_NO_LOG: Final = re.compile(
+    r"^(?:[.#].*|.*[~#]|[ubw]tmp|lastlog|faillog|tallylog)$"
+    r"|\.(?:swp|swx|swo|tmp|temp|part|filepart|bak|orig|pid|lock|sock|pos|offset|state"
+    r"|zip|tar|tgz|tbz2?|txz|7z|rar|tar\.\w+|db|sqlite3?|(?:db|sqlite3?)-(?:wal|shm|journal)"
+    r"|journal|conf|cfg|ini|toml|ya?ml|xml|html?|pdf|png|jpe?g|gif|py|pyc|sh|so|jar|pem|key|crt"
+    r"|mmdb|parquet|md5|sha256|sig|asc)$",
+    re.IGNORECASE,
+)
+#: Left over by editors: no pattern means them.
+_BACKUP: Final = re.compile(r"^[.#]|[~#]$|\.sw[pxo]$")
+
+#: What errors of the system mean: (reason, advice).
+_ERRORS: Final = {
+    errno.ENOENT: ("there is no such file", "check the path"),
+    errno.ENOTDIR: ("there is no such file", "check the path"),
+    errno.EACCES: ("permission denied", "run as a user who may read it (often group adm)"),
+    errno.EPERM: ("permission denied", "run as a user who may read it (often group adm)"),
+    errno.EMFILE: ("too many open files", "raise the limit of open files (ulimit -n)"),
+    errno.ENFILE: ("too many open files", "raise the system's limit of open files"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +70,12 @@ class Log:
 
 
 def find_logs(paths: Iterable[str]) -> tuple[list[Log], list[InputProblem]]:
-    """Return the logs that paths and globs name, in order of first mention, and what is wrong."""
+    """Return the logs that paths and globs name, in order of first mention, and what is wrong.
+
+    A folder means the files directly in it that look like logs: regular, not hidden, no editor's
+    backup, not of a kind that is no log (databases, archives, settings). A pattern means the
+    files that match it, or the folders, if only folders do: `/srv/*/logs`, `/srv/**/*.log`.
+    """
     problems: list[InputProblem] = []
     groups: dict[str, dict[Path, None]] = {}
     for path in paths:
@@ -57,69 +84,95 @@ def find_logs(paths: Iterable[str]) -> tuple[list[Log], list[InputProblem]]:
             continue
         for file in _files(path, problems):
             groups.setdefault(str(log_path(file)), {})[file] = None
-    logs = [Log(name, tuple(sorted(files, key=_age))) for name, files in groups.items()]
+    logs = [Log(name, tuple(oldest_first(files))) for name, files in groups.items()]
     return logs, problems
-
-
-def log_path(file: Path) -> Path:
-    """Return the path of the log that `file` is, or is a rotation of."""
-    name, _ = _split_name(file.name)
-    return file.with_name(name)
 
 
 def _files(path: str, problems: list[InputProblem]) -> list[Path]:
     expanded = os.path.expanduser(path)  # noqa: PTH111 - a glob is no path
-    if Path(expanded).exists() or not glob.has_magic(expanded):
-        matches = [expanded]
-    else:
-        matches = sorted(glob.glob(expanded, recursive=True))  # noqa: PTH207 - ** and absolute
-        if not matches:
-            problems.append(
-                InputProblem(path, "nothing matches this pattern", "check the folder and the name")
-            )
-        matches = [match for match in matches if not Path(match).is_dir()] or matches[:1]
-    found = []
-    for match in matches:
-        file = Path(match).resolve()
-        problem = check_file(file, match)
-        if problem is None:
-            found.append(file)
-        else:
-            problems.append(problem)
-    return found
+    if os.path.lexists(expanded) or not glob.has_magic(expanded):
+        return _named(expanded, problems)
+    matches = sorted(glob.glob(expanded, recursive=True))  # noqa: PTH207 - ** and absolute
+    if not matches:
+        problems.append(
+            InputProblem(path, "nothing matches this pattern", "check the folder and the name")
+        )
+    files = [match for match in matches if not Path(match).is_dir()]
+    if not files:
+        return [file for folder in matches for file in _named(folder, problems)]
+    meant = [file for file in files if not _BACKUP.search(Path(file).name) and not _special(file)]
+    return [found for file in meant for found in _checked(file, Path(file).resolve(), problems)]
+
+
+def _named(name: str, problems: list[InputProblem]) -> list[Path]:
+    """Return the file with this name, or the logs in the folder with this name."""
+    if not Path(name).is_dir():
+        return _checked(name, Path(name).resolve(), problems)
+    folder = Path(name).resolve()
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted((e.name, e.is_symlink()) for e in entries if _is_log(e))
+    except OSError as error:
+        problems.append(problem_of(name, error))
+        return []
+    if not found:
+        problems.append(InputProblem(name, "no logs in this folder", "check the path"))
+    return [
+        log
+        for entry, linked in found
+        for log in _checked(
+            str(Path(name, entry)),
+            (folder / entry).resolve() if linked else folder / entry,
+            problems,
+        )
+    ]
+
+
+def _is_log(entry: os.DirEntry[str]) -> bool:
+    if _NO_LOG.search(entry.name) or _NO_LOG.search(PACKED.sub("", entry.name)):
+        return False
+    try:
+        return entry.is_file()
+    except OSError:  # a link in a circle
+        return False
+
+
+def _special(file: str) -> bool:
+    """Whether this is a socket, a pipe or a device."""
+    try:
+        mode = os.stat(file).st_mode  # noqa: PTH116 - many, at each look
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _checked(shown: str, file: Path, problems: list[InputProblem]) -> list[Path]:
+    problem = check_file(file, shown)
+    if problem is None:
+        return [file]
+    problems.append(problem)
+    return []
 
 
 def check_file(file: Path, shown: str) -> InputProblem | None:
     """Return why `file` cannot be read, or None if it can."""
-    if file.is_dir():
+    try:
+        mode = file.stat().st_mode
+    except OSError as error:
+        return problem_of(shown, error)
+    if stat.S_ISDIR(mode):
         return InputProblem(shown, "this is a directory", f"name its files, as in {shown}/*.log")
-    if not file.exists():
-        return InputProblem(shown, "there is no such file", "check the path")
+    if not stat.S_ISREG(mode):
+        return InputProblem(shown, "this is no regular file", "pipe it in and use - as path")
     if not os.access(file, os.R_OK):
-        return InputProblem(
-            shown, "permission denied", "run as a user who may read it (often group adm)"
-        )
-    packed = _PACKED.search(file.name)
-    if packed and packed[0] != ".gz":
-        return InputProblem(
-            shown, f"{packed[0]} files are not read", "unpack it, or pipe it in and use - as path"
-        )
+        return problem_of(shown, PermissionError(errno.EACCES, ""))
     return None
 
 
-def _split_name(name: str) -> tuple[str, tuple[int, str]]:
-    """Return (name without rotation, key that sorts rotations from oldest to newest)."""
-    plain = _PACKED.sub("", name)
-    numbered = _NUMBERED.match(plain)
-    if numbered and not _DATED.match(plain):
-        return numbered["name"], (-int(numbered["number"]), "")
-    dated = _DATED.match(plain)
-    if dated:
-        digits = re.sub(r"\D", "", dated["date"])
-        return dated["name"] + (dated["ending"] or ""), (-(10**6), digits)
-    return plain, (1, "")
-
-
-def _age(file: Path) -> tuple[int, str, str]:
-    _, age = _split_name(file.name)
-    return (*age, file.name)
+def problem_of(path: str, error: OSError) -> InputProblem:
+    """Say what an error of the system means for the input at `path`."""
+    known = _ERRORS.get(error.errno or 0)
+    if known is not None:
+        return InputProblem(path, *known)
+    reason = f"reading failed: {error.strerror or type(error).__name__}"
+    return InputProblem(path, reason, "check the file and its disk or mount")

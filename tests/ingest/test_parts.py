@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ingest.durations import format_duration, parse_duration
-from ingest.logs import Log, find_logs, log_path
+from ingest.logs import Log, find_logs
 from ingest.networks import canonical_address, client_columns
 from ingest.request_lines import split_requests
+from ingest.rotations import log_path
 from ingest.routes import route_templates, routes
 from ingest.sources import FileSource
 from ingest.times import parse_times

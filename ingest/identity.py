@@ -1,0 +1,170 @@
+"""Identity: what tells a file of a log from another, whatever it is named or packed."""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from ingest.packed import MAGIC_BYTES, PACKED_READ, Unpacker, codec_of
+
+#: So much of a file's unpacked beginning is its fingerprint.
+HEAD_BYTES: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A fingerprint of the first `size` bytes of a file; of a file that grows it stays true."""
+
+    size: int
+    digest: str
+
+    @classmethod
+    def of(cls, data: bytes) -> "Head":
+        """Return the fingerprint of a file that begins with `data`."""
+        head = data[:HEAD_BYTES]
+        return cls(len(head), hashlib.blake2b(head, digest_size=16).hexdigest())
+
+    def fits(self, data: bytes) -> bool:
+        """Whether a file that begins with `data` (HEAD_BYTES of it) may be the same."""
+        return len(data) >= self.size and self == Head.of(data[: self.size])
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A file: where it lies, how it begins, and when it last was changed (ns since 1970).
+
+    Device and inode say it at once, but inodes are used again, and on network mounts they change;
+    the head decides. It is None in positions stored by versions that knew only inodes.
+    """
+
+    device: int
+    inode: int
+    head: Head | None
+    modified: int = 0
+
+    @classmethod
+    def of(cls, status: os.stat_result, head: bytes) -> "Identity":
+        """Return the identity of a file that begins with `head`."""
+        return cls(status.st_dev, status.st_ino, Head.of(head), status.st_mtime_ns)
+
+    @property
+    def known_content(self) -> bool:
+        """Whether there is a head that says something."""
+        return self.head is not None and self.head.size > 0
+
+    def grown(self, status: os.stat_result, head: bytes) -> "Identity":
+        """Return the identity of the same file later."""
+        known = self.head
+        if known is None or (known.size < HEAD_BYTES and len(head) > known.size):
+            known = Head.of(head)
+        return replace(self, head=known, modified=max(self.modified, status.st_mtime_ns))
+
+    def state(self) -> dict[str, Any]:
+        """Return this as plain JSON."""
+        head = None if self.head is None else [self.head.size, self.head.digest]
+        return {
+            "device": self.device,
+            "inode": self.inode,
+            "head": head,
+            "modified": self.modified,
+        }
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Any]) -> "Identity":
+        """Return what `state` gave; those of older versions have neither head nor time."""
+        head = state.get("head")
+        return cls(
+            int(state["device"]),
+            int(state["inode"]),
+            None if head is None else Head(int(head[0]), str(head[1])),
+            int(state.get("modified", 0)),
+        )
+
+
+class Candidate:
+    """A file that is there now, and may be one that is known."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.status = path.stat()
+        self._head: bytes | None = None
+
+    @property
+    def head(self) -> bytes:
+        """How the file begins, unpacked; read once."""
+        if self._head is None:
+            self._head = head_of(self.path)
+        return self._head
+
+    @property
+    def key(self) -> tuple[Path, int, int]:
+        """Changes if another file gets this name."""
+        return self.path, self.status.st_dev, self.status.st_ino
+
+    def same_inode(self, identity: Identity) -> bool:
+        """Whether it lies where the known file lay."""
+        return (self.status.st_dev, self.status.st_ino) == (identity.device, identity.inode)
+
+    def agrees(self, identity: Identity) -> bool:
+        """Whether it begins as the known file does; true if that is not known."""
+        return identity.head is None or identity.head.fits(self.head)
+
+
+def find(identity: Identity, candidates: list[Candidate]) -> int | None:
+    """Return which of the files, oldest first, is the known one: by inode and head, else by head.
+
+    Of several with the same content the newest: an original is newer than its copy. Raises
+    OSError if it is none of those that can be read, and some cannot.
+    """
+    by_inode = [index for index, file in enumerate(candidates) if file.same_inode(identity)]
+    by_head = list(range(len(candidates))) if identity.known_content else []
+    failed: OSError | None = None
+    for index in (*reversed(by_inode), *reversed(by_head)):
+        try:
+            if candidates[index].agrees(identity):
+                return index
+        except OSError as error:
+            failed = error
+    if failed is not None:
+        raise failed
+    if identity.head is None:
+        inodes = [candidate.status.st_ino for candidate in candidates]
+        return inodes.index(identity.inode) if identity.inode in inodes else None
+    return None
+
+
+def candidates_of(files: list[Path]) -> list[Candidate]:
+    """Look at files; those that went away meanwhile are out. Raises other errors of the system."""
+    found = []
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):
+            found.append(Candidate(file))
+    return found
+
+
+def head_of(file: Path, size: int = HEAD_BYTES) -> bytes:
+    """Return the first bytes of a file, unpacked; nothing if it is gone. Raises OSError."""
+    try:
+        with file.open("rb") as stream:
+            return _head(stream, size)
+    except FileNotFoundError:
+        return b""
+
+
+def _head(stream: BinaryIO, size: int) -> bytes:
+    piece = stream.read(max(size, MAGIC_BYTES))
+    codec = codec_of(piece[:MAGIC_BYTES])
+    if codec is None:
+        return piece[:size]
+    unpacker = Unpacker(codec, size)
+    head = b""
+    while piece and len(head) < size and unpacker.damage is None:
+        for data in unpacker.feed(piece):
+            head += data
+            if len(head) >= size:
+                break
+        piece = stream.read(PACKED_READ)
+    return head[:size]
