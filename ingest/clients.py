@@ -9,6 +9,7 @@ from typing import Final
 import polars as pl
 
 from ingest.address_ranges import PRIVATE, AddressRanges, Network
+from ingest.distinct import Distinct
 from ingest.forwarding import Header, end_of, hops
 from ingest.networks import client_columns, plain_addresses, read_address
 
@@ -67,14 +68,9 @@ class ClientAddresses:
         ]
         if not filled:
             return client_columns(parsed["client"], lambda text: self._client(text, None, None))
-        keys = ["client", *filled]
-        distinct = parsed.select(keys).unique()
-        address, network = client_columns(self._clients(distinct, filled))
-        known = distinct.with_columns(address, network)
-        rows = parsed.select(keys).join(
-            known, on=keys, how="left", nulls_equal=True, maintain_order="left"
-        )
-        return rows["client_ip"], rows["client_network"]
+        distinct = Distinct.of(parsed.select("client", *filled))
+        address, network = client_columns(self._clients(distinct.rows, filled))
+        return distinct.spread(address), distinct.spread(network)
 
     def _clients(self, distinct: pl.DataFrame, filled: Sequence[str]) -> pl.Series:
         """Return the client of each row; Python only where client or header are odd."""

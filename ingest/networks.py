@@ -7,6 +7,8 @@ from typing import Final
 
 import polars as pl
 
+from ingest.distinct import Distinct
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
@@ -82,25 +84,21 @@ def client_columns(
     What holds no valid address (a host name, "-", "unknown") gives null in both. `read` returns
     the canonical address in a text that is not just one; null stays null.
     """
-    distinct = raw.unique().drop_nulls().rename("raw")
-    four, six = plain_addresses(distinct)
-    plain = four | six
+    distinct = Distinct.of(raw.rename("raw").to_frame())
+    texts = distinct.rows["raw"]
+    four, six = plain_addresses(texts)
     of_four = pl.col("raw").str.strip_chars_end("0123456789") + "0/24"
     of_six = pl.col("raw").str.extract(r"^((?:[^:]*:){3}[^:]*)") + "::/64"
-    known = distinct.to_frame().select(
-        "raw", ip="raw", network=pl.when(four).then(of_four).otherwise(of_six)
+    addresses, networks = distinct.rows.select(
+        ip="raw", network=pl.when(four).then(of_four).when(six).then(of_six)
     )
-    if not plain.all():
-        odd = distinct.filter(~plain)
-        addresses = [read(text) for text in odd]
-        networks = [None if address is None else network_of(address) for address in addresses]
-        others = pl.DataFrame(
-            {
-                "raw": odd,
-                "ip": pl.Series(addresses, dtype=pl.String),
-                "network": pl.Series(networks, dtype=pl.String),
-            }
-        )
-        known = pl.concat([known.filter(plain), others])
-    rows = raw.rename("raw").to_frame().join(known, on="raw", how="left", maintain_order="left")
-    return rows["ip"].rename("client_ip"), rows["network"].rename("client_network")
+    odd = (~(four | six)).fill_null(value=False).arg_true()
+    if len(odd):
+        found = [read(text) for text in texts.gather(odd)]
+        theirs = [None if address is None else network_of(address) for address in found]
+        addresses = addresses.scatter(odd, pl.Series(found, dtype=pl.String))
+        networks = networks.scatter(odd, pl.Series(theirs, dtype=pl.String))
+    return (
+        distinct.spread(addresses).rename("client_ip"),
+        distinct.spread(networks).rename("client_network"),
+    )
