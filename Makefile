@@ -1,15 +1,16 @@
-# Needs git, make and Python 3.11 or newer, nothing else. `make help` lists the targets.
+# Needs git, make and Python 3.11 or newer, nothing else; tests that talk to Kafka also need
+# Java 17, Maven and openssl, and are skipped without them. `make help` lists the targets.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 ARGS =
 BIN = .venv/bin
 
-.PHONY: help run test lint lock notebooks bench clean
+.PHONY: help run test lint lock broker-lock notebooks bench clean
 
 help: ## list the targets
 	@echo 'make TARGET [ARGS="..."] [PYTHON=/path/to/python]'
-	@sed -n 's/^\([a-z]*\): ## /\1	/p' Makefile | while IFS='	' read -r name text; do \
-		printf '  %-10s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\): ## /\1	/p' Makefile | while IFS='	' read -r name text; do \
+		printf '  %-11s %s\n' "$$name" "$$text"; done
 
 run: ## try Vedette on a demo stream; ARGS="--for 30s" stops by itself
 	@sh requirements/setup.sh run
@@ -29,6 +30,10 @@ lint: ## check style, types and the direction of imports
 lock: ## work out requirements/*.txt anew; ARGS=--upgrade takes the newest versions
 	@sh requirements/lock.sh $(ARGS)
 
+broker-lock: ## list anew the jars of the Kafka that tests start, after a change of its pom.xml
+	@sh requirements/setup.sh test
+	@exec $(BIN)/python -m tests.broker.jars --lock
+
 notebooks: ## open the notebooks in JupyterLab
 	@sh requirements/setup.sh notebooks
 	@exec $(BIN)/python requirements/foreground.py $(BIN)/jupyter lab notebooks $(ARGS)
@@ -39,5 +44,5 @@ bench: ## measure scan and normalise against a bare reading of the same lines
 
 clean: ## remove .venv, caches and build results
 	@rm -rf .venv .venv-lock build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
-		.import_linter_cache
+		.import_linter_cache .broker
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
