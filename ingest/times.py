@@ -10,6 +10,8 @@ from ingest.events import UTC_TIME
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CLF: Final = "%d/%b/%Y:%H:%M:%S%z"
+_CLF_FRACTION: Final = "%d/%b/%Y:%H:%M:%S%.f%z"
+_CLF_LOCAL: Final = "%d/%b/%Y:%H:%M:%S%.f"
 _ISO: Final = "%Y-%m-%dT%H:%M:%S%.f%z"
 _LOCAL: Final = "%Y-%m-%dT%H:%M:%S%.f"
 _NUMBER: Final = r"^-?[0-9]{1,20}(?:\.[0-9]+)?(?:[eE]\+?[0-9]{1,2})?$"
@@ -43,25 +45,36 @@ def clf_times(texts: pl.Series) -> pl.Series:
 def parse_times(times: pl.Series, timezone: str = "UTC") -> pl.Series:
     """Read times of any known form as UTC microseconds; unreadable becomes null.
 
-    Forms: "02/Nov/2026:08:00:00 +0000", ISO 8601 (blank or T, fraction with point or comma,
-    Z or offset, none means `timezone`), epoch seconds, milliseconds, microseconds or nanoseconds,
-    told apart by size. Each distinct text is read once, and by itself: neighbours do not matter.
+    Forms: "02/Nov/2026:08:00:00 +0000" (also with a fraction), ISO 8601 (blank or T, fraction
+    with point or comma, Z or offset), epoch seconds, milliseconds, microseconds or nanoseconds,
+    told apart by size. Without an offset it is a time of the IANA zone `timezone`. Each distinct
+    text is read once, and by itself: neighbours do not matter.
     """
     if times.dtype != pl.String:
         times = times.cast(pl.String)
     distinct = times.drop_nulls().unique().rename("text")
     frame = distinct.to_frame().with_columns(pl.col("text").str.strip_chars().alias("clean"))
     frame = frame.with_columns(
-        pl.coalesce(_clf(), _iso(timezone), _epoch()).dt.cast_time_unit("us").alias("time")
+        pl.coalesce(_clf(timezone), _iso(timezone), _epoch()).dt.cast_time_unit("us").alias("time")
     )
     wanted = times.rename("text").to_frame()
     joined = wanted.join(frame.select("text", "time"), on="text", how="left", maintain_order="left")
     return joined["time"].cast(UTC_TIME)
 
 
-def _clf() -> pl.Expr:
+def _clf(timezone: str) -> pl.Expr:
     text = pl.col("clean").str.strip_chars("[]").str.replace(" ", "", literal=True)
-    return text.str.to_datetime(_CLF, time_unit="us", strict=False)
+    slashed = pl.when(text.str.contains("^[0-9]{2}/[A-Za-z]{3}/")).then(text)
+    plain = slashed.str.to_datetime(_CLF, time_unit="us", strict=False)
+    odd = pl.when(plain.is_null()).then(slashed)
+    zoned = odd.str.to_datetime(_CLF_FRACTION, time_unit="us", strict=False)
+    local = odd.str.to_datetime(_CLF_LOCAL, time_unit="us", strict=False)
+    return pl.coalesce(plain, zoned, _placed(local, timezone))
+
+
+def _placed(local: pl.Expr, timezone: str) -> pl.Expr:
+    placed = local.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
+    return placed.dt.convert_time_zone("UTC")
 
 
 def _iso(timezone: str) -> pl.Expr:
@@ -77,8 +90,7 @@ def _iso(timezone: str) -> pl.Expr:
     zoned = text.str.contains(r"[+-]\d\d:?\d\d$")
     there = pl.when(zoned).then(text).str.to_datetime(_ISO, time_unit="us", strict=False)
     local = pl.when(~zoned).then(text).str.to_datetime(_LOCAL, time_unit="us", strict=False)
-    placed = local.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
-    return pl.coalesce(there, placed.dt.convert_time_zone("UTC"))
+    return pl.coalesce(there, _placed(local, timezone))
 
 
 def _epoch() -> pl.Expr:

@@ -1,32 +1,20 @@
-"""Log formats, one small file each; adding one is a file and a line in FORMATS.
+"""Log formats, one small file each; adding one is a file and a line in the registry.
 
-combined, common   the CLF family of nginx and Apache: `clf` (fast), `clf_odd` (careful)
-json               `json_lines`, with the field names of `json_names`
-fields             what the fields of all formats mean
-parsed             what every format returns
-detection          guesses the format from the first lines
+combined, common, vhost_combined  the CLF family: `clf` (fast), `clf_odd` (careful)
+json, json_lines, json_names      one JSON object a line, with any names
+w3c, directives                   W3C extended: IIS, CloudFront and all that have `#Fields:` lines
+declared, catalogue/NAME.toml     all others: a pattern, and examples that are its tests
+patterns                          formats from patterns: `nginx`, `apache`, `envoy` say what a
+                                  server's format string means, `pieces` makes it expressions,
+                                  `text_lines` reads lines by them, `strftime` times of any form
+registry                          all formats by name, the most specific first
+detection, mixed                  which format a log has; logs that mix several
+fields, parsed                    what the fields of all formats mean, and what every one returns
 """
 
-from typing import Final
-
-from ingest.formats import combined, common, json_lines
+from ingest.formats.errors import FormatError
 from ingest.formats.parsed import Format
-
-FORMATS: Final[dict[str, Format]] = {
-    entry.name: entry for entry in (combined.FORMAT, common.FORMAT, json_lines.FORMAT)
-}
-
-#: Formats that need a pattern of the user's.
-PATTERNS: Final = ("nginx", "apache")
-
-
-class FormatError(ValueError):
-    """A pattern that cannot be read; says what and where."""
-
-
-def compile_pattern(kind: str, pattern: str) -> Format:
-    """Return the format that a pattern describes; raises FormatError."""
-    raise FormatError(f"{kind} patterns are not read yet: {pattern!r}")
-
+from ingest.formats.patterns import PATTERNS, compile_pattern
+from ingest.formats.registry import FORMATS
 
 __all__ = ["FORMATS", "PATTERNS", "Format", "FormatError", "compile_pattern"]

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ingest.formats import FORMATS
-from ingest.formats.parsed import Reading
+from ingest.formats.directives import directives
+from ingest.formats.mixed import likely
+from ingest.formats.parsed import Format, Reading
+from ingest.formats.registry import FORMATS
 from ingest.lines import Lines
 
 #: Lines looked at, and how many bytes at most.
@@ -14,6 +16,9 @@ SAMPLE_BYTES: Final = 1 << 20
 
 #: A format must take this share of the sample: attackers write into logs, too.
 LEAST_CONFIDENCE: Final = 0.1
+
+#: Of the formats that take at least this share of the most, the most specific is chosen.
+_NEARLY: Final = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +31,33 @@ class Detection:
 
 
 def detect_format(lines: Sequence[bytes], reading: Reading | None = None) -> Detection:
-    """Guess the format of a log from its first lines; blank lines do not count."""
+    """Guess the format of a log from its first lines.
+
+    Blank lines and directives (`#Fields: ...`) do not count. Of formats that take about as many
+    lines the most specific is chosen, which stands first in FORMATS.
+    """
     sample = [line for line in lines if line.strip()][:SAMPLE_LINES]
     if not sample:
         return Detection(None, 0.0)
     block = Lines.of(b"\n".join(line.rstrip(b"\r\n") for line in sample))
     block = block.select(~block.too_long())
-    shares = [
-        (name, entry.claims(block, entry.parse(block, reading or Reading())) / len(sample))
+    counted = max(len(sample) - int(directives(block).sum()), 1)
+    taken = {
+        name: found / counted
         for name, entry in FORMATS.items()
-    ]
-    shares.sort(key=lambda share: -share[1])
-    best, confidence = shares[0]
-    runners_up = tuple(share for share in shares[1:] if share[1])
-    if confidence < LEAST_CONFIDENCE:
-        return Detection(None, confidence, tuple(share for share in shares if share[1]))
-    return Detection(best, confidence, runners_up)
+        if (found := _claimed(block, entry, reading or Reading()))
+    }
+    most = max(taken.values(), default=0.0)
+    best = next((name for name, share in taken.items() if share >= _NEARLY * most), None)
+    shares = sorted(taken.items(), key=lambda share: -share[1])
+    if best is None or most < LEAST_CONFIDENCE:
+        return Detection(None, most, tuple(shares))
+    return Detection(best, taken[best], tuple(share for share in shares if share[0] != best))
+
+
+def _claimed(block: Lines, entry: Format, reading: Reading) -> int:
+    candidates = likely(block, entry)
+    if not candidates.any():
+        return 0
+    chosen = block if candidates.all() else block.select(candidates)
+    return entry.claims(chosen, entry.parse(chosen, reading))

@@ -71,11 +71,9 @@ def _events(fields: pl.DataFrame, reading: Reading) -> pl.DataFrame:
     frame = fields.select(
         *(present(name) for name in _TEXTS),
         *(_integer(name) for name in _NUMBERS),
-        duration_us=_duration(),
-        timestamp=pl.lit(None),
         client=pl.col("client_ip"),
         **columns,
-    ).with_columns(timestamp=_completion(fields, reading.timezone))
+    ).with_columns(_times(fields, reading.timezone))
     given = [name for name in request.columns if name in frame.columns]
     merged = [pl.coalesce(frame[name], request[name]).alias(name) for name in given]
     known = frame["path"].is_not_null() | frame["method"].is_not_null()
@@ -97,10 +95,21 @@ def _duration() -> pl.Expr:
     return pl.coalesce(values).round().cast(pl.Int64)
 
 
-def _completion(fields: pl.DataFrame, timezone: str) -> pl.Series:
-    """Return the time of completion: a log of the start has the duration added."""
-    duration = fields.select(_duration()).to_series()
+def _times(fields: pl.DataFrame, timezone: str) -> list[pl.Series]:
+    """Return timestamp, the time of completion, and duration_us.
+
+    A log of the start has the duration added; one of both has it as their difference.
+    """
+    duration = fields.select(_duration().alias("duration_us")).to_series()
     ended = parse_times(fields["timestamp"], timezone)
+    if fields["start"].null_count() == fields.height:
+        return [ended.alias("timestamp"), duration]
     started = parse_times(fields["start"], timezone)
+    taken = (ended - started).dt.total_microseconds()
     finished = started + duration.fill_null(0).cast(pl.Duration("us"))
-    return pl.select(pl.coalesce(ended, finished)).to_series()
+    return [
+        pl.select(pl.coalesce(ended, finished)).to_series().alias("timestamp"),
+        pl.select(pl.coalesce(duration, pl.when(taken >= 0).then(taken)))
+        .to_series()
+        .alias("duration_us"),
+    ]

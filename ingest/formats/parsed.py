@@ -65,13 +65,15 @@ class Format:
 
     `parse` returns a frame of PARSED_SCHEMA ordered by line, and never raises because of what
     the lines hold; what it makes of a line depends on that line only. `claims` counts the lines
-    that speak for this format, given what `parse` made of them.
+    that speak for this format, given what `parse` made of them. `starts` are the bytes that such
+    lines may begin with (none: any), for telling cheaply which lines are not worth a try.
     """
 
     name: str
     title: str
     parse: Callable[[Lines, Reading], pl.DataFrame]
     claims: Callable[[Lines, pl.DataFrame], int]
+    starts: bytes = b""
 
 
 def nothing_parsed() -> pl.DataFrame:

@@ -1,0 +1,75 @@
+"""Formats that are declared in files: catalogue/NAME.toml, one for each format.
+
+Keys: title; kind (nginx, apache, envoy: `pattern` is that server's own format string; regex:
+`pattern` has groups named after fields); names (nginx, apache, envoy: variable -> field, or "" to
+drop it); then [[examples]]: line, and the columns expected, or `parsed = false`. The examples are
+tests: nothing else reads them, so they come last in the file.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from ingest.formats.errors import FormatError
+from ingest.formats.fields import FIELDS
+from ingest.formats.parsed import Format
+from ingest.formats.patterns import COMPILERS
+from ingest.formats.pieces import Expressions, Piece, Text, Variable, expressions
+from ingest.formats.text_lines import text_format
+
+_EXAMPLES: Final = "[[examples]]"
+_GROUP: Final = re.compile(r"\(\?P<(\w+)>")
+
+
+@cache
+def declared(name: str) -> Format:
+    """Return the format declared in catalogue/`name`.toml; raises FormatError."""
+    entry = _table(name, examples=False)
+    kind, title = entry["kind"], entry["title"]
+    patterns = entry["pattern"] if isinstance(entry["pattern"], list) else [entry["pattern"]]
+    if kind == "regex":
+        found = tuple(_of_regex(pattern, entry) for pattern in patterns)
+    elif kind in COMPILERS:
+        names = entry.get("names", {})
+        found = tuple(
+            expressions([_renamed(piece, names) for piece in COMPILERS[kind](pattern)], whole=True)
+            for pattern in patterns
+        )
+    else:
+        raise FormatError(f"catalogue/{name}.toml: there is no kind {kind!r}")
+    return text_format(name, title, found)
+
+
+def examples(name: str) -> list[dict[str, Any]]:
+    """Return the examples of catalogue/`name`.toml."""
+    found: list[dict[str, Any]] = _table(name, examples=True)["examples"]
+    return found
+
+
+def _table(name: str, *, examples: bool) -> dict[str, Any]:
+    text = (files("ingest.formats") / "catalogue" / f"{name}.toml").read_text()
+    return tomllib.loads(text if examples else text.partition(_EXAMPLES)[0])
+
+
+def _renamed(piece: Piece, names: Mapping[str, str]) -> Piece:
+    if isinstance(piece, Text) or piece.name not in names:
+        return piece
+    field = names[piece.name] or None
+    return Variable(piece.name, piece.kind, field, -1, piece.look, piece.opening, piece.form)
+
+
+def _of_regex(pattern: str, entry: Mapping[str, Any]) -> Expressions:
+    fields = frozenset(_GROUP.findall(pattern))
+    unknown = fields - FIELDS
+    if unknown:
+        raise FormatError(f"the pattern names {', '.join(sorted(unknown))}, which are no fields")
+    stage = rf"(?s)^{pattern}\r?$"
+    return Expressions((stage,), fields, entry.get("needle", ""), _starts(entry), {})
+
+
+def _starts(entry: Mapping[str, Any]) -> bytes:
+    starts: str = entry.get("starts", "")
+    return starts.encode()
