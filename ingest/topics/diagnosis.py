@@ -1,0 +1,51 @@
+"""Why no broker answers: the library says only that none did in time."""
+
+import socket
+import ssl
+from typing import Final
+
+from ingest.sources import KafkaSource
+from ingest.topics.connection import encrypted, tls_context
+
+_SECONDS: Final = 3.0
+_PORT: Final = 9092
+
+
+def why_unreachable(source: KafkaSource) -> tuple[str, str]:
+    """Knock at each broker; return what is wrong with the first that fails, and what to do."""
+    for server in source.bootstrap_servers:
+        host, port = address_of(server)
+        try:
+            with socket.create_connection((host, port), _SECONDS) as connection:
+                if encrypted(source):
+                    with tls_context(source).wrap_socket(connection, server_hostname=host):
+                        continue
+        except ssl.SSLCertVerificationError as error:
+            return (
+                f"{server}: its certificate is not believed: {error.verify_message}",
+                "set ca_file to the authority that signed it; bootstrap_servers must name it alike",
+            )
+        except ssl.SSLError as error:
+            return (
+                f"{server}: no TLS connection: {error.reason or type(error).__name__}",
+                "check security_protocol and the port: this one may not speak TLS",
+            )
+        except TimeoutError:
+            return f"{server}: no answer", "check the address, and that no firewall drops it"
+        except OSError as error:
+            return (
+                f"{server}: {error.strerror or type(error).__name__}",
+                "check bootstrap_servers, and that the broker is up",
+            )
+    return (
+        "the brokers take connections but do not answer as Kafka does",
+        "check security_protocol, and that these are brokers, not controllers",
+    )
+
+
+def address_of(server: str) -> tuple[str, int]:
+    """Split host:port, [address]:port or a host alone."""
+    host, colon, port = server.rpartition(":")
+    if not colon or not port.isdigit():
+        return server.strip("[]"), _PORT
+    return host.strip("[]"), int(port)

@@ -1,0 +1,365 @@
+"""Follows topics: what was sent since the last poll, as batches of events."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from threading import Event, Thread
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from ingest.events import Batch
+from ingest.follow import IDLE, wall_clock
+from ingest.formats.detection import SAMPLE_LINES, Detection
+from ingest.logs import InputProblem
+from ingest.normalising import Read
+from ingest.partitions import Partition, Tally
+from ingest.reader import watermark_of
+from ingest.records import Records
+from ingest.sources import KafkaSource
+from ingest.topics.blocks import Block
+from ingest.topics.buffers import Buffers, Start
+from ingest.topics.client import ClientError, Connect, TopicClient, TopicPartition
+from ingest.topics.fetching import WAIT_SECONDS, Fetching
+from ingest.topics.places import Gap, Place
+
+#: Bytes of values that wait to be read, over all partitions.
+BUFFER_BYTES: Final = 64 << 20
+
+#: At most so much of a partition becomes one batch.
+BATCH_BYTES: Final = 4 << 20
+BATCH_RECORDS: Final = 20_000
+
+#: A partition so far ahead of the slowest in event time waits for it, but not for ever.
+AHEAD: Final = timedelta(minutes=10)
+PATIENCE: Final = timedelta(seconds=5)
+
+_POLL_SECONDS: Final = 0.05
+_CLOSE_SECONDS: Final = 5.0
+_MICROSECOND: Final = timedelta(microseconds=1)
+_TICK: Final = timedelta(seconds=1)
+_ABSENT: Final = ":absent"  # no topic has a colon in its name
+
+
+def connect_to_kafka(source: KafkaSource) -> TopicClient:
+    """Connect; raises ClientError. The library is loaded by whoever has topics."""
+    from ingest.topics.kafka_client import KafkaClient  # noqa: PLC0415 - see above
+
+    return KafkaClient(source)
+
+
+@dataclass
+class _Followed:
+    """A partition, and where the batches returned so far end.
+
+    `held` are the positions of events that the clock holds back, `sizes` how many events the
+    records at these positions have. The first `dropping` events of the record at `first` were
+    returned before a restart.
+    """
+
+    partition: Partition
+    place: Place
+    read_at: int
+    first: int = 0
+    dropping: int = 0
+    held: list[int] = field(default_factory=list)
+    sizes: dict[int, int] = field(default_factory=dict)
+    gap: Gap | None = None
+
+    def stands(self) -> Place:
+        """Return where reading goes on after a restart."""
+        if not self.held:
+            return self.place if not self.dropping else replace(self.place, skip=self.dropping)
+        first = self.held[0]
+        skip = self.sizes[first] - self.held.count(first)
+        return replace(self.place, offset=first, skip=skip)
+
+    def known(self, events: pl.DataFrame) -> int:
+        """Return how many of the first events were returned before the restart, once."""
+        dropping, self.dropping = self.dropping, 0
+        return min(dropping, int((events["position"] == self.first).sum())) if dropping else 0
+
+
+class TopicFollower:
+    """Reads the topics of one source; `poll` waits some hundredths of a second at most.
+
+    `positions` is what `positions()` returned before a restart: it fits the batches returned until
+    then, so that no event is lost or seen twice. A partition without one begins where the source
+    says; one that appears later at its beginning. Whatever the cluster does is told in `problems`;
+    nothing is raised. With `threaded` False nothing happens between calls of `poll`, for tests.
+    """
+
+    def __init__(
+        self,
+        source: KafkaSource,
+        *,
+        tally: Tally,
+        make_partition: Callable[[str], Partition],
+        positions: Mapping[str, Any] | None = None,
+        idle: timedelta = IDLE,
+        clock: Callable[[], int] = wall_clock,
+        connect: Connect = connect_to_kafka,
+        buffer_bytes: int = BUFFER_BYTES,
+        threaded: bool = True,
+    ) -> None:
+        self._source = source
+        self._tally = tally
+        self._make_partition = make_partition
+        self._idle = idle // _MICROSECOND
+        self._clock = clock
+        self._stored = {
+            name: state for name, state in (positions or {}).items() if self._is_ours(name)
+        }
+        self._followed: dict[TopicPartition, _Followed] = {}
+        self._unknown: dict[TopicPartition, InputProblem] = {}
+        self._buffers = Buffers(buffer_bytes)
+        self._fetching = Fetching(
+            source,
+            connect,
+            self._buffers,
+            stored={
+                name: Place.stored(state)
+                for name, state in self._stored.items()
+                if not name.endswith(_ABSENT)
+            },
+            absent=[name.removesuffix(_ABSENT) for name in self._stored if name.endswith(_ABSENT)],
+            wait=WAIT_SECONDS if threaded else 0.0,
+        )
+        self._connections = 0
+        self._told: dict[TopicPartition, int] = {}
+        self._closing = Event()
+        self._thread = self._begin() if threaded else None
+
+    def poll(self) -> list[Batch]:
+        """Return batches of what was sent: at most one a partition, furthest behind first."""
+        self._supervise()
+        now = self._clock()
+        batches = [batch for start in self._buffers.take_starts() for batch in self._start(start)]
+        for partition in self._due(now):
+            batch = self._read(partition, now)
+            if batch is not None:
+                batches.append(batch)
+        return batches
+
+    def tick(self, now: int | None = None) -> list[Batch]:
+        """Let time pass, up to `idle` ago, for partitions that had nothing new for `idle`.
+
+        `now` is in microseconds since 1970, the clock's time if None. Time passes for a partition
+        only while the cluster answers and all of it was read: what a broken connection holds back
+        is not late.
+        """
+        instant = self._clock() if now is None else now
+        if not self._fetching.connected:
+            return []
+        if self._connections != self._fetching.connections:
+            self._connections = self._fetching.connections
+            for followed in self._followed.values():
+                followed.read_at = instant
+        until = instant - self._idle
+        waiting = set(self._buffers.filled())
+        batches = []
+        for partition, followed in self._followed.items():
+            if instant - followed.read_at < self._idle or partition in waiting:
+                continue
+            before = followed.partition.clock.newest
+            if self._behind(partition) or (
+                before is not None and until < before + _TICK // _MICROSECOND
+            ):
+                continue
+            events = followed.partition.timed(followed.partition.clock.tick(until)).events
+            followed.held.clear()
+            followed.sizes.clear()
+            batches.append(Batch(events, self.watermark))
+        return batches
+
+    def positions(self) -> dict[str, dict[str, Any]]:
+        """Return where each partition stands after the batches returned so far; plain JSON."""
+        stands = dict(self._stored)
+        for topic in self._fetching.absent:
+            stands[topic + _ABSENT] = {}
+        for partition, followed in self._followed.items():
+            gap = {} if followed.gap is None else {"gap": followed.gap.state()}
+            place = followed.stands()
+            self._told[partition] = place.offset
+            stands[str(partition)] = {
+                **place.state(),
+                **followed.partition.state(),
+                **gap,
+            }
+        return stands
+
+    def commit(self) -> None:
+        """Tell the cluster, for lag tools, that what `positions` returned last is stored."""
+        self._fetching.commit(self._told)
+
+    @property
+    def watermark(self) -> int | None:
+        """Event time up to which all partitions are complete, None while one has not begun."""
+        return watermark_of([followed.partition for followed in self._followed.values()])
+
+    @property
+    def problems(self) -> list[InputProblem]:
+        """What is wrong with the connection, the topics, or the formats; and gaps."""
+        gaps = [
+            InputProblem(f"partition {gap.partition}", str(gap), "keep records for longer")
+            for gap in self.gaps
+        ]
+        return [*list(self._fetching.problems.values()), *self._unknown.values(), *gaps]
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """The last gap of each partition that has one."""
+        return [entry.gap for entry in self._followed.values() if entry.gap is not None]
+
+    @property
+    def lag(self) -> dict[str, int]:
+        """Records of each partition that were not returned yet."""
+        return {str(partition): self._behind(partition) for partition in self._followed}
+
+    @property
+    def late(self) -> int:
+        """Events whose effective time is later than their timestamp."""
+        return sum(followed.partition.clock.late for followed in self._followed.values())
+
+    @property
+    def detections(self) -> dict[str, Detection]:
+        """The format of each partition that was begun."""
+        return {
+            str(partition): followed.partition.detection
+            for partition, followed in self._followed.items()
+            if followed.partition.detection is not None
+        }
+
+    def close(self) -> None:
+        """End fetching and the connection."""
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join(_CLOSE_SECONDS)
+        else:
+            self._fetching.close()
+
+    def _is_ours(self, name: str) -> bool:
+        topic = name.removesuffix(_ABSENT) if name.endswith(_ABSENT) else name.rpartition("-")[0]
+        return topic in self._source.topics
+
+    def _begin(self) -> Thread:
+        thread = Thread(target=self._fetch, name="topics", daemon=True)
+        thread.start()
+        return thread
+
+    def _fetch(self) -> None:
+        while not self._closing.is_set():
+            self._closing.wait(self._fetching.step())
+        self._fetching.close()
+
+    def _supervise(self) -> None:
+        if self._thread is None:
+            self._fetching.step()
+            return
+        if not self._thread.is_alive() and not self._closing.is_set():
+            reason = "fetching ended by an error in the program"
+            self._fetching.begin_anew(ClientError(reason, "see its log, and report it"))
+            self._thread = self._begin()
+        self._buffers.wait(_POLL_SECONDS)
+
+    def _start(self, start: Start) -> list[Batch]:
+        """Begin a partition, or go on elsewhere in it: then nothing is held back any more."""
+        name, now = str(start.partition), self._clock()
+        followed = self._followed.get(start.partition)
+        batches = []
+        if followed is None:
+            followed = _Followed(self._make_partition(name), start.place, now)
+            state = self._stored.pop(name, None)
+            if state is not None:
+                followed.partition.restore(state)
+                followed.gap = Gap.stored(name, state["gap"]) if "gap" in state else None
+            self._stored.pop(start.partition.topic + _ABSENT, None)
+            self._followed[start.partition] = followed
+        else:
+            events = followed.partition.timed(followed.partition.clock.finish()).events
+            batches.append(Batch(events, self.watermark))
+            followed.held, followed.sizes = [], {}
+        followed.place = replace(start.place, skip=0)
+        followed.first, followed.dropping = start.place.offset, start.place.skip
+        if start.gap is not None:
+            followed.gap = replace(start.gap, since=followed.partition.clock.newest)
+        return batches
+
+    def _due(self, now: int) -> Sequence[TopicPartition]:
+        """Return the partitions to read from now, furthest behind in event time first.
+
+        None is read that is too far ahead of the slowest, even if that one's data is still on its
+        way: it has some time to come.
+        """
+        filled = [at for at in self._buffers.filled() if at in self._followed]
+        patience = PATIENCE // _MICROSECOND
+        expected = [
+            at
+            for at, followed in self._followed.items()
+            if at not in filled and self._behind(at) and now - followed.read_at < patience
+        ]
+        newest = {at: self._followed[at].partition.clock.newest for at in (*filled, *expected)}
+        if any(newest[at] is None for at in expected):
+            return [at for at in filled if newest[at] is None]
+        known = [time for time in newest.values() if time is not None]
+        horizon = min(known, default=0) + AHEAD // _MICROSECOND
+        due = [(time or 0, at) for at in filled if (time := newest[at]) is None or time <= horizon]
+        return [at for _, at in sorted(due)]
+
+    def _behind(self, partition: TopicPartition) -> int:
+        end = self._fetching.ends.get(partition, 0)
+        return max(0, end - self._followed[partition].place.offset)
+
+    def _read(self, at: TopicPartition, now: int) -> Batch | None:
+        blocks = self._buffers.take(at, BATCH_BYTES, BATCH_RECORDS)
+        if not blocks:
+            return None
+        followed = self._followed[at]
+        followed.read_at = now
+        followed.place = replace(followed.place, offset=blocks[-1].next_offset)
+        self._count_poison(str(at), blocks)
+        values = [value for block in blocks for value in block.values]
+        if not values:
+            return None
+        offsets = [offset for block in blocks for offset in block.offsets]
+        records = Records.of_values(values, offsets)
+        self._detect(at, followed.partition, records)
+        return self._timed(followed, followed.partition.parse(records))
+
+    def _timed(self, followed: _Followed, read: Read) -> Batch:
+        partition, events = followed.partition, read.events
+        known = followed.known(events)
+        fresh = events[known:]
+        timed = partition.feed(replace(read, events=fresh, lines=read.lines - known))
+        held = partition.clock.held
+        if held:
+            positions = [*followed.held, *fresh["position"].tail(held).to_list()]
+            followed.held = positions[-held:]
+            followed.sizes = {
+                position: followed.sizes.get(position)
+                or int((events["position"] == position).sum())
+                for position in followed.held
+            }
+        else:
+            followed.held, followed.sizes = [], {}
+        if followed.gap is not None and followed.gap.until is None and timed.events.height:
+            first = int(timed.events["timestamp"].to_physical()[0])
+            followed.gap = replace(followed.gap, until=first)
+        return Batch(timed.events, self.watermark)
+
+    def _count_poison(self, name: str, blocks: Sequence[Block]) -> None:
+        poison = [offset for block in blocks for offset in block.poison]
+        if poison:
+            self._tally.lines += len(poison)
+            self._tally.quarantine.add(name, "poison", poison)
+
+    def _detect(self, at: TopicPartition, partition: Partition, records: Records) -> None:
+        if partition.detection is not None and partition.detection.format is not None:
+            return
+        lines = records.lines
+        problem = partition.detect(lines.select(np.arange(min(len(lines), SAMPLE_LINES))))
+        if problem is None:
+            self._unknown.pop(at, None)
+        else:
+            self._unknown[at] = problem
