@@ -275,7 +275,10 @@ JSON_LINES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"time": "yesterday", "status": 200}, {"timestamp": None, "status": 200}),
     ({"time": 0, "request": "\\x16\\x03"}, {"request_raw": "\\x16\\x03", "path": None}),
     ({"time": 0, "user": '{"broken', "path": "/p"}, {"user": '{"broken', "path": "/p"}),
-    ({"time": 0, "status": -1, "bytes": 1e300}, {"status": None, "response_bytes": None}),
+    (
+        {"time": 0, "method": "GET", "status": -1, "bytes": 1e300},
+        {"status": None, "response_bytes": None},
+    ),
     ({"time": 0, "path": "/p?q=1"}, {"path": "/p", "query": "q=1"}),
 ]
 
@@ -287,8 +290,17 @@ def test_json_lines(line: dict[str, Any], expected: dict[str, Any]) -> None:
 
 
 def test_json_lines_by_a_mapping() -> None:
-    line = json.dumps({"when": 1_793_602_800, "net": {"peer": "203.0.113.7"}, "took.ms": 12.5})
-    (row,) = parse("json", line, timestamp="when", client_ip="net.peer", duration_ms="took.ms")
+    line = json.dumps(
+        {"when": 1_793_602_800, "net": {"peer": "203.0.113.7"}, "took.ms": 12.5, "code": 200}
+    )
+    (row,) = parse(
+        "json",
+        line,
+        timestamp="when",
+        client_ip="net.peer",
+        duration_ms="took.ms",
+        status="code",
+    )
     assert (row["timestamp"], row["client"], row["duration_us"]) == (TIME, "203.0.113.7", 12_500)
 
 
