@@ -181,11 +181,11 @@ class LogFollower:
 
     def _read(self, followed: _Followed, now: int) -> Batch | None:
         partition = followed.partition
-        if partition.detection is None or partition.detection.format is None:
-            self._detect(followed)
-        chunk = followed.tail.read()
+        chunk = followed.tail.read(now)
         if chunk is None:
             return None
+        if partition.detection is None or partition.detection.format is None:
+            self._detect(followed)
         followed.last_read = now
         read = partition.read(chunk)
         events = partition.timed(partition.clock.feed(read.events)).events

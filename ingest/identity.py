@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -100,9 +100,13 @@ class Candidate:
         return self._head
 
     @property
-    def key(self) -> tuple[Path, int, int]:
-        """Changes if another file gets this name."""
-        return self.path, self.status.st_dev, self.status.st_ino
+    def identity(self) -> Identity:
+        """What the file can be known by again."""
+        return Identity.of(self.status, self.head)
+
+    def same(self, other: "Candidate") -> bool:
+        """Whether another look at this name showed the same file."""
+        return find(other.identity, [self]) is not None
 
     def same_inode(self, identity: Identity) -> bool:
         """Whether it lies where the known file lay."""
@@ -113,7 +117,7 @@ class Candidate:
         return identity.head is None or identity.head.fits(self.head)
 
 
-def find(identity: Identity, candidates: list[Candidate]) -> int | None:
+def find(identity: Identity, candidates: Sequence[Candidate]) -> int | None:
     """Return which of the files, oldest first, is the known one: by inode and head, else by head.
 
     Of several with the same content the newest: an original is newer than its copy. Raises

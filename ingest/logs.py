@@ -7,6 +7,7 @@ import re
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -42,14 +43,23 @@ _ERRORS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class InputProblem:
-    """An input that could not be read, wholly or in part: what, why, and what to do."""
+    """An input that could not be read, wholly or in part: what, why, and what to do.
+
+    `missing_from` is given if lines may be missing: the newest event time read before, in
+    microseconds since 1970.
+    """
 
     path: str
     reason: str
     advice: str
+    missing_from: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason}; {self.advice}"
+        missing = ""
+        if self.missing_from is not None:
+            time = datetime.fromtimestamp(self.missing_from // 1_000_000, UTC)
+            missing = f"; lines after {time:%Y-%m-%d %H:%M:%S} UTC may be missing"
+        return f"{self.path}: {self.reason}{missing}; {self.advice}"
 
 
 @dataclass(frozen=True, slots=True)

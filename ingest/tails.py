@@ -1,36 +1,47 @@
 """Tails: one log that grows, followed through rotation, in whole lines."""
 
-import os
-from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
-from ingest.chunks import CHUNK_BYTES, Chunk, LogChunks
-from ingest.lines import LINE_LIMIT
-from ingest.logs import InputProblem, Log, check_file, find_logs
+from ingest.chunks import CHUNK_BYTES, Chunk
+from ingest.identity import Candidate, candidates_of, find
+from ingest.logs import InputProblem, Log, problem_of
+from ingest.opened import OpenFile, PlainFile, open_file
+from ingest.places import Place, Places
+from ingest.rotations import rotations_of
 
 Start = Literal["beginning", "end"]
+Stamp = tuple[int, int, int, int]
+T = TypeVar("T")
 
-_SPANS_KEPT: Final = 8
-_KEPT_BEHIND: Final = "its end is lost if it was compressed; keep the newest rotation as it is"
+_MICROSECOND: Final = timedelta(microseconds=1)
+#: A file that was rotated away is left when it had nothing new for so long: some writers go on
+#: for a moment.
+GRACE: Final = timedelta(seconds=1) // _MICROSECOND
+#: Waits before a file that failed is tried again: the first, and the longest.
+RETRY: Final = timedelta(seconds=1) // _MICROSECOND
+RETRY_MOST: Final = timedelta(minutes=1) // _MICROSECOND
 
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A file's place in its log: the position of its first byte."""
-
-    device: int
-    inode: int
-    base: int
+_GONE: Final = "the file read last is gone"
+_SHORTER: Final = "the file became shorter"
+_KEEP: Final = "keep the newest rotation, plain or compressed, until it was read"
 
 
 class LogTail:
     """The bytes of one growing log, as chunks of whole lines with positions.
 
     Positions go on from file to file, so that they increase strictly over rotations. A last line
-    without newline waits until it is complete or its file was rotated away.
+    without newline waits until it is complete or its file was rotated away. A file is known
+    again by device and inode if it still begins as it did, else by how it begins, also when it
+    was copied or compressed meanwhile; each is read to its end before the next newer one.
+
+    Lost is only what is in no file any more: what was written to a file after its last read and
+    before it was truncated without a copy, between the copying and the truncation, or before it
+    was deleted while it was not open. `problems` says so, with the time from which lines may be
+    missing: `newest` returns the newest event time so far, in microseconds since 1970.
     """
 
     def __init__(
@@ -40,217 +51,289 @@ class LogTail:
         start: Start,
         chunk_bytes: int = CHUNK_BYTES,
         state: Mapping[str, Any] | None = None,
+        newest: Callable[[], int | None] = lambda: None,
     ) -> None:
         self.log = log
         self.path = Path(log.name)
-        self.problems: list[InputProblem] = []
+        self._start: Start | None = start
         self._chunk_bytes = chunk_bytes
-        self._stream: BinaryIO | None = None
+        self._newest = newest
+        self._places = Places()
         self._offset = 0
-        self._skipped = 0
-        self._base = 0
-        self._spans: deque[Span] = deque(maxlen=_SPANS_KEPT)
-        self._unread_from = 0
-        self._old: Iterator[Chunk] | None = None
-        self._waiting: deque[Path] = deque()
+        self._file: OpenFile | None = None
+        self._where = self.path
+        self._newer: list[Candidate] = []
+        self._look_again = True
+        self._drained = False
+        self._stamps: tuple[Stamp | None, Stamp | None] = None, None
+        self._missing_since: int | None = None
+        self._truncated = False
+        self._quiet_since: int | None = None
+        self._notes: dict[str, InputProblem] = {}
+        self._fault: InputProblem | None = None
+        self._wait = self._retry_at = 0
         if state is not None:
-            self._resume(state)
-        elif start == "beginning":
-            self._waiting.extend(file for file in log.files if file != self.path)
-        elif self._open(self.path):
-            self._offset = self._last_line_start()
+            self._start = None
+            self._offset = self._places.restore(state)
+        elif start == "end":
+            self._guarded(self._open_first, None)
 
-    def read(self) -> Chunk | None:
-        """Return the next chunk, or None if there is nothing new."""
-        if self._stream is None:
-            chunk = self._read_old()
-            if chunk is not None or not self._open(self.path):
-                return chunk
-        chunk = self._read_lines(final=False)
-        if chunk is None and self._truncated():
-            self._note("the file became shorter", "was it cut? reading goes on from its beginning")
-            self._advance(self._offset + self._skipped)
-            chunk = self._read_lines(final=False)
-        if chunk is None and self._rotated():
-            chunk = self._read_lines(final=True)
-            if chunk is None:
-                self._close()
-                return self.read()
-        return chunk
+    def read(self, now: int | None = None) -> Chunk | None:
+        """Return the next chunk, or None if there is nothing new, or nothing can be read now.
+
+        `now`, in microseconds, is what waiting is measured by; without it nothing waits. Raises
+        nothing because of files: see `problems`.
+        """
+        if self._fault is not None and now is not None and now < self._retry_at:
+            return None
+        return self._guarded(lambda: self._next(now), now)
+
+    def refresh(self, log: Log) -> None:
+        """Take note of the log's files as they are now."""
+        if log.files != self.log.files:
+            self.log = log
+            self._look_again = True
 
     def head(self, size: int) -> bytes:
-        """Return the first bytes of the file that is read or, if there is none, of the log."""
-        if self._stream is not None:
-            return os.pread(self._stream.fileno(), size, 0)
-        for file in (*self._waiting, self.path):
-            if file.suffix != ".gz" and file.exists():
-                with file.open("rb") as stream:
-                    return stream.read(size)
-        return b""
+        """Return how the file begins that is read now, unpacked; nothing if there is none."""
+        if self._fault is None:
+            self._guarded(self._open_first, None)
+        return self._file.head(size) if self._file is not None else b""
 
-    def state(self, held_from: int | None) -> dict[str, int] | None:
-        """Return where to go on: device and inode of a file, its base, and an offset in it.
+    def state(self, held_from: int | None) -> dict[str, Any] | None:
+        """Return where to go on as plain JSON: a file's identity, its base, and an offset in it.
 
-        None if nothing was opened yet.
-
-        `held_from` is the position of a record that must be read again.
+        None if nothing was opened yet. `held_from` is the position of a record that must be read
+        again.
         """
-        if not self._spans and not self._base:
-            return None
-        position = self._base + self._offset if held_from is None else held_from
-        for span in reversed(self._spans):
-            if span.base <= position:
-                offset = position - span.base
-                return {
-                    "device": span.device,
-                    "inode": span.inode,
-                    "base": span.base,
-                    "offset": offset,
-                }
-        return {"device": 0, "inode": 0, "base": self._base, "offset": 0}
+        offset = self._file.offset if self._file is not None else self._offset
+        return self._places.state(offset, held_from)
+
+    @property
+    def problems(self) -> list[InputProblem]:
+        """What is wrong now, and where lines may be missing: the last of each kind."""
+        return [*([self._fault] if self._fault else []), *self._notes.values()]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a file is held open."""
+        return self._file is not None
+
+    @property
+    def ended(self) -> bool:
+        """Whether all was read and no file of the log is there any more."""
+        gone = self._drained and self._stamps == (None, None)
+        return gone and not self._newer and self._fault is None
+
+    def rest(self) -> None:
+        """Close the file if nothing of it is unread; the next new line opens it again."""
+        if self._drained and not self._newer:
+            self.close()
 
     def close(self) -> None:
         """Close the file."""
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
+        file, self._file = self._file, None
+        if file is not None:
+            self._offset = file.offset
+            file.close()
 
-    def _resume(self, state: Mapping[str, Any]) -> None:
-        self._base = int(state["base"])
-        offset = int(state["offset"])
-        rotations = [file for file in self.log.files if file != self.path]
-        for number, file in enumerate(rotations):
-            if file.exists() and file.stat().st_ino == state["inode"]:
-                self._waiting.extend(rotations[number:])
-                self._unread_from = self._base + offset
-                return
-        for file in (self.path, *self._siblings()):
-            if file.exists() and file.stat().st_ino == state["inode"] and self._open(file):
-                if os.fstat(self._file.fileno()).st_size >= offset:
-                    self._offset = offset
-                    return
-                self.close()
-        if state["inode"]:
-            self._note("the file read last is gone", _KEPT_BEHIND)
-        self._base += offset
+    def _guarded(self, work: Callable[[], T], now: int | None) -> T | None:
+        """Do what may fail; after a failure the file is opened again, later and later."""
+        try:
+            done = work()
+        except FileNotFoundError:  # renamed while we looked
+            self._look_again = True
+            return None
+        except OSError as error:
+            self.close()
+            self._look_again, self._drained = True, False
+            self._wait = min(max(2 * self._wait, RETRY), RETRY_MOST)
+            self._retry_at = (now or 0) + self._wait
+            self._fault = problem_of(str(self._where), error)
+            return None
+        self._fault, self._wait = None, 0
+        return done
 
-    def _siblings(self) -> list[Path]:
-        logs, _ = find_logs([f"{self.path}?*"])
-        return [file for log in logs for file in log.files if file.suffix != ".gz"]
-
-    @property
-    def _file(self) -> BinaryIO:
-        if self._stream is None:
-            raise ValueError("no file is open")
-        return self._stream
-
-    def _open(self, file: Path) -> bool:
-        if check_file(file, str(file)) is not None:
-            return False
-        self._stream = file.open("rb")
-        status = os.fstat(self._stream.fileno())
-        self._offset = 0
-        self._spans.append(Span(status.st_dev, status.st_ino, self._base))
-        return True
-
-    def _read_old(self) -> Chunk | None:
-        """Read rotations that were there at the start, oldest first."""
-        while self._waiting:
-            if self._old is None:
-                file = self._waiting[0]
-                status = file.stat()
-                self._spans.append(Span(status.st_dev, status.st_ino, self._base))
-                self._old = iter(LogChunks(Log(self.log.name, (file,)), self._chunk_bytes))
-                self._offset = 0
-            chunk = next(self._old, None)
-            if chunk is not None:
-                self._offset = chunk.base + len(chunk.data)
-                rest = self._unread(chunk)
-                if rest.data or rest.too_long:
-                    return rest
+    def _next(self, now: int | None) -> Chunk | None:
+        if self._start is not None:
+            self._begin()
+        if self._unchanged():
+            return None
+        while (file := self._opened(now)) is not None:
+            chunk = file.read(final=False)
+            if file.change is not None:
+                self._replaced(file)
                 continue
-            self._base += self._offset
-            self._offset = 0
-            self._old = None
-            self._waiting.popleft()
+            self._places.known_as(file.identity)
+            if chunk is None and not file.drained:
+                return None
+            if chunk is None and self._may_leave(file, now):
+                chunk = file.read(final=True)
+                if chunk is None and file.change is None:
+                    self._leave(file)
+                    continue
+            if chunk is not None:
+                self._quiet_since = None
+                return self._placed(chunk)
+            break
+        self._drained = True
         return None
 
-    def _unread(self, chunk: Chunk) -> Chunk:
-        """Shift a chunk of a file to its place in the log, without what was read before."""
-        first = self._base + chunk.base
-        seen = min(max(self._unread_from - first, 0), len(chunk.data))
-        too_long = tuple(
-            (self._base + at, length)
-            for at, length in chunk.too_long
-            if self._base + at >= self._unread_from
-        )
-        return Chunk(first + seen, chunk.data[seen:], too_long)
+    def _open_first(self) -> None:
+        if self._start is not None:
+            self._begin()
+        if self._file is None:
+            self._opened(None)
 
-    def _read_lines(self, *, final: bool) -> Chunk | None:
-        """Return the next whole lines; with `final` what remains is a line, too."""
-        if self._skipped:
-            return self._skip(final=final)
-        data = self._bytes(max(self._chunk_bytes, LINE_LIMIT + 1))
-        cut = data.rfind(b"\n") + 1
-        if not cut and len(data) > LINE_LIMIT:
-            self._skipped = len(data)
-            return self._skip(final=final)
-        if final and not cut:
-            cut = len(data)
-        if not cut:
-            return None
-        position = self._base + self._offset
-        self._offset += cut
-        return Chunk(position, data[:cut])
+    def _placed(self, chunk: Chunk) -> Chunk:
+        current = self._places.current
+        base = current.base if current is not None else 0
+        too_long = tuple((base + at, length) for at, length in chunk.too_long)
+        return Chunk(base + chunk.base, chunk.data, too_long)
 
-    def _skip(self, *, final: bool) -> Chunk | None:
-        """Go over the rest of a line that is over the limit."""
-        end = -1
-        while end < 0 and (data := self._bytes(self._chunk_bytes)):
-            end = data.find(b"\n")
-            self._skipped += end if end >= 0 else len(data)
-        if end < 0 and not final:
-            return None
-        position, length = self._base + self._offset, self._skipped
-        self._offset += length + (end >= 0)
-        self._skipped = 0
-        return Chunk(self._base + self._offset, b"", ((position, length),))
+    def _begin(self) -> None:
+        """Go to where a log begins that was never read."""
+        files = self._files()
+        first = [index for index, file in enumerate(files) if file.path in self.log.files]
+        if self._start == "end":
+            first = [len(files) - 1] if files else []
+        if first and first[0]:
+            self._places.passed_over(files[first[0] - 1].identity)
+        if first and self._start == "end" and not self._enter_at_end(files[-1]):
+            return
+        self._start = None
 
-    def _bytes(self, size: int) -> bytes:
-        return os.pread(self._file.fileno(), size, self._offset + self._skipped)
+    def _enter_at_end(self, candidate: Candidate) -> bool:
+        self._enter(candidate)
+        if isinstance(self._file, PlainFile):
+            self._file.offset = self._file.last_line_start()
+        elif self._file is not None:
+            self.close()
+            self._places = Places()
+            self._places.passed_over(candidate.identity)
+        return self._places.current is not None or self._file is None
 
-    def _truncated(self) -> bool:
-        return os.fstat(self._file.fileno()).st_size < self._offset + self._skipped
+    def _files(self) -> list[Candidate]:
+        return candidates_of(rotations_of(self.path))
 
-    def _rotated(self) -> bool:
-        try:
-            now = self.path.stat()
-        except FileNotFoundError:
+    def _unchanged(self) -> bool:
+        """Whether nothing happened since the last read found nothing new."""
+        stamps = _stamp(self._where), _stamp(self.path)
+        before, self._stamps = self._stamps, stamps
+        if [stamp and stamp[:2] for stamp in before] != [stamp and stamp[:2] for stamp in stamps]:
+            self._look_again = True
+        if stamps[0] is None and isinstance(self._file, PlainFile) and self._file.unread:
+            self._drained = False
+        if before != stamps or self._look_again or self._newer or self._missing_since is not None:
+            self._drained = False
+        return self._drained
+
+    def _opened(self, now: int | None) -> OpenFile | None:
+        """Return the current file, opened; without one the next; None if there is none."""
+        current = self._places.current
+        if self._file is None and current is not None and not self._look_again:
+            self._reopen(current, Candidate(self._where))
+        if self._look_again or self._missing_since is not None:
+            self._look(now)
+        if self._file is None and self._places.current is None and self._newer:
+            self._enter(self._newer[0])
+        return self._file
+
+    def _look(self, now: int | None) -> None:
+        """Find the current file among those there are now, and what is newer."""
+        files = self._files()
+        self._look_again = False
+        current = self._places.current
+        index = find(current.identity, files) if current is not None else None
+        if current is not None and index is not None:
+            self._missing_since, self._truncated = None, False
+            self._newer = files[index + 1 :]
+            self._where = files[index].path
+            if self._file is None:
+                self._reopen(current, files[index])
+            return
+        self._where = self.path
+        self._newer = self._places.unread(files)
+        if current is not None and self._file is None and self._newer:
+            self._lost(now)
+
+    def _lost(self, now: int | None) -> None:
+        """Give the current file up: what is newer is there, but it is not.
+
+        A list of files that is made during a renaming may leave one out, so look twice.
+        """
+        if not self._truncated and now is not None:
+            if self._missing_since is None:
+                self._missing_since = now
+            if now - self._missing_since < GRACE:
+                self._newer = []
+                return
+        self._note(_SHORTER if self._truncated else _GONE, _KEEP, missing=True)
+        self._missing_since, self._truncated = None, False
+        self._places.leave(self._offset)
+
+    def _reopen(self, current: Place, candidate: Candidate) -> None:
+        if find(current.identity, [candidate]) is not None:
+            self._file = open_file(candidate, self._offset, self._chunk_bytes)
+        if self._file is None:
+            self._look_again = True
+
+    def _enter(self, candidate: Candidate) -> None:
+        self._file = open_file(candidate, 0, self._chunk_bytes)
+        self._look_again, self._newer = True, []
+        if self._file is not None:
+            self._where = candidate.path
+            self._offset = 0
+            self._places.enter(self._file.identity)
+
+    def _may_leave(self, file: OpenFile, now: int | None) -> bool:
+        """Whether a file that has nothing new was rotated away, and its writer went on."""
+        if not self._newer:
             return False
-        return (now.st_dev, now.st_ino) != (self._spans[-1].device, self._spans[-1].inode)
+        following = Candidate(self._newer[0].path)
+        if not following.same(self._newer[0]):
+            self._look_again = True
+            return False
+        if len(self._newer) > 1 or not isinstance(file, PlainFile):
+            return True
+        if not following.status.st_size:
+            return False
+        if self._quiet_since is None and now is not None:
+            self._quiet_since = now
+        return now is None or now - (self._quiet_since or 0) >= GRACE
 
-    def _close(self) -> None:
-        """Leave a file that was rotated away; newer rotations come first, then the log."""
-        status = os.fstat(self._file.fileno())
-        base = self._base + self._offset
+    def _leave(self, file: OpenFile) -> None:
+        if file.damage is not None:
+            self._note(file.damage, "what could be read was used", path=file.path)
+        self._quiet_since = None
         self.close()
-        self._base, self._offset, self._skipped = base, 0, 0
-        siblings = sorted(self._siblings(), key=lambda file: file.stat().st_mtime)
-        inodes = [file.stat().st_ino for file in siblings]
-        if status.st_ino in inodes:
-            self._waiting.extend(siblings[inodes.index(status.st_ino) + 1 :])
+        self._places.leave(file.end)
+        self._enter(self._newer[0])
 
-    def _advance(self, size: int) -> None:
-        self._base += size
-        self._offset, self._skipped = 0, 0
-        last = self._spans[-1]
-        self._spans.append(Span(last.device, last.inode, self._base))
+    def _replaced(self, file: OpenFile) -> None:
+        """Go on after a truncation: in the copy if there is one, else with what is there now."""
+        current, status = self._places.current, file.status()
+        self.close()
+        self._look_again = True
+        if current is not None and current.identity.head is None:
+            self._places.known_as(replace(current.identity, inode=-1))
+        if file.change == "other":
+            self._truncated = True
+            return
+        self._note(_SHORTER, _KEEP, missing=True)
+        self._places.shortened(self._offset, status.st_size)
+        self._offset = status.st_size
 
-    def _last_line_start(self) -> int:
-        size = os.fstat(self._file.fileno()).st_size
-        start = max(0, size - LINE_LIMIT)
-        tail = os.pread(self._file.fileno(), size - start, start)
-        return start + tail.rfind(b"\n") + 1 if b"\n" in tail or start == 0 else size
+    def _note(
+        self, reason: str, advice: str, *, path: Path | None = None, missing: bool = False
+    ) -> None:
+        since = self._newest() if missing else None
+        self._notes[reason] = InputProblem(str(path or self.path), reason, advice, since)
 
-    def _note(self, reason: str, advice: str) -> None:
-        self.problems.append(InputProblem(str(self.path), reason, advice))
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
+from ingest.events import Batch
 from ingest.follow import LogFollower
 from ingest.lines import LINE_LIMIT
 from ingest.sources import FileSource
@@ -20,6 +21,10 @@ SECOND = 1_000_000
 def line(second: int) -> str:
     when = (NOON + timedelta(seconds=second)).strftime("%d/%b/%Y:%H:%M:%S +0000")
     return f'203.0.113.7 - - [{when}] "GET /{second} HTTP/1.1" 200 5 "-" "curl/8"\n'
+
+
+def column(batches: list[Batch], name: str) -> list[Any]:
+    return [value for batch in batches for value in batch.events[name].to_list()]
 
 
 class Follow:
@@ -47,15 +52,21 @@ class Follow:
         with (file or self.log).open("a") as stream:
             stream.writelines(line(second) for second in seconds)
 
-    def read(self) -> list[int]:
-        """Poll until nothing new comes; return the seconds of the events."""
+    def batches(self) -> list[Batch]:
+        """Poll until nothing new comes for a while."""
         assert self.follower is not None
-        self.now += 2 * SECOND
-        seconds: list[int] = []
-        while batches := self.follower.poll():
-            for batch in batches:
-                seconds += [int(path[1:]) for path in batch.events["path"].to_list()]
-        return seconds
+        found: list[Batch] = []
+        quiet = 0
+        while quiet < 3:
+            self.now += 2 * SECOND
+            batches = self.follower.poll()
+            quiet = 0 if batches else quiet + 1
+            found += batches
+        return found
+
+    def read(self) -> list[int]:
+        """Return the seconds of the events that are new."""
+        return [int(path[1:]) for path in column(self.batches(), "path")]
 
     def positions(self) -> dict[str, Any]:
         assert self.follower is not None
@@ -203,10 +214,7 @@ def test_positions_increase_over_rotation_and_restart(follow: Follow) -> None:
     follow.begin()
     found: list[int] = []
     for _ in range(3):
-        assert follow.follower is not None
-        follow.now += 2 * SECOND
-        while batches := follow.follower.poll():
-            found += [at for batch in batches for at in batch.events["position"].to_list()]
+        found += column(follow.batches(), "position")
         follow.log.rename(follow.folder / f"access.log.{9 - len(found)}")
         follow.append(5)
         follow.begin(positions=follow.positions())
