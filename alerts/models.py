@@ -32,6 +32,7 @@ class Model(DeclarativeBase):
         datetime: UtcTime(),
         dict[str, Any]: JSON(),
         list[str]: JSON(),
+        list[list[int]]: JSON(),
         bytes: LargeBinary(),
     }
     metadata = MetaData(
@@ -181,4 +182,53 @@ class CheckpointRow(Model):
     watermark: Mapped[datetime | None]
     positions: Mapped[dict[str, Any]]
     state: Mapped[bytes]
+    sha256: Mapped[str] = mapped_column(String(64))
+
+
+class QuarantineGroupRow(Model):
+    """Lines that could not be read: one partition, reason and shape; `key` is their digest."""
+
+    __tablename__ = "quarantine_groups"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    partition: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(String(16))
+    shape: Mapped[str] = mapped_column(Text)
+    suggestion: Mapped[str | None] = mapped_column(Text)
+    first_seen_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime] = mapped_column(index=True)
+    replayed_at: Mapped[datetime | None]
+    replayed_events: Mapped[int | None] = mapped_column(BigInteger)
+    replayed_rest: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class QuarantineSpanRow(Model):
+    """What one uninterrupted reading of a partition added to a group."""
+
+    __tablename__ = "quarantine_spans"
+    __table_args__ = (UniqueConstraint("group_id", "first_position"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    group_id: Mapped[int] = mapped_column(ForeignKey("quarantine_groups.id"))
+    first_position: Mapped[int] = mapped_column(BigInteger)
+    last_position: Mapped[int] = mapped_column(BigInteger)
+    lines: Mapped[int] = mapped_column(BigInteger)
+    ranges: Mapped[list[list[int]]]
+    more_ranges: Mapped[bool]
+    last_seen_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class QuarantineSampleRow(Model):
+    """The first lines of a span, masked and cut."""
+
+    __tablename__ = "quarantine_samples"
+    __table_args__ = (UniqueConstraint("span_id", "number"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    span_id: Mapped[int] = mapped_column(ForeignKey("quarantine_spans.id"))
+    number: Mapped[int] = mapped_column(SmallInteger)
+    position: Mapped[int] = mapped_column(BigInteger)
+    text: Mapped[str] = mapped_column(Text)
+    length: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64))

@@ -1,8 +1,8 @@
 """Findings into incidents, timeline, outbox and checkpoint: one transaction, written here.
 
 The order within it: read what is near; write incidents, findings, evidence; close what joined;
-mark what is calm; write timeline and outbox; the checkpoint last. All values are absolute, so
-recording the same findings again changes nothing.
+mark what is calm; write timeline, outbox and quarantine; the checkpoint last. All values are
+absolute, so recording the same findings again changes nothing.
 """
 
 from collections import defaultdict
@@ -17,11 +17,13 @@ from alerts.database import for_writing
 from alerts.nearby import Entity, load_nearby
 from alerts.outbox import enqueue
 from alerts.plan import Plan, plan_entity
+from alerts.quarantine_rows import save_groups
 from alerts.safety import safe_finding
 from alerts.times import utc_now
 from alerts.views import Transition
 from alerts.writing import apply_plans, calm_down
 from detectors.findings import Finding
+from ingest.quarantine import QuarantineGroup
 
 #: Incidents whose last event is older than this before the watermark are stored, not sent.
 NOTIFY_MAX_AGE: Final = timedelta(hours=1)
@@ -48,14 +50,16 @@ class Store:
         watermark: datetime | None,
         checkpoint: Checkpoint | None = None,
         targets: Sequence[str] = (),
+        quarantine: Sequence[QuarantineGroup] = (),
     ) -> list[Transition]:
         """Store findings (or runs of them), and the checkpoint if given; return what changed.
 
         Neither the order of findings nor how they are cut into calls changes the incidents.
         Incidents calm for 15 min before `watermark` are resolved; None leaves them open. For
         each transition a notification to each of `targets` is stored, unless it is there
-        already or too old. Monitored incidents are stored without transitions. The clock gives
-        only the creation times of notifications.
+        already or too old. Monitored incidents are stored without transitions. `quarantine` is
+        what was put aside up to the checkpoint: give it with that, and counts agree after a crash.
+        The clock gives only the creation times of notifications, and when quarantine was seen.
         """
         runs = _by_entity(findings)
         with self._engine.begin() as connection:
@@ -65,6 +69,8 @@ class Store:
             recent = self._recent(transitions, watermark)
             if targets:
                 enqueue(connection, recent, targets, self._now())
+            if quarantine:
+                save_groups(connection, quarantine, self._now())
             if checkpoint is not None:
                 save_checkpoint(connection, checkpoint)
         return transitions

@@ -243,7 +243,7 @@ class _Group:
         begins &= positions != np.concatenate(([self._end], ends[:-1]))
         begins[0] |= not self._ranges
         firsts = np.flatnonzero(begins)
-        lasts = np.append(firsts[1:], len(positions)) - 1
+        lasts = np.append(firsts, len(positions))[1:] - 1
         grown = int(firsts[0]) if len(firsts) else len(positions)
         if grown and not self._more_ranges:
             self._ranges[-1] = (self._ranges[-1][0], int(positions[grown - 1]))
