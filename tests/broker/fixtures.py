@@ -21,6 +21,13 @@ from tests.broker.launch import Broker, obstacle, running_broker
 BOOTSTRAP = "KAFKA_BOOTSTRAP"
 
 
+def create_topic(admin: KafkaAdminClient, name: str, partitions: int = 1, **settings: str) -> None:
+    """Create a topic whose partitions can be used at once; settings have _ for each dot."""
+    configs = {key.replace("_", "."): value for key, value in settings.items()}
+    wanted = {name: {"num_partitions": partitions, "configs": configs}}
+    admin.create_topics(wanted, wait_for_metadata=True)
+
+
 class MakeTopic(Protocol):
     """Makes a topic with a name of its own, gone after the test."""
 
@@ -71,10 +78,8 @@ def make_topic(admin: KafkaAdminClient, request: pytest.FixtureRequest) -> Itera
 
     def make(partitions: int = 1, **settings: str) -> str:
         name = f"vedette-{test}-{uuid.uuid4().hex[:12]}"
-        configs = {key.replace("_", "."): value for key, value in settings.items()}
-        wanted = {name: {"num_partitions": partitions, "configs": configs}}
-        admin.create_topics(wanted, wait_for_metadata=True)
         made.append(name)
+        create_topic(admin, name, partitions, **settings)
         return name
 
     yield make
@@ -83,7 +88,7 @@ def make_topic(admin: KafkaAdminClient, request: pytest.FixtureRequest) -> Itera
 
 
 def _running(folder: Path, *, secure: bool) -> Iterator[Broker]:
-    reason = obstacle()
+    reason = obstacle(secure=secure)
     if reason:
         _cannot(reason)
     try:

@@ -92,15 +92,19 @@ def fetch(folder: Path) -> None:
         raise FetchError(f"Maven could not bring the broker of {POM}:\n{tail}")
 
 
+def are_fetched() -> bool:
+    """Tell whether the jars of the list are here, so that no Maven is needed."""
+    return _place().exists()
+
+
 def ready_jars() -> list[Path]:
-    """Return the broker's jars, fetched if they are not there yet, and checked in any case.
+    """Return the broker's jars, fetched if they are not here yet, and checked in any case.
 
     :raises FetchError: Maven could not bring them.
     :raises JarsDifferError: they are not those of the list.
     """
-    text = LIST.read_text(encoding="utf-8")
-    expected = read_list(text)
-    folder = CACHE / hashlib.sha256(text.encode()).hexdigest()[:16]
+    expected = read_list(LIST.read_text(encoding="utf-8"))
+    folder = _place()
     if not folder.exists():
         CACHE.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=CACHE, prefix="fetching-") as beside:
@@ -110,6 +114,11 @@ def ready_jars() -> list[Path]:
             _put(fetched, folder)
     check(folder, expected)
     return [folder / name for name in sorted(expected)]
+
+
+def _place() -> Path:
+    """Return the folder of the jars of this very list."""
+    return CACHE / hashlib.sha256(LIST.read_bytes()).hexdigest()[:16]
 
 
 def _put(fetched: Path, folder: Path) -> None:

@@ -12,6 +12,7 @@ needs to reach each.
 import base64
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -28,12 +29,15 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from tests.broker.certificates import Certificates
-from tests.broker.jars import ready_jars
+from tests.broker.guard import Guard
+from tests.broker.jars import are_fetched, ready_jars
 
 #: Who may log in at the SASL listeners, with every mechanism.
 USER: Final = "vedette"
 PASSWORD: Final = "only for tests"
 
+#: What Kafka 4 runs on.
+OLDEST_JAVA: Final = 17
 READY_SECONDS: Final = 120
 STOP_SECONDS: Final = 30
 
@@ -45,7 +49,8 @@ ALL_LISTENERS: Final = PLAIN_LISTENERS | {
     "SASL_SSL": "SASL_SSL",
     "MUTUAL": "SSL",
 }
-MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+SCRAM: Final = ("SCRAM-SHA-256", "SCRAM-SHA-512")
+MECHANISMS: Final = ("PLAIN", *SCRAM)
 
 #: Below the ports that systems give to clients: a client that keeps knocking while the broker is
 #: down cannot take the broker's port.
@@ -95,7 +100,7 @@ class Broker:
     ports: Mapping[str, int]
     certificates: Certificates | None
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
-    _guard: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _guard: Guard | None = field(default=None, repr=False)
 
     @property
     def bootstrap(self) -> str:
@@ -148,13 +153,7 @@ class Broker:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for pytest, which then stops the broker
             )
-        # Its input ends with this process, however that ends: no broker is left behind.
-        self._guard = subprocess.Popen(
-            ["sh", "-c", 'read -r _; kill -9 "$0"', str(self._process.pid)],
-            stdin=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        self._guard = Guard(self._process.pid)
         try:
             self._await_ready(self._process)
         except BaseException:
@@ -184,10 +183,7 @@ class Broker:
                 self._process.wait()
             self._process = None
         if self._guard:
-            self._guard.kill()
-            self._guard.wait()
-            if self._guard.stdin:
-                self._guard.stdin.close()
+            self._guard.dismiss()
             self._guard = None
 
     def _await_ready(self, process: subprocess.Popen[bytes]) -> None:
@@ -236,14 +232,34 @@ def running_broker(folder: Path, *, secure: bool = False) -> Iterator[Broker]:
         broker.stop()
 
 
-def obstacle() -> str | None:
+def obstacle(*, secure: bool) -> str | None:
     """Return why no broker can be started on this machine, or nothing."""
-    missing = [
-        program for program in ("mvn", java_program(), "openssl") if not shutil.which(program)
-    ]
+    needed = [java_program()]
+    if not are_fetched():
+        needed.append("mvn")
+    if secure:
+        needed.append("openssl")
+    missing = [program for program in needed if not shutil.which(program)]
     if missing:
         return f"no Kafka broker can be started here without {', '.join(missing)}"
+    version = _java_version()
+    if version < OLDEST_JAVA:
+        return f"no Kafka broker can be started here: Java is {version}, not {OLDEST_JAVA} or newer"
     return None
+
+
+def _java_version() -> int:
+    """Return the major version, 0 if there is only a stub of Java."""
+    said = subprocess.run(
+        [java_program(), "-version"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    found = re.search(r'version "(\d+)', said.stderr)
+    return int(found[1]) if found else 0
 
 
 def java_program() -> str:
@@ -309,7 +325,7 @@ def _security(certificates: Certificates) -> dict[str, str]:
         found[f"{prefix}.plain.sasl.jaas.config"] = (
             f'{module}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
         )
-        for mechanism in MECHANISMS[1:]:
+        for mechanism in SCRAM:
             found[f"{prefix}.{mechanism.lower()}.sasl.jaas.config"] = (
                 f"{module}.scram.ScramLoginModule required;"
             )
@@ -320,7 +336,7 @@ def _format(broker: Broker) -> None:
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     users = [
         part
-        for mechanism in MECHANISMS[1:]
+        for mechanism in (SCRAM if broker.certificates else ())
         for part in ("--add-scram", f"{mechanism}=[name={USER},password={PASSWORD}]")
     ]
     settings = str(broker.folder / "server.properties")
