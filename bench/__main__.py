@@ -1,9 +1,10 @@
-"""Scan against a bare reading of the same lines: medians of alternating runs, peak memory.
+"""Normalise and scan against a bare reading of the same lines: medians of alternating runs.
 
-    python -m bench [--lines 1000000] [--runs 5] [--log FILE]
+    python -m bench [--lines 1000000] [--runs 5] [--form combined|json|both] [--log FILE]
 
-Bare is bench/bare.py in a process of its own on one thread; the scan is the program as people
-start it, with every built-in detector on and incidents stored, and may use both cores.
+Bare is bench/bare.py (combined) or bench/bare_json.py in a process of its own on one thread; the
+scan is the program as people start it, with every built-in detector on and incidents stored, and
+may use both cores, as may normalise.
 """
 
 import argparse
@@ -32,15 +33,20 @@ class Run:
     peak_mb: float
 
 
-def make_log(folder: Path, lines: int) -> Path:
-    """Write a simulated hour of about so many lines, attacks included.
+#: Form of log -> the bare reading of it.
+BARE = {"combined": "bare.py", "json": "bare_json.py"}
+
+
+def make_log(folder: Path, lines: int, form: str = "combined") -> Path:
+    """Write a simulated hour of about so many lines in a form of BARE, attacks included.
 
     In a process of its own: a child's peak memory begins with that of its parent.
     """
     rate = max(lines - 17_000, 1_000) / 3600
     command = [sys.executable, "-m", "vedette", "simulate", str(folder), f"--rate={rate}"]
-    measure(command, folder / "state")
-    return folder / "access.log"
+    measure([*command, f"--format={form}"], folder / "state")
+    (log,) = folder.glob("access.*")
+    return log
 
 
 def measure(command: list[str], state: Path) -> Run:
@@ -64,26 +70,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--log", type=Path, help="measure on this log instead")
+    parser.add_argument("--form", choices=(*BARE, "both"), default="both")
+    parser.add_argument("--log", type=Path, help="measure on this log of the form instead")
     options = parser.parse_args()
+    if options.log and options.form == "both":
+        parser.error("--log needs --form: combined or json")
     console = Console()
-    with tempfile.TemporaryDirectory(prefix="vedette-bench-") as name:
-        folder = Path(name)
-        log = options.log or make_log(folder, options.lines)
-        lines = sum(block.count(b"\n") for block in iter_blocks(log))
-        programs = {
-            "bare": [sys.executable, str(HOME / "bench" / "bare.py"), str(log)],
-            "normalise": [sys.executable, "-m", "bench.reading", str(log)],
-            "scan": [sys.executable, "-m", "vedette", "scan", str(log)],
-        }
-        runs: dict[str, list[Run]] = {program: [] for program in programs}
-        for number in range(options.runs + 1):
-            for program, command in programs.items():
-                run = measure(command, folder / "state")
-                if number:  # the first round warms the file cache
-                    runs[program].append(run)
-    console.print(report(lines, runs))
-    print(json.dumps({p: [(r.seconds, r.peak_mb) for r in found] for p, found in runs.items()}))
+    for form in BARE if options.form == "both" else (options.form,):
+        with tempfile.TemporaryDirectory(prefix="vedette-bench-") as name:
+            folder = Path(name)
+            log = options.log or make_log(folder, options.lines, form)
+            lines = sum(block.count(b"\n") for block in iter_blocks(log))
+            runs = compare(log, form, options.runs, folder / "state")
+        console.print(report(form, lines, runs))
+        print(json.dumps({p: [(r.seconds, r.peak_mb) for r in found] for p, found in runs.items()}))
+
+
+def compare(log: Path, form: str, rounds: int, state: Path) -> dict[str, list[Run]]:
+    """Run the programs in turns on one log."""
+    programs = {
+        "bare": [sys.executable, str(HOME / "bench" / BARE[form]), str(log)],
+        "normalise": [sys.executable, "-m", "bench.reading", str(log)],
+        "scan": [sys.executable, "-m", "vedette", "scan", str(log)],
+    }
+    runs: dict[str, list[Run]] = {program: [] for program in programs}
+    for number in range(rounds + 1):
+        for program, command in programs.items():
+            run = measure(command, state)
+            if number:  # the first round warms the file cache
+                runs[program].append(run)
+    return runs
 
 
 def iter_blocks(log: Path) -> Iterator[bytes]:
@@ -92,9 +108,9 @@ def iter_blocks(log: Path) -> Iterator[bytes]:
         yield from iter(lambda: file.read(1 << 24), b"")
 
 
-def report(lines: int, runs: dict[str, list[Run]]) -> Table:
+def report(form: str, lines: int, runs: dict[str, list[Run]]) -> Table:
     """Return medians, spread, and the ratio of each program's speed to bare."""
-    table = Table(title=f"{lines:,} lines, {os.cpu_count()} cores, whole processes")
+    table = Table(title=f"{form}: {lines:,} lines, {os.cpu_count()} cores, whole processes")
     for column in ("", "median s", "min", "max", "lines/s", "of bare", "peak MB"):
         table.add_column(column, justify="right")
     bare = statistics.median(run.seconds for run in runs["bare"])
