@@ -1,0 +1,40 @@
+"""What logs are wrapped in on their way here: syslog, containers, shippers.
+
+cri        container logs of Kubernetes
+syslog     RFC 3164 and RFC 5424
+otlp       OpenTelemetry logs: one record, many lines
+envelopes  JSON that holds the line as text: Docker, Fluent Bit, Vector, Filebeat, journald
+labels     service and environment, out of what these say
+objects    JSON objects into columns
+peeling    what a wrapper is; `unwrapping` takes off layer by layer
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+from ingest.lines import Lines
+from ingest.wrappers import cri, envelopes, otlp, syslog
+from ingest.wrappers.peeling import Wrapper
+from ingest.wrappers.unwrapping import Unwrapped, unwrap_with
+
+#: In this order: the first that can open a line does.
+WRAPPERS: Final[dict[str, Wrapper]] = {
+    wrapper.name: wrapper
+    for wrapper in (cri.WRAPPER, syslog.WRAPPER, otlp.WRAPPER, envelopes.WRAPPER)
+}
+
+
+def unwrap(lines: Lines, own: Collection[str] = ()) -> Unwrapped:
+    """Take lines out of what they are wrapped in; lines that are not wrapped pass unchanged.
+
+    `own` are top-level JSON fields that only requests have, besides `envelopes.REQUEST_FIELDS`:
+    those that a source's mapping names for method, status and the like. Never raises because of
+    what lines hold. If nothing is wrapped, `lines` is returned itself.
+    """
+    if not own:
+        return unwrap_with(lines, tuple(WRAPPERS.values()))
+    mapped = {**WRAPPERS, envelopes.WRAPPER.name: envelopes.wrapper(own)}
+    return unwrap_with(lines, tuple(mapped.values()))
+
+
+__all__ = ["WRAPPERS", "Unwrapped", "Wrapper", "unwrap"]

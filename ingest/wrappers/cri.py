@@ -1,0 +1,44 @@
+"""CRI, the files of containerd and CRI-O: `2026-11-02T08:00:00.123456789Z stdout F the line`.
+
+The runtime cuts long lines in parts and marks all but the last with P. Parts cannot be joined,
+because what becomes of a line depends on that line only: they are counted as partial.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from ingest.lines import Flags, Lines
+from ingest.wrappers.peeling import NOTHING, Peeled, Wrapper, behind, byte_at, heads
+
+_HEAD_LIMIT: Final = 128
+_TIME: Final = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9:]+)"
+)
+_HEAD: Final = rf"^{_TIME} std(?:out|err) [FP](?::[^ ]*)?(?: |$)"
+_PART: Final = r"^[^ ]+ std(?:out|err) P"
+_DASH, _T = b"-T"
+
+
+def may_wrap(lines: Lines) -> Flags:
+    """Mark lines that may begin with a date and a T."""
+    flags: Flags = byte_at(lines, 4) == _DASH
+    if flags.any():
+        flags &= byte_at(lines, 10) == _T
+    return flags
+
+
+def peel(lines: Lines) -> Peeled:
+    """Take the line out of each CRI line."""
+    texts = heads(lines, _HEAD_LIMIT)
+    rest = texts.str.replace(_HEAD, "")
+    lengths = (texts.str.len_chars() - rest.str.len_chars()).to_numpy().astype(np.int64)
+    found = np.flatnonzero(lengths)
+    if not len(found):
+        return NOTHING
+    part = texts.str.contains(_PART).to_numpy()[found]
+    partial, found = found[part], found[~part]
+    return Peeled(found, behind(lines.select(found), lengths[found]), partial=partial)
+
+
+WRAPPER: Final = Wrapper("cri", "Kubernetes container logs (CRI)", may_wrap, peel)
