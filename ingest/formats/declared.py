@@ -1,9 +1,17 @@
 """Formats that are declared in files: catalogue/NAME.toml, one for each format.
 
-Keys: title; kind (nginx, apache, envoy: `pattern` is that server's own format string; regex:
-`pattern` has groups named after fields); names (nginx, apache, envoy: variable -> field, or "" to
-drop it); then [[examples]]: line, and the columns expected, or `parsed = false`. The examples are
-tests: nothing else reads them, so they come last in the file.
+Keys: title; kind, which says what the others mean; then [[examples]]: line, the `directive` in
+force if any, and the columns expected (false: null), or `parsed = false`. The examples are tests:
+nothing else reads them, so they come last in the file. Kinds:
+
+nginx, apache, envoy  `pattern`: that server's own format string, or a list of them; `names`:
+                      variable -> field, or "" to drop it
+regex                 `pattern`: an expression with groups named after fields; `needle`: text that
+                      every line holds; `starts`: the characters that lines begin with
+w3c                   `pattern`: the columns where no `#Fields:` line is in force; `only`: columns
+                      of which one must be there; `separators`: what may part them
+json                  `names`: field -> names in the object, the first that is there is taken;
+                      `markers`: names that must be there
 """
 
 import re
@@ -15,10 +23,12 @@ from typing import Any, Final
 
 from ingest.formats.errors import FormatError
 from ingest.formats.fields import FIELDS
+from ingest.formats.json_lines import json_format
 from ingest.formats.parsed import Format
 from ingest.formats.patterns import COMPILERS
 from ingest.formats.pieces import Expressions, Piece, Text, Variable, expressions
 from ingest.formats.text_lines import text_format
+from ingest.formats.w3c import w3c_format
 
 _EXAMPLES: Final = "[[examples]]"
 _GROUP: Final = re.compile(r"\(\?P<(\w+)>")
@@ -29,7 +39,12 @@ def declared(name: str) -> Format:
     """Return the format declared in catalogue/`name`.toml; raises FormatError."""
     entry = _table(name, examples=False)
     kind, title = entry["kind"], entry["title"]
-    patterns = entry["pattern"] if isinstance(entry["pattern"], list) else [entry["pattern"]]
+    if kind == "json":
+        return json_format(name, title, _names(entry["names"]), entry.get("markers", ()))
+    patterns = entry.get("pattern", [])
+    patterns = patterns if isinstance(patterns, list) else [patterns]
+    if kind == "w3c":
+        return w3c_format(name, title, patterns, entry.get("only", ()), entry["separators"])
     if kind == "regex":
         found = tuple(_of_regex(pattern, entry) for pattern in patterns)
     elif kind in COMPILERS:
@@ -52,6 +67,10 @@ def examples(name: str) -> list[dict[str, Any]]:
 def _table(name: str, *, examples: bool) -> dict[str, Any]:
     text = (files("ingest.formats") / "catalogue" / f"{name}.toml").read_text()
     return tomllib.loads(text if examples else text.partition(_EXAMPLES)[0])
+
+
+def _names(names: Mapping[str, str | list[str]]) -> dict[str, list[str]]:
+    return {name: [each] if isinstance(each, str) else each for name, each in names.items()}
 
 
 def _renamed(piece: Piece, names: Mapping[str, str]) -> Piece:

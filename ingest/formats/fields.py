@@ -36,13 +36,16 @@ _TEXTS: Final = (
 _NUMBERS: Final = ("status", "request_bytes", "response_bytes", "asn")
 
 #: The fields that formats may give, all text. Besides columns of events: `request` is a whole
-#: request line, `uri` a path with its query, `start` the time when the request began (its
+#: request line, `uri` a path with its query
+#: or an absolute address, `start` the time when the request began (its
 #: duration is added), `duration_s`, `duration_ms` and `duration_ns` are durations in other units,
 #: `client_ip` is the peer as written, with or without a port.
 FIELDS: Final = frozenset(
     {*_TEXTS, *_NUMBERS, *DURATIONS, "timestamp", "start", "client_ip"}
     | {"method", "request", "uri", "path", "query"}
 )
+
+_ABSOLUTE: Final = r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,19})://(?P<host>[^/?#]*)(?P<rest>.*)$"
 
 
 def events_of(fields: pl.DataFrame, reading: Reading, rows: Ints) -> pl.DataFrame:
@@ -57,6 +60,7 @@ def events_of(fields: pl.DataFrame, reading: Reading, rows: Ints) -> pl.DataFram
 
 
 def _events(fields: pl.DataFrame, reading: Reading) -> pl.DataFrame:
+    fields = _relative(fields)
     request = split_requests(fields["request"])
     path, query = split_target(pl.col("uri"))
     bare = pl.col("path").str.starts_with("/") | (pl.col("path") == "*")
@@ -66,7 +70,7 @@ def _events(fields: pl.DataFrame, reading: Reading) -> pl.DataFrame:
             pl.col("method").str.to_uppercase()
         ),
         "path": pl.coalesce(own_path, path),
-        "query": pl.coalesce(pl.col("query").str.strip_prefix("?"), own_query, query),
+        "query": pl.coalesce(_own_query(), own_query, query),
     }
     frame = fields.select(
         *(present(name) for name in _TEXTS),
@@ -79,6 +83,25 @@ def _events(fields: pl.DataFrame, reading: Reading) -> pl.DataFrame:
     known = frame["path"].is_not_null() | frame["method"].is_not_null()
     raw = pl.select(pl.when(~known).then(request["request_raw"])).to_series()
     return frame.with_columns(merged).with_columns(raw.alias("request_raw"))
+
+
+def _own_query() -> pl.Expr:
+    query = pl.col("query").str.strip_prefix("?")
+    return pl.when(query != "-", query != "").then(query)
+
+
+def _relative(fields: pl.DataFrame) -> pl.DataFrame:
+    """Split absolute addresses in `uri` into scheme, host and the rest."""
+    absolute = fields["uri"].str.contains(_ABSOLUTE).fill_null(value=False)
+    if not absolute.any():
+        return fields
+    found = fields["uri"].str.extract_groups(_ABSOLUTE).struct.unnest()
+    rest = pl.when(found["rest"].str.starts_with("/")).then(found["rest"])
+    return fields.with_columns(
+        uri=pl.when(absolute).then(pl.coalesce(rest, "/" + found["rest"])).otherwise("uri"),
+        scheme=pl.coalesce("scheme", found["scheme"].str.to_lowercase()),
+        host=pl.coalesce("host", found["host"]),
+    )
 
 
 def _integer(name: str) -> pl.Expr:

@@ -35,6 +35,12 @@ def expected(example: dict[str, Any]) -> dict[str, Any]:
     return {name: None if example[name] is False else example[name] for name in names}
 
 
+def of_one_directive(name: str) -> tuple[str | None, list[dict[str, Any]]]:
+    """Return the first example's directive, and the examples that have the same."""
+    directive = examples(name)[0].get("directive")
+    return directive, [each for each in examples(name) if each.get("directive") == directive]
+
+
 @pytest.mark.parametrize(("name", "example"), EXAMPLES)
 def test_example(name: str, example: dict[str, Any]) -> None:
     rows = parse(name, [example["line"]], example.get("directive")).to_dicts()
@@ -55,8 +61,7 @@ def test_example_with_a_carriage_return(name: str, example: dict[str, Any]) -> N
 
 @pytest.mark.parametrize("name", DECLARED)
 def test_examples_among_others_and_junk(name: str) -> None:
-    all_examples = examples(name)
-    directive = all_examples[0].get("directive")
+    directive, all_examples = of_one_directive(name)
     lines = [junk for example in all_examples for junk in [example["line"], *JUNK]]
     together = parse(name, lines, directive)
     alone = [
@@ -70,9 +75,10 @@ def test_examples_among_others_and_junk(name: str) -> None:
 
 @pytest.mark.parametrize("name", DECLARED)
 def test_every_format_is_detected_on_its_examples(name: str) -> None:
-    parsed = [example for example in examples(name) if example.get("parsed", True)]
-    reading = Reading(directive=parsed[0].get("directive"))
-    for chosen in [parsed, *([example] for example in parsed if example.get("detected", True))]:
+    directive, all_examples = of_one_directive(name)
+    parsed = [example for example in all_examples if example.get("parsed", True)]
+    reading = Reading(directive=directive)
+    for chosen in [parsed, *([example] for example in parsed)]:
         found = detect_format([example["line"].encode() for example in chosen], reading)
         assert found.format == name
         assert found.confidence == 1.0
