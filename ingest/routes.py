@@ -1,13 +1,27 @@
-"""Route templates: what varies in a path becomes {id}, {uuid}, {hash}, {date}, {email}, {token}."""
+"""Route templates: the same for all paths of one endpoint.
 
+They come from the user's OpenAPI documents; else what varies in a path becomes {id}, {uuid},
+{hash}, {date}, {email} or {token}, and {id} where it was learned that a segment varies.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import polars as pl
+
+from ingest.declared_paths import DeclaredPaths
+from ingest.distinct import Distinct
+from ingest.route_documents import RouteDocument
 
 #: Templates of longer paths end in "/{...}".
 SEGMENT_LIMIT: Final = 12
 LENGTH_LIMIT: Final = 256
 CUT: Final = "/{...}"
+
+#: How a learned template ends.
+VARIES: Final = "/{id}"
 
 _UUID: Final = r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}"
 _NAME: Final = r"[A-Za-z0-9._+%'-]{1,64}"
@@ -31,22 +45,84 @@ _MAY_VARY: Final = r"/-?[0-9]|[@%]|[0-9A-Za-z_-]{16}|/eyJ"
 _MANY_SEGMENTS: Final = rf"^(?:[^/]*/){{{SEGMENT_LIMIT + 1}}}"
 
 
+class RouteTemplates:
+    """The templates of paths: a pure function of the path, its service, and what it is made of."""
+
+    def __init__(
+        self, documents: Sequence[RouteDocument] = (), learned: Iterable[str] = ()
+    ) -> None:
+        """Use documents, the first that has a path counting, and learned templates.
+
+        A learned template ends in "/{id}" and says that this segment varies below what comes
+        before it: "/users/{id}", or "shop /users/{id}" for the service "shop" only. Documents
+        and learned templates without a service are for all. Raises ValueError for another text.
+        """
+        self._documents = [
+            (document.service, DeclaredPaths(document.templates)) for document in documents
+        ]
+        self.learned = tuple(sorted(set(learned)))
+        self._varying = _by_depth(self.learned)
+        self._by_service = any(
+            service is not None
+            for service in [service for service, _ in self._documents]
+            + [service for parents in self._varying.values() for service in parents]
+        )
+        described = [
+            *[[document.service, *document.templates] for document in documents],
+            self.learned,
+        ]
+        self.fingerprint = hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
+
+    def of(self, paths: pl.Series, services: pl.Series | None = None) -> pl.Series:
+        """Return the template of each path; null stays null.
+
+        A method does not matter: OpenAPI finds a path first and then looks for its methods.
+        """
+        columns = [paths.rename("path")]
+        if self._by_service and services is not None:
+            columns.append(services.rename("service"))
+        distinct = Distinct.of(pl.DataFrame(columns))
+        rows = distinct.rows
+        theirs = rows["service"] if "service" in rows.columns else None
+        found = self._declared(rows["path"], theirs)
+        rest = (found.is_null() & rows["path"].is_not_null()).arg_true()
+        if len(rest):
+            patterned = _patterned(rows["path"].gather(rest))
+            varied = self._varied(patterned, None if theirs is None else theirs.gather(rest))
+            found = found.scatter(rest, varied)
+        return distinct.spread(found).rename(paths.name)
+
+    def _declared(self, paths: pl.Series, services: pl.Series | None) -> pl.Series:
+        found = pl.Series([None], dtype=pl.String).new_from_index(0, len(paths))
+        for service, declared in self._documents:
+            asked = found.is_null() & _is_of(service, services, len(paths))
+            at = asked.arg_true()
+            if len(at):
+                found = found.scatter(at, declared.match(paths.gather(at)))
+        return found
+
+    def _varied(self, templates: pl.Series, services: pl.Series | None) -> pl.Series:
+        """Put {id} where it was learned, the leftmost first: the next depends on it."""
+        for depth, by_service in self._varying.items():
+            parts = templates.str.extract_groups(rf"^((?:/[^/]*){{{depth}}})/([^/{{][^/]*)(.*)$")
+            parents, rest = parts.struct.field("1"), parts.struct.field("3")
+            for service, known in by_service.items():
+                varying = parents.is_in(list(known)) & _is_of(service, services, len(templates))
+                at = varying.fill_null(value=False).arg_true()
+                if len(at):
+                    replaced = parents.gather(at) + "/{id}" + rest.gather(at)
+                    templates = templates.scatter(at, replaced)
+        return templates
+
+
 def route_templates(paths: pl.Series) -> pl.Series:
-    """Return the template of each path; null stays null.
+    """Return the template of each path by patterns alone; null stays null.
 
     A template depends on its path alone. Numbers, UUIDs, hashes (16 or more hexadecimal digits),
     dates, e-mails and long tokens (32 or more characters) that are a whole segment are replaced;
     a path of more than 12 segments or 256 characters is cut.
     """
-    distinct = paths.unique().drop_nulls().rename("path")
-    first = distinct.str.replace(_ENDING_NUMBER, "/{id}")
-    more = first.str.contains(_MAY_VARY) | _is_long(first)
-    templates = first
-    if more.any():
-        templates = first.scatter(more.arg_true(), _slowly(first.filter(more)))
-    known = pl.DataFrame({"path": distinct, "template": templates})
-    rows = paths.rename("path").to_frame().join(known, on="path", how="left", maintain_order="left")
-    return rows["template"].rename(paths.name)
+    return _PATTERNS_ONLY.of(paths)
 
 
 def routes(service: pl.Expr | None, method: pl.Expr, template: pl.Expr) -> pl.Expr:
@@ -58,6 +134,38 @@ def routes(service: pl.Expr | None, method: pl.Expr, template: pl.Expr) -> pl.Ex
     if service is None:
         return plain
     return pl.coalesce(pl.concat_str(service, plain, separator=" "), plain)
+
+
+def _patterned(distinct: pl.Series) -> pl.Series:
+    first = distinct.str.replace(_ENDING_NUMBER, "/{id}")
+    more = first.str.contains(_MAY_VARY) | _is_long(first)
+    if not more.any():
+        return first
+    return first.scatter(more.arg_true(), _slowly(first.filter(more)))
+
+
+def _by_depth(learned: Iterable[str]) -> dict[int, dict[str | None, set[str]]]:
+    """Return the parents of what varies, by how many segments they have, and by service."""
+    found: dict[int, dict[str | None, set[str]]] = {}
+    for text in learned:
+        start = text.find("/")
+        service, template = text[:start], text[start:]
+        if start < 0 or not template.endswith(VARIES) or (service and not service.endswith(" ")):
+            raise ValueError(
+                f"{text[:80]!r} is no learned route: expected one like /users/{{id}}, or"
+                " shop /users/{id} for one service"
+            )
+        parent = template.removesuffix(VARIES)
+        found.setdefault(parent.count("/"), {}).setdefault(service[:-1] or None, set()).add(parent)
+    return dict(sorted(found.items()))
+
+
+def _is_of(service: str | None, services: pl.Series | None, height: int) -> pl.Series:
+    if service is None:
+        return pl.Series([True]).new_from_index(0, height)
+    if services is None:
+        return pl.Series([False]).new_from_index(0, height)
+    return services.eq_missing(service)
 
 
 def _slowly(paths: pl.Series) -> pl.Series:
@@ -83,3 +191,6 @@ def _cut(paths: pl.Series) -> pl.Series:
     kept = pl.when(few.str.len_bytes() > LENGTH_LIMIT).then(short).otherwise(few)
     frame = pl.DataFrame({"path": paths, "long": _is_long(paths)})
     return frame.select(pl.when("long").then(kept + CUT).otherwise("path")).to_series()
+
+
+_PATTERNS_ONLY: Final = RouteTemplates()
