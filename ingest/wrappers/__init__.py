@@ -4,6 +4,7 @@ cri        container logs of Kubernetes
 syslog     RFC 3164 and RFC 5424
 otlp       OpenTelemetry logs: one record, many lines
 envelopes  JSON that holds the line as text: Docker, Fluent Bit, Vector, Filebeat, journald
+quoted     a line as JSON text
 labels     service and environment, out of what these say
 objects    JSON objects into columns
 peeling    what a wrapper is; `unwrapping` takes off layer by layer
@@ -13,14 +14,20 @@ from collections.abc import Collection
 from typing import Final
 
 from ingest.lines import Lines
-from ingest.wrappers import cri, envelopes, otlp, syslog
+from ingest.wrappers import cri, envelopes, otlp, quoted, syslog
 from ingest.wrappers.peeling import Wrapper
 from ingest.wrappers.unwrapping import Unwrapped, unwrap_with
 
 #: In this order: the first that can open a line does.
 WRAPPERS: Final[dict[str, Wrapper]] = {
     wrapper.name: wrapper
-    for wrapper in (cri.WRAPPER, syslog.WRAPPER, otlp.WRAPPER, envelopes.WRAPPER)
+    for wrapper in (
+        cri.WRAPPER,
+        syslog.WRAPPER,
+        otlp.WRAPPER,
+        envelopes.WRAPPER,
+        quoted.WRAPPER,
+    )
 }
 
 

@@ -297,6 +297,13 @@ def test_layers() -> None:
     assert said[1:3] == [(None, "dev"), ("shop", "dev")]
 
 
+def test_a_line_as_json_text() -> None:
+    quoted = json.dumps(LINE).replace("/", "\\u002f")
+    broken = '"' + LINE.replace('"', '\\"').replace("X11", "\\x16") + '"'
+    lines = [quoted, broken, '"a" "b"', '"a","line":"b"', '"', '""']
+    assert payloads(opened(*lines)) == [LINE, *lines[1:5], ""]
+
+
 def test_journald_writes_odd_bytes_as_numbers() -> None:
     found = opened(compact({"MESSAGE": list(b"GET \x1b[1m\xff")}), compact({"MESSAGE": [1, 999]}))
     assert payloads(found)[0] == "GET \x1b[1m\\xff"
@@ -337,6 +344,9 @@ SAMPLES: Final = (
     '{"resourceLogs":[5,{"resource":7,"scopeLogs":[null,{"logRecords":[{"body":3}]}]}]}',
     f"<190>Nov  2 08:00:00 web1 nginx: {LINE}",
     "<190>1 - - - - - - x",
+    '"a \\u003c b"',
+    '"a \\x16 b"',
+    '"a","line":"b"',
     "\x00\x01",
 )
 
