@@ -16,7 +16,8 @@ import pytest
 from kafka.admin import KafkaAdminClient
 
 from tests.broker.jars import FetchError
-from tests.broker.launch import Broker, obstacle, running_broker
+from tests.broker.java import obstacle
+from tests.broker.launch import Broker, running_broker
 
 BOOTSTRAP = "KAFKA_BOOTSTRAP"
 

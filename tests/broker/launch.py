@@ -10,10 +10,7 @@ needs to reach each.
 """
 
 import base64
-import os
 import random
-import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -30,61 +27,23 @@ from kafka.errors import KafkaError
 
 from tests.broker.certificates import Certificates
 from tests.broker.guard import Guard
-from tests.broker.jars import are_fetched, ready_jars
+from tests.broker.jars import ready_jars
+from tests.broker.java import command
+from tests.broker.properties import (
+    ALL_LISTENERS,
+    PASSWORD,
+    PLAIN_LISTENERS,
+    SCRAM,
+    USER,
+    server_properties,
+)
 
-#: Who may log in at the SASL listeners, with every mechanism.
-USER: Final = "vedette"
-PASSWORD: Final = "only for tests"
-
-#: What Kafka 4 runs on.
-OLDEST_JAVA: Final = 17
 READY_SECONDS: Final = 120
 STOP_SECONDS: Final = 30
-
-#: Listener name -> security protocol. MUTUAL asks the client for a certificate too.
-PLAIN_LISTENERS: Final = {"PLAINTEXT": "PLAINTEXT"}
-ALL_LISTENERS: Final = PLAIN_LISTENERS | {
-    "SASL_PLAINTEXT": "SASL_PLAINTEXT",
-    "SSL": "SSL",
-    "SASL_SSL": "SASL_SSL",
-    "MUTUAL": "SSL",
-}
-SCRAM: Final = ("SCRAM-SHA-256", "SCRAM-SHA-512")
-MECHANISMS: Final = ("PLAIN", *SCRAM)
 
 #: Below the ports that systems give to clients: a client that keeps knocking while the broker is
 #: down cannot take the broker's port.
 _PORTS: Final = range(20_000, 32_000)
-_JAVA_OPTIONS: Final = (
-    "-Xmx384m",
-    "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",  # a broker lives for seconds: compile fast rather than well
-    "-XX:-UsePerfData",
-    "-Dlog4j2.level=INFO",
-)
-_SETTINGS: Final = {
-    "process.roles": "broker,controller",
-    "node.id": "1",
-    "controller.listener.names": "CONTROLLER",
-    "auto.create.topics.enable": "false",
-    "num.partitions": "1",
-    "default.replication.factor": "1",
-    "offsets.topic.num.partitions": "1",
-    "offsets.topic.replication.factor": "1",
-    "transaction.state.log.num.partitions": "1",
-    "transaction.state.log.replication.factor": "1",
-    "transaction.state.log.min.isr": "1",
-    "share.coordinator.state.topic.num.partitions": "1",
-    "share.coordinator.state.topic.replication.factor": "1",
-    "share.coordinator.state.topic.min.isr": "1",
-    "group.initial.rebalance.delay.ms": "0",
-    "log.cleaner.dedupe.buffer.size": "4194304",
-    # After kill -9 a broker comes back only when its former self counts as gone (9 s by default).
-    "broker.session.timeout.ms": "3000",
-    "broker.heartbeat.interval.ms": "500",
-    "num.network.threads": "1",
-    "num.io.threads": "2",
-}
 
 
 class BrokerError(Exception):
@@ -144,10 +103,10 @@ class Broker:
 
         :raises BrokerError: it ended, or was not ready in time.
         """
-        command = [*self.java, "kafka.Kafka", str(self.folder / "server.properties")]
+        words = [*self.java, "kafka.Kafka", str(self.folder / "server.properties")]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command,
+                words,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -232,104 +191,15 @@ def running_broker(folder: Path, *, secure: bool = False) -> Iterator[Broker]:
         broker.stop()
 
 
-def obstacle(*, secure: bool) -> str | None:
-    """Return why no broker can be started on this machine, or nothing."""
-    needed = [java_program()]
-    if not are_fetched():
-        needed.append("mvn")
-    if secure:
-        needed.append("openssl")
-    missing = [program for program in needed if not shutil.which(program)]
-    if missing:
-        return f"no Kafka broker can be started here without {', '.join(missing)}"
-    version = _java_version()
-    if version < OLDEST_JAVA:
-        return f"no Kafka broker can be started here: Java is {version}, not {OLDEST_JAVA} or newer"
-    return None
-
-
-def _java_version() -> int:
-    """Return the major version, 0 if there is only a stub of Java."""
-    said = subprocess.run(
-        [java_program(), "-version"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    found = re.search(r'version "(\d+)', said.stderr)
-    return int(found[1]) if found else 0
-
-
-def java_program() -> str:
-    """Return the java to run: that of JAVA_HOME, or the first of PATH."""
-    home = os.environ.get("JAVA_HOME")
-    return str(Path(home) / "bin" / "java") if home else "java"
-
-
 def _prepared(folder: Path, *, secure: bool) -> Broker:
-    jars = ready_jars()
-    scratch = folder / "scratch"
-    scratch.mkdir()
-    java = (
-        java_program(),
-        *_JAVA_OPTIONS,
-        f"-Djava.io.tmpdir={scratch}",
-        f"-XX:ErrorFile={folder / 'java-error.log'}",
-        "-cp",
-        os.pathsep.join(map(str, jars)),
-    )
-    listeners = ALL_LISTENERS if secure else PLAIN_LISTENERS
+    java = command(folder, ready_jars())
     certificates = Certificates.made_in(folder) if secure else None
-    ports = _free_ports([*listeners, "CONTROLLER"])
-    broker = Broker(folder, java, ports, certificates)
-    settings = _settings(broker)
-    text = "".join(f"{key}={value}\n" for key, value in settings.items())
+    ports = _free_ports([*(ALL_LISTENERS if secure else PLAIN_LISTENERS), "CONTROLLER"])
+    text = server_properties(folder, ports, certificates)
     (folder / "server.properties").write_text(text, encoding="utf-8")
+    broker = Broker(folder, java, ports, certificates)
     _format(broker)
     return broker
-
-
-def _settings(broker: Broker) -> dict[str, str]:
-    protocols = {name: ALL_LISTENERS[name] for name in broker.ports if name != "CONTROLLER"}
-    everywhere = ",".join(f"{name}://{broker.address(name)}" for name in broker.ports)
-    found = _SETTINGS | {
-        "log.dirs": str(broker.folder / "data"),
-        "listeners": everywhere,
-        "advertised.listeners": ",".join(f"{name}://{broker.address(name)}" for name in protocols),
-        "listener.security.protocol.map": ",".join(
-            f"{name}:{protocol}"
-            for name, protocol in (protocols | {"CONTROLLER": "PLAINTEXT"}).items()
-        ),
-        "inter.broker.listener.name": "PLAINTEXT",
-        "controller.quorum.voters": f"1@{broker.address('CONTROLLER')}",
-    }
-    if broker.certificates:
-        found |= _security(broker.certificates)
-    return found
-
-
-def _security(certificates: Certificates) -> dict[str, str]:
-    module = "org.apache.kafka.common.security"
-    found = {
-        "sasl.enabled.mechanisms": ",".join(MECHANISMS),
-        "ssl.keystore.type": "PEM",
-        "ssl.keystore.location": str(certificates.server),
-        "ssl.truststore.type": "PEM",
-        "ssl.truststore.location": str(certificates.authority),
-        "listener.name.mutual.ssl.client.auth": "required",
-    }
-    for listener in ("sasl_plaintext", "sasl_ssl"):
-        prefix = f"listener.name.{listener}"
-        found[f"{prefix}.plain.sasl.jaas.config"] = (
-            f'{module}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
-        )
-        for mechanism in SCRAM:
-            found[f"{prefix}.{mechanism.lower()}.sasl.jaas.config"] = (
-                f"{module}.scram.ScramLoginModule required;"
-            )
-    return found
 
 
 def _format(broker: Broker) -> None:
