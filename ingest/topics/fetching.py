@@ -1,10 +1,9 @@
 """Surveys the cluster, fetches what is new into buffers, and begins anew after a failure.
 
-All of it happens in `step`, which one thread calls again and again; the follower reads `buffers`,
-`problems`, `ends` and `connections` from another.
+All of it happens in `step`, which one thread calls again and again; the follower reads the public
+attributes from another.
 """
 
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -64,12 +63,13 @@ class Fetching:
         stored: Mapping[str, Place],
         absent: Collection[str] = (),
         wait: float = WAIT_SECONDS,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float],
     ) -> None:
         self.buffers = buffers
         self.problems: dict[str, InputProblem] = {}
         self.ends: Mapping[TopicPartition, int] = {}
         self.absent = set(absent)
+        self.stalled: set[TopicPartition] = set()
         self.connections = 0
         self.connected = False
         self._source = source
@@ -144,6 +144,9 @@ class Fetching:
             self._place(client, cluster, unplaced)
         if set(there) != self._assigned or unplaced:
             self._assign(client, there)
+        self.stalled = {
+            at for at in self._streams if at not in there and self._returns(at, cluster)
+        }
         self._survey_at = self._monotonic() + SURVEY_SECONDS
 
     def _note(self, cluster: Cluster) -> None:
@@ -153,7 +156,7 @@ class Fetching:
             else:
                 self.problems.pop(topic, None)
         known = {partition.topic for partition in self._streams} | self._stored_topics()
-        self.absent |= cluster.missing - known
+        self.absent = self.absent | (cluster.missing - known)
 
     def _is_placed(self, partition: TopicPartition, cluster: str | None, topic: str | None) -> bool:
         stream = self._streams.get(partition)
@@ -161,6 +164,13 @@ class Fetching:
             return False
         place = Place(stream.cluster, stream.topic_id, stream.next_offset)
         return place.belongs_to(cluster, topic)
+
+    def _returns(self, partition: TopicPartition, cluster: Cluster) -> bool:
+        """Return whether a partition that cannot be read now is still there."""
+        topic = cluster.topics.get(partition.topic)
+        if topic is None:
+            return partition.topic not in cluster.missing
+        return topic.id == self._streams[partition].topic_id
 
     def _place(
         self,
@@ -225,7 +235,8 @@ class Fetching:
             stream.backlog.append(sealed)
             stream.next_offset = sealed.next_offset
         self._move()
-        self.ends = {**self.ends, **client.ends()}
+        ends = {**self.ends, **client.ends()}
+        self.ends = {at: end for at, end in ends.items() if at in self._assigned}
 
     def _skip_gap(self, client: TopicClient, partitions: Collection[TopicPartition]) -> None:
         """Go on at the oldest record of partitions whose next one is not there."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from threading import Event, Thread
+from time import monotonic
 from typing import Any, Final
 
 import numpy as np
@@ -99,6 +100,7 @@ class TopicFollower:
         positions: Mapping[str, Any] | None = None,
         idle: timedelta = IDLE,
         clock: Callable[[], int] = wall_clock,
+        monotonic: Callable[[], float] = monotonic,
         connect: Connect = connect_to_kafka,
         buffer_bytes: int = BUFFER_BYTES,
         threaded: bool = True,
@@ -125,6 +127,7 @@ class TopicFollower:
             },
             absent=[name.removesuffix(_ABSENT) for name in self._stored if name.endswith(_ABSENT)],
             wait=WAIT_SECONDS if threaded else 0.0,
+            monotonic=monotonic,
         )
         self._connections = 0
         self._told: dict[TopicPartition, int] = {}
@@ -135,6 +138,10 @@ class TopicFollower:
         """Return batches of what was sent: at most one a partition, furthest behind first."""
         self._supervise()
         now = self._clock()
+        if self._connections != self._fetching.connections:  # what comes now was held up
+            self._connections = self._fetching.connections
+            for followed in self._followed.values():
+                followed.read_at = now
         batches = [batch for start in self._buffers.take_starts() for batch in self._start(start)]
         for partition in self._due(now):
             batch = self._read(partition, now)
@@ -152,15 +159,12 @@ class TopicFollower:
         instant = self._clock() if now is None else now
         if not self._fetching.connected:
             return []
-        if self._connections != self._fetching.connections:
-            self._connections = self._fetching.connections
-            for followed in self._followed.values():
-                followed.read_at = instant
         until = instant - self._idle
         waiting = set(self._buffers.filled())
         batches = []
         for partition, followed in self._followed.items():
-            if instant - followed.read_at < self._idle or partition in waiting:
+            busy = partition in waiting or partition in self._fetching.stalled
+            if busy or instant - followed.read_at < self._idle:
                 continue
             before = followed.partition.clock.newest
             if self._behind(partition) or (
@@ -176,7 +180,7 @@ class TopicFollower:
     def positions(self) -> dict[str, dict[str, Any]]:
         """Return where each partition stands after the batches returned so far; plain JSON."""
         stands = dict(self._stored)
-        for topic in self._fetching.absent:
+        for topic in self._fetching.absent - {at.topic for at in self._followed}:
             stands[topic + _ABSENT] = {}
         for partition, followed in self._followed.items():
             gap = {} if followed.gap is None else {"gap": followed.gap.state()}
