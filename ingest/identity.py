@@ -55,6 +55,11 @@ class Identity:
         """Whether there is a head that says something."""
         return self.head is not None and self.head.size > 0
 
+    @property
+    def telling(self) -> bool:
+        """Whether finding it again says something: of an empty file only the inode is known."""
+        return self.head is None or self.known_content
+
     def grown(self, status: os.stat_result, head: bytes) -> "Identity":
         """Return the identity of the same file later."""
         known = self.head

@@ -69,7 +69,7 @@ class Places:
         if self.current is not None:
             known.append(self.current.identity)
         for identity in reversed(known):
-            index = find(identity, files) if _telling(identity) else None
+            index = find(identity, files) if identity.telling else None
             if index is not None:
                 return list(files[index + 1 :])
         if not known and not self.base:
@@ -112,11 +112,6 @@ class Places:
         self.base = base
         self.enter(identity)
         return offset
-
-
-def _telling(identity: Identity) -> bool:
-    """Whether finding it again says something: an empty file's inode may be another's by now."""
-    return identity.head is None or identity.known_content
 
 
 def _state(identity: Identity, base: int, offset: int, before: Identity | None) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Tails: one log that grows, followed through rotation, in whole lines."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from ingest.rotations import rotations_of
 
 Start = Literal["beginning", "end"]
 Stamp = tuple[int, int, int, int]
+Stamps = tuple[Stamp | None, Stamp | None]
 T = TypeVar("T")
 
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -65,7 +66,7 @@ class LogTail:
         self._newer: list[Candidate] = []
         self._look_again = True
         self._drained = False
-        self._stamps: tuple[Stamp | None, Stamp | None] = None, None
+        self._stamps: Stamps = (None, None)
         self._missing_since: int | None = None
         self._truncated = False
         self._quiet_since: int | None = None
@@ -75,8 +76,8 @@ class LogTail:
         if state is not None:
             self._start = None
             self._offset = self._places.restore(state)
-        elif start == "end":
-            self._guarded(self._open_first, None)
+        else:
+            self._guarded(self._begin, None)
 
     def read(self, now: int | None = None) -> Chunk | None:
         """Return the next chunk, or None if there is nothing new, or nothing can be read now.
@@ -192,26 +193,26 @@ class LogTail:
         return Chunk(base + chunk.base, chunk.data, too_long)
 
     def _begin(self) -> None:
-        """Go to where a log begins that was never read."""
+        """Go to where a log begins that was never read; opens nothing for long."""
         files = self._files()
         first = [index for index, file in enumerate(files) if file.path in self.log.files]
         if self._start == "end":
             first = [len(files) - 1] if files else []
-        if first and first[0]:
-            self._places.passed_over(files[first[0] - 1].identity)
-        if first and self._start == "end" and not self._enter_at_end(files[-1]):
-            return
+        if first:
+            if first[0]:
+                self._places.passed_over(files[first[0] - 1].identity)
+            self._enter(files[first[0]])
+            if self._start == "end" and self._file is not None:
+                self._to_end(self._file)
+            self.close()
         self._start = None
 
-    def _enter_at_end(self, candidate: Candidate) -> bool:
-        self._enter(candidate)
-        if isinstance(self._file, PlainFile):
-            self._file.offset = self._file.last_line_start()
-        elif self._file is not None:
-            self.close()
-            self._places = Places()
-            self._places.passed_over(candidate.identity)
-        return self._places.current is not None or self._file is None
+    def _to_end(self, file: OpenFile) -> None:
+        if isinstance(file, PlainFile):
+            file.offset = file.last_line_start()
+        else:
+            self._places.current = None
+            self._places.passed_over(file.identity)
 
     def _files(self) -> list[Candidate]:
         return candidates_of(rotations_of(self.path))
@@ -220,7 +221,10 @@ class LogTail:
         """Whether nothing happened since the last read found nothing new."""
         stamps = _stamp(self._where), _stamp(self.path)
         before, self._stamps = self._stamps, stamps
-        if [stamp and stamp[:2] for stamp in before] != [stamp and stamp[:2] for stamp in stamps]:
+        current = self._places.current
+        if _inodes(before) != _inodes(stamps) or (
+            before != stamps and current is not None and not current.identity.telling
+        ):
             self._look_again = True
         if stamps[0] is None and isinstance(self._file, PlainFile) and self._file.unread:
             self._drained = False
@@ -243,6 +247,7 @@ class LogTail:
         """Find the current file among those there are now, and what is newer."""
         files = self._files()
         self._look_again = False
+        self._forget_if_empty(files)
         current = self._places.current
         index = find(current.identity, files) if current is not None else None
         if current is not None and index is not None:
@@ -256,6 +261,24 @@ class LogTail:
         self._newer = self._places.unread(files)
         if current is not None and self._file is None and self._newer:
             self._lost(now)
+
+    def _forget_if_empty(self, files: Sequence[Candidate]) -> None:
+        """Go back to what is unread if nothing was seen of the current file.
+
+        Meanwhile it may have been written, copied and truncated: then its inode says nothing.
+        """
+        current = self._places.current
+        if current is None or current.identity.telling:
+            return
+        self._places.current = None
+        for file in self._places.unread(files):
+            if file.same_inode(current.identity):
+                self._places.current = current
+            if file.status.st_size or self._places.current is not None:
+                break
+        if self._places.current is None:
+            self.close()
+            self._offset = 0
 
     def _lost(self, now: int | None) -> None:
         """Give the current file up: what is newer is there, but it is not.
@@ -329,6 +352,10 @@ class LogTail:
     ) -> None:
         since = self._newest() if missing else None
         self._notes[reason] = InputProblem(str(path or self.path), reason, advice, since)
+
+
+def _inodes(stamps: Stamps) -> list[tuple[int, int] | None]:
+    return [None if stamp is None else stamp[:2] for stamp in stamps]
 
 
 def _stamp(path: Path) -> Stamp | None:
