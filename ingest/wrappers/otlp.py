@@ -39,6 +39,14 @@ def may_wrap(lines: Lines) -> Flags:
     return flags
 
 
+def begins(lines: Lines) -> Flags:
+    """Mark lines that begin exactly as such a record does."""
+    flags = may_wrap(lines)
+    for index in np.flatnonzero(flags):
+        flags[index] = lines[int(index)].startswith(_BEGIN.encode())
+    return flags
+
+
 def peel(lines: Lines) -> Peeled:
     """Take the lines out of each record; one without any gives one empty line."""
     texts = pl.Series("text", list(lines.decoded()), dtype=pl.String)

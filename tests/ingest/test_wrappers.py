@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from ingest.formats import FORMATS
 from ingest.formats.json_names import DEFAULT_NAMES
 from ingest.formats.parsed import Reading
-from ingest.ignored import checked_pattern, ignored
 from ingest.lines import Lines
-from ingest.wrappers import WRAPPERS, Unwrapped, unwrap
+from ingest.wrappers import WRAPPERS, Unwrapped, holds_many, unwrap
 from ingest.wrappers.envelopes import DOCKER_PART, PAYLOAD_FIELDS, REQUEST_FIELDS
+from ingest.wrappers.ignored import checked_pattern, ignored
 
 LINE: Final = (
     '203.0.113.7 - alice [02/Nov/2026:08:00:00 +0000] "GET /api/items/7 HTTP/1.1" 200 512 '
@@ -272,6 +272,11 @@ def test_opentelemetry() -> None:
     assert said is not None
     assert said[:4] == [("shop", None)] * 4
     assert said[4:] == [(None, None), (None, None), ("nginx", "team-a"), (None, "dev")]
+
+
+def test_records_that_hold_many_lines_are_known() -> None:
+    lines = Lines.of("\n".join([LINE, otlp([]), docker(LINE), '{"resourceLogsX"']).encode())
+    assert holds_many(lines).tolist() == [False, True, False, False]
 
 
 def test_layers() -> None:
