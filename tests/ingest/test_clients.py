@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import polars as pl
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ingest.address_ranges import PRIVATE, SPECIAL, AddressRanges
@@ -155,6 +155,7 @@ def is_proxy(address: str) -> bool:
     return ClientAddresses(PROXIES).trusts(address)
 
 
+@settings(deadline=None)
 @given(forged, forged, addresses, st.sampled_from(sorted(HEADERS)))
 def test_a_client_cannot_forge_its_address_to_a_server(
     one: str, other: str, peer: str, name: str
@@ -165,6 +166,7 @@ def test_a_client_cannot_forge_its_address_to_a_server(
     assert columns(rows) == columns([[peer], [peer]])
 
 
+@settings(deadline=None)
 @given(forged, addresses, st.lists(proxies, max_size=4), st.booleans())
 def test_a_client_cannot_forge_its_address_to_proxies(
     made_up: str, real: str, chain: list[str], rfc: bool
@@ -184,6 +186,7 @@ def test_a_client_cannot_forge_its_address_to_proxies(
     assert columns([row])[0][0] == str(mapped or address)
 
 
+@settings(deadline=None)
 @given(forged, forged, garbage, st.lists(proxies, min_size=1, max_size=4))
 def test_nothing_left_of_an_unreadable_hop_counts(
     one: str, other: str, unreadable: str, chain: list[str]
@@ -195,7 +198,13 @@ def test_nothing_left_of_an_unreadable_hop_counts(
     assert is_proxy(first[0])
 
 
-@given(st.lists(st.lists(st.one_of(st.none(), forged, addresses, proxies), min_size=4, max_size=4)))
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.lists(st.one_of(st.none(), forged, addresses, proxies), min_size=4, max_size=4),
+        max_size=5,
+    )
+)
 def test_clients_do_not_depend_on_their_neighbours(rows: list[list[str | None]]) -> None:
     assert columns(rows) == [columns([row])[0] for row in rows]
 
@@ -236,6 +245,7 @@ def test_trusted_proxies(entry: str, trusted: str, not_trusted: str) -> None:
     assert not trust.trusts("unknown")
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(addresses, st.none(), garbage)))
 def test_ranges_hold_what_their_networks_hold(texts: list[str | None]) -> None:
     for entries in (PRIVATE, SPECIAL, ("203.0.113.0/24",), ()):

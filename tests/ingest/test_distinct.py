@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.distinct import Distinct
@@ -10,6 +10,7 @@ from ingest.distinct import Distinct
 texts = st.one_of(st.none(), st.sampled_from(["", "a", "b", "\x00"]), st.text(max_size=3))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(texts, texts)))
 def test_distinct_rows_spread_to_the_rows_they_came_from(rows: list[tuple[str, str]]) -> None:
     frame = pl.DataFrame(rows, schema={"a": pl.String, "b": pl.String}, orient="row")

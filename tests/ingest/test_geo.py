@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -124,6 +124,7 @@ def test_a_file_without_countries_leaves_the_bundled_labels(tmp_path: Path) -> N
     assert not GeoData(GeoSettings(city=city_file(tmp_path / "c"))).country_is_bundled
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), st.ip_addresses().map(str))))
 def test_columns_do_not_depend_on_their_neighbours(addresses: list[str | None]) -> None:
     frame = BUNDLED.columns(pl.Series(addresses, dtype=pl.String))

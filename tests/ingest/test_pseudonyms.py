@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.events import EVENT_SCHEMA
@@ -57,6 +57,7 @@ def test_columns_that_the_settings_name() -> None:
     assert only["user"].to_list() == found["user"].to_list()
 
 
+@settings(deadline=None)
 @given(st.lists(values), st.sampled_from(sorted(PREFIXES)))
 def test_pseudonyms_are_one_to_one_and_tell_nothing(texts: list[str | None], column: str) -> None:
     names = Pseudonyms(SECRET)

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.route_documents import Operation, RouteDocument, RouteDocumentError, load_document
@@ -138,6 +138,7 @@ segments = st.sampled_from(
 paths = st.one_of(st.none(), st.text(max_size=8), st.lists(segments, max_size=5).map("/".join))
 
 
+@settings(deadline=None)
 @given(st.lists(paths, max_size=12))
 def test_templates_do_not_depend_on_their_neighbours(column: list[str | None]) -> None:
     templates = RouteTemplates([DOCUMENT], ["/users/{id}", "/{id}", "/{id}/{id}"])
@@ -145,6 +146,7 @@ def test_templates_do_not_depend_on_their_neighbours(column: list[str | None]) -
     assert found == [templates.of(pl.Series([path], dtype=pl.String))[0] for path in column]
 
 
+@settings(deadline=None)
 @given(st.lists(paths, max_size=12))
 def test_patterns_are_what_is_left_without_documents(column: list[str | None]) -> None:
     series = pl.Series(column, dtype=pl.String)
