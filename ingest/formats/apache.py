@@ -58,6 +58,7 @@ _WITH_ARGUMENT: Final[dict[tuple[str, str], tuple[Kind, str, int]]] = {
 }
 _NUMBERS: Final = frozenset("pPkS")
 
+_BRACKETED: Final = rf"\[{CLF_TIME}\]"
 _DIRECTIVE: Final = re.compile(
     r"%(?:%|!?[0-9,]*[<>]?[0-9,]*(?:\{([^}]*)\})?([<>]?)(\^t[io]|[A-Za-z]))"
 )
@@ -134,11 +135,11 @@ def _meaning(letter: str, argument: str | None) -> tuple[Kind, str, int]:
 
 def _epoch_or_clf(written: str, argument: str | None) -> Variable:
     if argument is None:
-        return Variable(written, "time", "start", 1, CLF_TIME)
+        return Variable(written, "time", "start", 1, _BRACKETED)
     when, _, unit = argument.rpartition(":")
     field = "timestamp" if "end" in {when, unit} else "start"
     if unit in {"begin", "end", ""}:
-        return Variable(written, "time", field, 1, CLF_TIME)
+        return Variable(written, "time", field, 1, _BRACKETED)
     if unit in {"msec_frac", "usec_frac"}:
         return Variable(written, "number")
     return Variable(written, "time", field, 0, EPOCH)

@@ -75,9 +75,8 @@ _OPENINGS: Final = {
     "request_uri": "/",
     "uri": "/",
     "document_uri": "/",
-    "is_args": "?",
-    "pipe": "p.",
 }
+_MARKS: Final = {"is_args": "?", "pipe": "p."}
 _NUMBERS: Final = re.compile(
     r"connection(?:_requests|_time)?|connections_\w+|pid|tcpinfo_\w+|request_completion_time"
     r"|(?:server|remote|proxy_protocol)_port|gzip_ratio"
@@ -119,11 +118,13 @@ def variable(name: str) -> Variable:
     if known is not None:
         kind, field, rank = known
         return Variable(written, kind, field or None, rank, _LOOKS.get(name, ""), opening)
+    if name in _MARKS:
+        return Variable(written, "mark", opening=_MARKS[name])
     if _NUMBERS.fullmatch(name):
         return Variable(written, "number")
     if _LISTS.fullmatch(name):
         return Variable(written, "list")
-    return Variable(written, "text" if _TEXTS.fullmatch(name) else "token", opening=opening)
+    return Variable(written, "text" if _TEXTS.fullmatch(name) else "token")
 
 
 def _pieces(text: str) -> Iterator[Piece]:

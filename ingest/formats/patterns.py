@@ -5,6 +5,7 @@ from typing import Final
 
 from ingest.formats import apache, combined, common, envoy, nginx
 from ingest.formats.errors import FormatError
+from ingest.formats.object_patterns import object_format
 from ingest.formats.parsed import Format
 from ingest.formats.pieces import PATTERN_LIMIT, Piece, Text, expressions
 from ingest.formats.text_lines import text_format
@@ -47,5 +48,5 @@ def compile_pattern(kind: str, pattern: str) -> Format:
         raise FormatError(f"the pattern is empty: paste the {kind} server's format string")
     pieces = COMPILERS[kind](pattern)
     written = "".join(piece.text if isinstance(piece, Text) else piece.name for piece in pieces)
-    fast = _FAST.get((kind, written.strip()))
-    return fast or text_format(kind, f"{kind} pattern", (expressions(pieces),))
+    found = _FAST.get((kind, written.strip())) or object_format(kind, pieces)
+    return found or text_format(kind, f"{kind} pattern", (expressions(pieces),))

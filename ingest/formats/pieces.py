@@ -16,8 +16,8 @@ from typing import Final, Literal
 from ingest.formats.errors import FormatError
 
 #: What values look like: "token" holds no blank, "name" seldom does, "list" is separated by a comma
-#: and a blank, "text" may hold anything.
-Kind = Literal["address", "number", "time", "token", "name", "list", "text"]
+#: and a blank, "text" may hold anything, "mark" is one of the characters of `opening` or nothing.
+Kind = Literal["address", "number", "time", "token", "name", "list", "text", "mark"]
 
 #: Longer patterns are refused.
 PATTERN_LIMIT: Final = 8192
@@ -28,6 +28,9 @@ TIMES: Final = ("timestamp", "start")
 
 #: Fields without which a line is none, whatever follows them.
 _NEEDED: Final = frozenset({*TIMES, "client_ip", "status", "request", "uri", "path", "method"})
+
+#: What may close a value.
+_CLOSING: Final = tuple("\"'])}")
 
 _NUMBER: Final = r"-?[0-9]*(?:\.[0-9]+)?"
 _ADDRESS: Final = r"(?:unix:|-|[0-9A-Fa-f:.\[\]]+(?:%[0-9A-Za-z]+)?)"
@@ -93,13 +96,14 @@ def expressions(pieces: Sequence[Piece], *, whole: bool = False) -> Expressions:
     strict = [_strict(merged, number, groups) for number in range(len(merged))]
     loose = [_loose(merged, number, groups) for number in range(len(merged))]
     body = "".join(strict)
+    split = _split(merged)
     stages = (
         rf"(?s)^{body}\r?$",
         rf"(?s)^\s*{body}(?:[ \t,|;].*)?$",
         rf"(?s)^\s*{''.join(loose)}\s*$",
-        rf"(?s)^\s*{_with_last_optional(merged, groups)}\s*$",
+        rf"(?s)^\s*{_with_last_optional(split, groups)}\s*$",
     )[: 3 if whole else 4]
-    needed = merged[: _last_needed(merged)]
+    needed = split[: _last_needed(split)]
     literals = [piece.text.strip() for piece in needed if isinstance(piece, Text)]
     needle = max(literals, key=len, default="")
     forms = {field: piece.form for field, piece in fields.items() if piece.form}
@@ -118,7 +122,9 @@ def _checked(pieces: Sequence[Piece]) -> list[Piece]:
     if len(merged) > PIECES_LIMIT:
         raise FormatError(f"the pattern has {len(merged)} parts, more than {PIECES_LIMIT}")
     for one, two in pairwise(merged):
-        if isinstance(one, Variable) and isinstance(two, Variable) and not two.opening:
+        if isinstance(one, Text) or isinstance(two, Text):
+            continue
+        if one.kind != "mark" and not two.opening:
             raise FormatError(
                 f"{one.name} is followed by {two.name} without anything between them, so nobody "
                 "can tell where one ends: put a blank or another separator there, in the log's "
@@ -168,7 +174,9 @@ def _strict(pieces: Sequence[Piece], number: int, groups: dict[int, str]) -> str
 def _value(piece: Variable, ends: str, *, joined: bool) -> str:
     excluded = re.escape(ends or " ")
     looks = {"number": _NUMBER, "address": _ADDRESS, "time": piece.look}
-    if joined:
+    if piece.kind == "mark":
+        return f"[{re.escape(piece.opening)}]?"
+    if joined and piece.opening:
         return rf"(?:[{re.escape(piece.opening)}][^{excluded}]*)?"
     if piece.kind in looks:
         return looks[piece.kind]
@@ -193,28 +201,45 @@ def _group(piece: Variable, value: str, groups: dict[int, str]) -> str:
     return f"(?P<{field}>{value})" if field else f"(?:{value})"
 
 
-def _last_needed(pieces: Sequence[Piece]) -> int:
+def _split(pieces: Sequence[Piece]) -> list[Piece]:
+    """Part texts behind the quote or bracket that closes the value before."""
+    split: list[Piece] = []
+    for piece in pieces:
+        closing = isinstance(piece, Text) and piece.text[0] in _CLOSING
+        if isinstance(piece, Text) and closing and split and isinstance(split[-1], Variable):
+            split.append(Text(piece.text[0]))
+            piece = Text(piece.text[1:])  # noqa: PLW2901
+        if not isinstance(piece, Text) or piece.text:
+            split.append(piece)
+    return split
+
+
+def _last_needed(split: Sequence[Piece]) -> int:
     """Return the number of the last piece that no line may lack."""
     needed = [
         number
-        for number, piece in enumerate(pieces)
+        for number, piece in enumerate(split)
         if isinstance(piece, Variable) and piece.field in _NEEDED
     ]
-    last = max(needed, default=len(pieces) - 1)
-    following = pieces[last + 1 : last + 2]
-    closing = following and isinstance(following[0], Text) and following[0].text[0] in "\"']})"
-    return last + bool(closing)
+    last = max(needed, default=len(split) - 1)
+    return last + _closes(split, last + 1)
 
 
-def _with_last_optional(pieces: Sequence[Piece], groups: dict[int, str]) -> str:
+def _closes(split: Sequence[Piece], number: int) -> bool:
+    piece = split[number] if number < len(split) else None
+    return isinstance(piece, Text) and piece.text in _CLOSING
+
+
+def _with_last_optional(split: Sequence[Piece], groups: dict[int, str]) -> str:
     """Return the loose expression with everything behind the last needed piece optional."""
-    last = _last_needed(pieces)
-    split = list(pieces)
-    piece = split[last]
-    if isinstance(piece, Text):  # its quote stays, what follows is optional
-        split[last : last + 1] = [Text(piece.text[0]), Text(piece.text[1:])]
+    last = _last_needed(split)
     values = [_loose(split, number, groups) for number in range(len(split))]
-    tails = values[last + 1 :]
+    tails: list[str] = []
+    for number in range(last + 1, len(split)):
+        if tails and (isinstance(split[number], Variable) or _closes(split, number)):
+            tails[-1] += values[number]
+        else:
+            tails.append(values[number])
     return "".join(values[: last + 1]) + "".join(f"(?:{tail}" for tail in tails) + ")?" * len(tails)
 
 
