@@ -41,7 +41,7 @@ class MakeTopic(Protocol):
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A broker with all listeners that tests share: neither stop it nor count its topics."""
     _needs_own_broker()
-    yield from _running(tmp_path_factory.mktemp("broker"), secure=True)
+    yield from _running(tmp_path_factory.mktemp("broker"), secure=True, session_ms=9_000)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def own_broker(tmp_path: Path) -> Iterator[Broker]:
     _needs_own_broker()
     folder = tmp_path / "broker"
     folder.mkdir()
-    yield from _running(folder, secure=False)
+    yield from _running(folder, secure=False, session_ms=3_000)
 
 
 @pytest.fixture(scope="session")
@@ -88,12 +88,12 @@ def make_topic(admin: KafkaAdminClient, request: pytest.FixtureRequest) -> Itera
         admin.delete_topics(made)
 
 
-def _running(folder: Path, *, secure: bool) -> Iterator[Broker]:
+def _running(folder: Path, *, secure: bool, session_ms: int) -> Iterator[Broker]:
     reason = obstacle(secure=secure)
     if reason:
         _cannot(reason)
     try:
-        with running_broker(folder, secure=secure) as started:
+        with running_broker(folder, secure=secure, session_ms=session_ms) as started:
             yield started
     except FetchError as error:
         _cannot(str(error))

@@ -176,14 +176,20 @@ class Broker:
 
 
 @contextmanager
-def running_broker(folder: Path, *, secure: bool = False) -> Iterator[Broker]:
+def running_broker(
+    folder: Path, *, secure: bool = False, session_ms: int = 9_000
+) -> Iterator[Broker]:
     """Run a broker with its files in a folder that exists; it is stopped in the end.
+
+    session_ms is how long a killed broker counts as alive, and so how long the next start waits:
+    less for a broker that is to be killed, but one silent for that long, on a busy machine say,
+    is taken for dead for a moment.
 
     :raises BrokerError: it could not be started.
     :raises JarsDifferError: its jars are not those of the committed list.
     :raises FetchError: Maven could not bring them.
     """
-    broker = _prepared(folder, secure=secure)
+    broker = _prepared(folder, secure=secure, session_ms=session_ms)
     try:
         broker.start()
         yield broker
@@ -191,11 +197,11 @@ def running_broker(folder: Path, *, secure: bool = False) -> Iterator[Broker]:
         broker.stop()
 
 
-def _prepared(folder: Path, *, secure: bool) -> Broker:
+def _prepared(folder: Path, *, secure: bool, session_ms: int) -> Broker:
     java = command(folder, ready_jars())
     certificates = Certificates.made_in(folder) if secure else None
     ports = _free_ports([*(ALL_LISTENERS if secure else PLAIN_LISTENERS), "CONTROLLER"])
-    text = server_properties(folder, ports, certificates)
+    text = server_properties(folder, ports, certificates, session_ms)
     (folder / "server.properties").write_text(text, encoding="utf-8")
     broker = Broker(folder, java, ports, certificates)
     _format(broker)

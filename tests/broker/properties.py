@@ -38,8 +38,6 @@ _SETTINGS: Final = {
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
     "log.cleaner.dedupe.buffer.size": "4194304",
-    # After kill -9 a broker comes back only when its former self counts as gone (9 s by default).
-    "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
     "num.network.threads": "1",
     "num.io.threads": "2",
@@ -47,12 +45,13 @@ _SETTINGS: Final = {
 
 
 def server_properties(
-    folder: Path, ports: Mapping[str, int], certificates: Certificates | None
+    folder: Path, ports: Mapping[str, int], certificates: Certificates | None, session_ms: int
 ) -> str:
     """Return the text of server.properties; ports: of the listeners by name, and of CONTROLLER."""
     protocols = {name: ALL_LISTENERS[name] for name in ports if name != "CONTROLLER"}
     addresses = {name: f"{name}://127.0.0.1:{port}" for name, port in ports.items()}
     found = _SETTINGS | {
+        "broker.session.timeout.ms": str(session_ms),
         "log.dirs": str(folder / "data"),
         "listeners": ",".join(addresses.values()),
         "advertised.listeners": ",".join(addresses[name] for name in protocols),
