@@ -52,56 +52,118 @@ def events_of(fields: pl.DataFrame, reading: Reading, rows: Ints) -> pl.DataFram
     """Return a frame of PARSED_SCHEMA for text columns named in FIELDS; absent ones are null.
 
     `rows` is the index of each row's line. "-" and "" are null; numbers and times that cannot be
-    read are null.
+    read are null. A `uri` that is neither a path nor an absolute URL is unreadable, as is such a
+    `request`: it gives request_raw if there is no path and no method.
     """
-    missing = [name for name in sorted(FIELDS) if name not in fields.columns]
-    full = fields.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in missing)
-    return complete(_events(full, reading).with_columns(pl.Series("line", rows)))
-
-
-def _events(fields: pl.DataFrame, reading: Reading) -> pl.DataFrame:
-    fields = _relative(fields)
-    request = split_requests(fields["request"])
-    path, query = split_target(pl.col("uri"))
-    bare = pl.col("path").str.starts_with("/") | (pl.col("path") == "*")
-    own_path, own_query = split_target(pl.when(bare).then("path"))
-    columns = {
-        "method": pl.when(pl.col("method").str.contains(r"^[A-Za-z_-]{1,20}$")).then(
-            pl.col("method").str.to_uppercase()
-        ),
-        "path": pl.coalesce(own_path, path),
-        "query": pl.coalesce(_own_query(), own_query, query),
-    }
-    frame = fields.select(
-        *(present(name) for name in _TEXTS),
-        *(_integer(name) for name in _NUMBERS),
-        client=pl.col("client_ip"),
-        **columns,
-    ).with_columns(_times(fields, reading.timezone))
-    given = [name for name in request.columns if name in frame.columns]
-    merged = [pl.coalesce(frame[name], request[name]).alias(name) for name in given]
-    known = frame["path"].is_not_null() | frame["method"].is_not_null()
-    raw = pl.select(pl.when(~known).then(request["request_raw"])).to_series()
-    return frame.with_columns(merged).with_columns(raw.alias("request_raw"))
-
-
-def _own_query() -> pl.Expr:
-    query = pl.col("query").str.strip_prefix("?")
-    return pl.when(query != "-", query != "").then(query)
-
-
-def _relative(fields: pl.DataFrame) -> pl.DataFrame:
-    """Split absolute addresses in `uri` into scheme, host and the rest."""
-    absolute = fields["uri"].str.contains(_ABSOLUTE).fill_null(value=False)
-    if not absolute.any():
-        return fields
-    found = fields["uri"].str.extract_groups(_ABSOLUTE).struct.unnest()
-    rest = pl.when(found["rest"].str.starts_with("/")).then(found["rest"])
-    return fields.with_columns(
-        uri=pl.when(absolute).then(pl.coalesce(rest, "/" + found["rest"])).otherwise("uri"),
-        scheme=pl.coalesce("scheme", found["scheme"].str.to_lowercase()),
-        host=pl.coalesce("host", found["host"]),
+    given = _given(fields)
+    names = set(given.columns)
+    columns = given.select(
+        pl.Series("line", rows),
+        *(name for name in _TEXTS if name in names),
+        *(_integer(name) for name in _NUMBERS if name in names),
+        *([pl.col("client_ip").alias("client")] if "client_ip" in names else ()),
     )
+    columns = columns.with_columns(_times(given, reading.timezone))
+    return complete(columns.with_columns(_requests(given)))
+
+
+def _given(fields: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns that have a value, "-" and "" as null."""
+    names = [name for name in fields.columns if fields[name].null_count() < fields.height]
+    if not names:
+        return pl.DataFrame(height=fields.height)
+    marked = fields.select(pl.col(names).is_in(["", "-"]).any()).row(0, named=True)
+    return fields.select(present(name) if marked[name] else pl.col(name) for name in names)
+
+
+def _requests(given: pl.DataFrame) -> list[pl.Series]:
+    """Return those of REQUEST_COLUMNS that occur, the more particular field first."""
+    own = [given[name] for name in ("scheme", "host", "protocol") if name in given.columns]
+    own += [*_method(given), *_path(given)]
+    found: dict[str, list[pl.Series]] = {}
+    for column in (*own, *_uri(given), *_request(given)):
+        found.setdefault(column.name, []).append(column)
+    unreadable = found.pop("request_raw", [])
+    merged = {
+        name: several[0] if len(several) == 1 else pl.select(pl.coalesce(several)).to_series()
+        for name, several in found.items()
+    }
+    raw = [
+        pl.select(
+            pl.when(*(merged[name].is_null() for name in ("path", "method") if name in merged))
+            .then(pl.coalesce(unreadable))
+            .alias("request_raw")
+        ).to_series()
+        for _ in unreadable[:1]
+    ]
+    return [column.rename(name) for name, column in merged.items()] + raw
+
+
+def _method(given: pl.DataFrame) -> list[pl.Series]:
+    if "method" not in given.columns:
+        return []
+    methods = given["method"]
+    if methods.str.contains(r"^[A-Z_-]{1,20}$").all():
+        return [methods]
+    valid = pl.col("method").str.contains(r"^[A-Za-z_-]{1,20}$")
+    return [given.select(pl.when(valid).then(pl.col("method").str.to_uppercase())).to_series()]
+
+
+def _path(given: pl.DataFrame) -> list[pl.Series]:
+    """Return path and query of the fields of these names; a path may hold its query, too."""
+    found = []
+    if "query" in given.columns:
+        found.append(given["query"].str.strip_prefix("?"))
+    if "path" in given.columns:
+        column = pl.col("path")
+        bare = column.str.starts_with("/") | (column == "*")
+        found += _target(given.select(pl.when(bare).then(column)).to_series())
+    return found
+
+
+def _target(targets: pl.Series) -> list[pl.Series]:
+    if not targets.str.contains("?", literal=True).any():
+        return [targets.rename("path")]
+    path, query = split_target(pl.col(targets.name))
+    return targets.to_frame().select(path.alias("path"), query.alias("query")).get_columns()
+
+
+def _uri(given: pl.DataFrame) -> list[pl.Series]:
+    """Return what request targets give: a path with its query, or an absolute URL."""
+    if "uri" not in given.columns:
+        return []
+    uris = given["uri"]
+    bare = uris.str.starts_with("/") | (uris == "*")
+    if bare.all():
+        return _target(uris)
+    frame = pl.DataFrame({"uri": uris, "bare": bare})
+    absolute = pl.select(pl.when(~bare).then("GET " + uris)).to_series()
+    parts = _sparse(absolute)
+    raw = pl.when(parts["request_raw"].is_not_null()).then(uris).alias("request_raw")
+    return [
+        *_target(frame.select(pl.when("bare").then("uri")).to_series()),
+        *(parts[name] for name in ("scheme", "host", "path", "query")),
+        pl.select(raw).to_series(),
+    ]
+
+
+def _request(given: pl.DataFrame) -> list[pl.Series]:
+    if "request" not in given.columns:
+        return []
+    requests = given["request"]
+    return (_sparse if requests.null_count() else split_requests)(requests).get_columns()
+
+
+def _sparse(requests: pl.Series) -> pl.DataFrame:
+    """Split a column of requests that are mostly null."""
+    parts = split_requests(requests.drop_nulls())
+    there = requests.is_not_null()
+    if not parts.height:
+        return parts.clear(len(requests))
+    places = pl.DataFrame({"there": there}).select(
+        pl.when("there").then(pl.col("there").cum_sum() - 1)
+    )
+    return parts.select(pl.all().gather(places.to_series()))
 
 
 def _integer(name: str) -> pl.Expr:
@@ -109,30 +171,42 @@ def _integer(name: str) -> pl.Expr:
     return pl.when(number.is_between(0, 2**53)).then(number).cast(pl.Int64).alias(name)
 
 
-def _duration() -> pl.Expr:
+def _duration(fields: pl.DataFrame) -> pl.Series | None:
     values = []
     for column, scale in DURATIONS.items():
+        if column not in fields.columns:
+            continue
         text = pl.col(column).str.strip_suffix("ms" if column == "duration_ms" else "s")
         number = text.cast(pl.Float64, strict=False) * scale
         values.append(pl.when(number.is_between(0, 2**53)).then(number))
-    return pl.coalesce(values).round().cast(pl.Int64)
+    if not values:
+        return None
+    return fields.select(
+        pl.coalesce(values).round().cast(pl.Int64).alias("duration_us")
+    ).to_series()
 
 
 def _times(fields: pl.DataFrame, timezone: str) -> list[pl.Series]:
-    """Return timestamp, the time of completion, and duration_us.
+    """Return timestamp, the time of completion, and duration_us, as far as they are known.
 
     A log of the start has the duration added; one of both has it as their difference.
     """
-    duration = fields.select(_duration().alias("duration_us")).to_series()
-    ended = parse_times(fields["timestamp"], timezone)
-    if fields["start"].null_count() == fields.height:
-        return [ended.alias("timestamp"), duration]
+    duration = _duration(fields)
+    durations = [] if duration is None else [duration]
+    ended = [
+        parse_times(fields["timestamp"], timezone) for name in fields.columns if name == "timestamp"
+    ]
+    if "start" not in fields.columns:
+        return [*ended, *durations]
     started = parse_times(fields["start"], timezone)
-    taken = (ended - started).dt.total_microseconds()
-    finished = started + duration.fill_null(0).cast(pl.Duration("us"))
+    if duration is not None:
+        lasted = duration.fill_null(0).cast(pl.Duration("us"))
+    finished = started if duration is None else started + lasted
+    if not ended:
+        return [finished.alias("timestamp"), *durations]
+    taken = (ended[0] - started).dt.total_microseconds()
+    difference = pl.when(taken >= 0).then(taken)
     return [
-        pl.select(pl.coalesce(ended, finished)).to_series().alias("timestamp"),
-        pl.select(pl.coalesce(duration, pl.when(taken >= 0).then(taken)))
-        .to_series()
-        .alias("duration_us"),
+        pl.select(pl.coalesce(*ended, finished)).to_series().alias("timestamp"),
+        pl.select(pl.coalesce(*durations, difference)).to_series().alias("duration_us"),
     ]
