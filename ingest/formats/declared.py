@@ -7,7 +7,8 @@ nothing else reads them, so they come last in the file. Kinds:
 nginx, apache, envoy  `pattern`: that server's own format string, or a list of them; `names`:
                       variable -> field, or "" to drop it
 regex                 `pattern`: an expression with groups named after fields; `needle`: text that
-                      every line holds; `starts`: the characters that lines begin with
+                      every line holds; `starts`: the characters that lines begin with;
+                      `times`: strftime formats of times that have their own
 w3c                   `pattern`: the columns where no `#Fields:` line is in force; `only`: columns
                       of which one must be there; `separators`: what may part them
 json                  `names`: field -> names in the object, the first that is there is taken;
@@ -85,8 +86,9 @@ def _of_regex(pattern: str, entry: Mapping[str, Any]) -> Expressions:
     unknown = fields - FIELDS
     if unknown:
         raise FormatError(f"the pattern names {', '.join(sorted(unknown))}, which are no fields")
+    forms = entry.get("times", {})
     stage = rf"(?s)^{pattern}\r?$"
-    return Expressions((stage,), fields, entry.get("needle", ""), _starts(entry), {})
+    return Expressions((stage,), fields, entry.get("needle", ""), _starts(entry), forms)
 
 
 def _starts(entry: Mapping[str, Any]) -> bytes:
