@@ -62,14 +62,19 @@ class Places:
             self.current = Place(identity, self.base - size)
 
     def unread(self, files: Sequence[Candidate]) -> list[Candidate]:
-        """Return those of the files, oldest first, that are newer than all that were read."""
+        """Return those of the files, oldest first, that are newer than all that were read.
+
+        If none of those is there any more, the time of the last change decides; compressing and
+        renaming keep it.
+        """
         known = [place.identity for place in self._passed]
         if self._before is not None:
             known.insert(0, self._before)
         if self.current is not None:
             known.append(self.current.identity)
+        known = [identity for identity in known if identity.telling]
         for identity in reversed(known):
-            index = find(identity, files) if identity.telling else None
+            index = find(identity, files)
             if index is not None:
                 return list(files[index + 1 :])
         if not known and not self.base:

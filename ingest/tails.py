@@ -274,7 +274,7 @@ class LogTail:
         for file in self._places.unread(files):
             if file.same_inode(current.identity):
                 self._places.current = current
-            if file.status.st_size or self._places.current is not None:
+            if file.head or self._places.current is not None:
                 break
         if self._places.current is None:
             self.close()
