@@ -36,6 +36,8 @@ _COLUMNS: Final = len(_CSV_ORDER) + 2
 _QUOTE, _BLANK, _BACKSLASH, _NEWLINE, _RETURN = b'" \\\n\r'
 _ODD_STARTS: Final = np.array([9, 32, _QUOTE], dtype=np.uint8)
 _SECONDS: Final = r"^[0-9]{1,9}\.[0-9]{1,9}$"
+_HOP: Final = r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*)"
+_HOPS: Final = rf"^{_HOP}(?:, ?{_HOP})*$"
 
 
 def parse_clf_lines(lines: Lines) -> pl.DataFrame:
@@ -53,7 +55,7 @@ def parse_clf_lines(lines: Lines) -> pl.DataFrame:
         times = parse_times(fields["time"])
         rows = pl.Series("line", np.flatnonzero(left)[found])
         fields = fields.with_columns(rows, times.alias("timestamp"))
-        frames.append(_events(fields.lazy()))
+        frames.append(_events(fields))
     return pl.concat(frames).sort("line")
 
 
@@ -75,8 +77,8 @@ def _by_csv(lines: Lines) -> list[pl.DataFrame]:
         )
         read = fields.with_columns(_valid().alias("valid")).collect()
         if read["valid"].all():
-            return [_events(read.lazy())]
-        frames.append(_events(read.lazy().filter("valid")))
+            return [_events(read)]
+        frames.append(_events(read.filter("valid")))
         table = table.filter(~read["valid"])
     return [frame for frame in frames if frame.height]
 
@@ -193,9 +195,10 @@ def _valid() -> pl.Expr:
     ).fill_null(value=False)
 
 
-def _events(fields: pl.LazyFrame) -> pl.DataFrame:
+def _events(fields: pl.DataFrame) -> pl.DataFrame:
     """Turn text fields (and line, timestamp) into a frame of PARSED_SCHEMA."""
-    columns = fields.select(
+    more = (fields["extra"].str.len_bytes() > 1).any()
+    columns = fields.lazy().select(
         "line",
         "timestamp",
         "request",
@@ -206,6 +209,7 @@ def _events(fields: pl.LazyFrame) -> pl.DataFrame:
         status=pl.col("status").cast(pl.Int64, strict=False),
         response_bytes=pl.col("bytes").cast(pl.Int64, strict=False),
         duration_us=_duration(),
+        forwarded_for=_forwarded() if more else pl.lit(None),
         virtual_host=pl.col("host").str.replace(r":[0-9]{1,5}$", ""),
     )
     frame = with_requests(columns)
@@ -215,3 +219,12 @@ def _events(fields: pl.LazyFrame) -> pl.DataFrame:
 def _duration() -> pl.Expr:
     seconds = pl.when(pl.col("extra").str.contains(_SECONDS)).then(pl.col("extra"))
     return (seconds.cast(pl.Float64, strict=False) * 1e6).round().cast(pl.Int64)
+
+
+def _forwarded() -> pl.Expr:
+    """Return what follows the user agent if it is a list of addresses.
+
+    So it is in the format `main` that nginx is packaged with. Addresses with a port are none:
+    they are likely those of upstreams.
+    """
+    return pl.when(pl.col("extra").str.contains(_HOPS)).then("extra")
