@@ -6,31 +6,28 @@ order: the first SHAPES_KEPT shapes of a partition and reason have groups of the
 is the group OTHER. Only the limit over all partitions depends on which partition came first.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, get_args
+from typing import Final
 
 import numpy as np
 import polars as pl
 
+from ingest.formats.texts import texts
 from ingest.lines import Ints, Lines
-from ingest.masking import mask
+from ingest.quarantine_group import (
+    REASONS,
+    GrowingGroup,
+    QuarantineGroup,
+    RawSample,
+    Reason,
+    Sample,
+    masked_samples,
+)
 from ingest.shapes import shapes
-from ingest.suggestions import SUGGESTIBLE, suggestion
+from ingest.suggestions import SUGGESTIBLE
 
-Reason = Literal["unparsed", "not_text", "too_long", "no_time", "future", "partial", "poison"]
-
-#: What each reason means, for people.
-REASONS: Final[dict[Reason, str]] = {
-    "unparsed": "the line does not have the log's format",
-    "not_text": "the line does not have the log's format and holds bytes that are not text",
-    "too_long": "the line is longer than 64 KiB",
-    "no_time": "the line has no readable time",
-    "future": "the line's time is far ahead of its neighbours",
-    "partial": "the container's log holds only a part of the line",
-    "poison": "the Kafka record could not be read: no value, too large, or damaged",
-}
+__all__ = ["REASONS", "Quarantine", "QuarantineGroup", "Quarantined", "Reason", "Sample"]
 
 #: Positions that a row of the iteration shows.
 POSITIONS_KEPT: Final = 5
@@ -43,10 +40,6 @@ GROUPS_KEPT: Final = 1_000
 OTHER: Final = "other"
 UNSEEN: Final = "unseen"
 
-#: Kept of each group.
-SAMPLES_KEPT: Final = 3
-RANGES_KEPT: Final = 256
-SAMPLE_BYTES: Final = 4096
 
 #: Groups of a partition and reason that get a suggestion: trying every format takes time.
 SUGGESTIONS_KEPT: Final = 10
@@ -64,42 +57,11 @@ class Quarantined:
     positions: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A quarantined line: masked, cut to 4 KiB; length in bytes and SHA-256 are the original's."""
-
-    position: int
-    text: str
-    length: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class QuarantineGroup:
-    """Lines of one partition, reason and shape.
-
-    `ranges` are (first, last) positions in order; every line that begins in one belongs to the
-    group. Only the first RANGES_KEPT are kept: `more_ranges` says that there were more. `samples`
-    are the first lines by position. `suggestion` is a settings line that may help.
-    """
-
-    partition: str
-    reason: Reason
-    shape: str
-    count: int
-    first_position: int
-    last_position: int
-    ranges: tuple[tuple[int, int], ...]
-    more_ranges: bool
-    samples: tuple[Sample, ...]
-    suggestion: str | None
-
-
 @dataclass
 class Quarantine:
     """All groups so far; `add` is called with the positions of a partition in order."""
 
-    _groups: dict[Key, "_Group"] = field(default_factory=dict)
+    _groups: dict[Key, GrowingGroup] = field(default_factory=dict)
     _positions: dict[tuple[str, Reason], list[int]] = field(default_factory=dict)
     _counts: dict[tuple[str, Reason], int] = field(default_factory=dict)
     _shapes: dict[tuple[str, Reason], int] = field(default_factory=dict)
@@ -116,7 +78,7 @@ class Quarantine:
 
         Raises ValueError for an unknown reason, or if there are more or fewer lines.
         """
-        if reason not in get_args(Reason):
+        if reason not in REASONS:
             raise ValueError(f"unknown quarantine reason {reason!r}")
         if lines is not None and len(lines) != len(positions):
             raise ValueError(f"{len(positions)} positions for {len(lines)} lines")
@@ -127,15 +89,19 @@ class Quarantine:
         self._counts[counted] = self._counts.get(counted, 0) + len(places)
         kept = self._positions.setdefault(counted, [])
         kept.extend(places[: POSITIONS_KEPT - len(kept)].tolist())
+        fresh: list[RawSample] = []
         for shape, chosen in self._by_shape(counted, len(places), lines):
             key = (partition, reason, shape)
             if key not in self._groups:
                 number = self._shapes[counted] = self._shapes.get(counted, 0) + 1
                 suggests = reason in SUGGESTIBLE and number <= SUGGESTIONS_KEPT
-                self._groups[key] = _Group(suggests)
+                self._groups[key] = GrowingGroup(suggests)
             some = None if lines is None else lines.select(chosen)
-            self._groups[key].extend(places[chosen], some)
+            fresh += self._groups[key].extend(places[chosen], some)
             self._changed[key] = None
+        if fresh:
+            for group, sample in masked_samples(fresh):
+                group.keep(sample)
 
     def groups(self) -> list[QuarantineGroup]:
         """Return all groups, by partition and reason, the largest first."""
@@ -170,7 +136,7 @@ class Quarantine:
         if lines is None:
             yield UNSEEN, np.arange(size, dtype=np.int64)
             return
-        found = shapes(_texts(lines))
+        found = shapes(texts(lines))
         distinct = found.unique(maintain_order=True)
         names = self._admitted(counted, distinct.to_list())
         numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
@@ -194,86 +160,6 @@ class Quarantine:
                 room -= 1
             names.append(shape)
         return names
-
-
-class _Group:
-    """What is known of a group while it grows."""
-
-    def __init__(self, suggests: bool) -> None:
-        self._suggests = suggests
-        self._count = 0
-        self._first = 0
-        self._last = 0
-        self._end = 0
-        self._ranges: list[tuple[int, int]] = []
-        self._more_ranges = False
-        self._samples: list[Sample] = []
-        self._suggestion: str | None = None
-
-    def extend(self, positions: Ints, lines: Lines | None) -> None:
-        """Take further lines; their positions are not before those known."""
-        if self._count == 0:
-            self._first = self._last = self._end = int(positions[0])
-        self._count += len(positions)
-        self._add_ranges(positions, lines)
-        self._last = int(positions[-1])
-        if lines is not None:
-            self._look(positions, lines)
-
-    def seen(self, partition: str, reason: Reason, shape: str) -> QuarantineGroup:
-        """Return the group as it is now."""
-        return QuarantineGroup(
-            partition,
-            reason,
-            shape,
-            self._count,
-            self._first,
-            self._last,
-            tuple(self._ranges),
-            self._more_ranges,
-            tuple(self._samples),
-            self._suggestion,
-        )
-
-    def _add_ranges(self, positions: Ints, lines: Lines | None) -> None:
-        """Join lines that follow each other: by their bytes in a file, by offsets in a topic."""
-        ends = positions if lines is None else positions + lines.lengths + 1
-        before = np.concatenate(([self._last], positions[:-1]))
-        begins = positions > before + 1
-        begins &= positions != np.concatenate(([self._end], ends[:-1]))
-        begins[0] |= not self._ranges
-        firsts = np.flatnonzero(begins)
-        lasts = np.append(firsts, len(positions))[1:] - 1
-        grown = int(firsts[0]) if len(firsts) else len(positions)
-        if grown and not self._more_ranges:
-            self._ranges[-1] = (self._ranges[-1][0], int(positions[grown - 1]))
-        room = RANGES_KEPT - len(self._ranges)
-        self._more_ranges |= len(firsts) > room
-        new = zip(positions[firsts[:room]].tolist(), positions[lasts[:room]].tolist(), strict=True)
-        self._ranges += new
-        self._end = int(ends[-1])
-
-    def _look(self, positions: Ints, lines: Lines) -> None:
-        for index in range(min(SAMPLES_KEPT - len(self._samples), len(lines))):
-            raw = lines[index]
-            if self._suggests and not self._samples:
-                self._suggestion = suggestion(raw)
-            self._samples.append(_sample(int(positions[index]), raw))
-
-
-def _sample(position: int, raw: bytes) -> Sample:
-    text = mask(raw.decode(errors="backslashreplace"))
-    cut = text.encode()[:SAMPLE_BYTES].decode(errors="ignore")
-    return Sample(position, cut, len(raw), hashlib.sha256(raw).hexdigest())
-
-
-def _texts(lines: Lines) -> pl.Series:
-    r"""Return the lines as text, bytes that are not UTF-8 as \xNN."""
-    try:
-        whole = lines.joined().decode().removesuffix("\n")
-    except UnicodeDecodeError:
-        return pl.Series(lines.decoded(), dtype=pl.String)
-    return pl.Series([whole]).str.split("\n").explode()
 
 
 def _ordered(groups: Iterable[QuarantineGroup]) -> list[QuarantineGroup]:

@@ -14,9 +14,8 @@ from ingest.masking import looks_random, mask_series
 #: A longer shape is cut, and says so.
 SHAPE_LIMIT: Final = 200
 
-#: Only so much of a text line decides its shape, and so much of a JSON object.
-TEXT_LOOKED_AT: Final = 256
-OBJECT_LOOKED_AT: Final = 4096
+#: Only so many characters of a line decide its shape.
+LOOKED_AT: Final = 4096
 
 #: Names of a JSON object's fields that are shown, in alphabetical order.
 KEYS_SHOWN: Final = 20
@@ -104,7 +103,7 @@ def is_name(names: pl.Series) -> pl.Series:
 
 
 def _text_shapes(texts: pl.Series) -> pl.Series:
-    coarse = texts.str.head(TEXT_LOOKED_AT)
+    coarse = texts.str.head(LOOKED_AT)
     for pattern, mark in _COARSE:
         coarse = coarse.str.replace_all(pattern, mark)
     distinct = coarse.unique(maintain_order=True)
@@ -141,7 +140,7 @@ def _mark(token: str) -> str:
 
 def _object_shapes(texts: pl.Series) -> pl.Series:
     whole = texts.str.contains(r"\}\s*$")
-    coarse = texts.str.head(OBJECT_LOOKED_AT).str.replace_all(_VALUE, ":0")
+    coarse = texts.str.head(LOOKED_AT).str.replace_all(_VALUE, ":0")
     distinct = coarse.unique(maintain_order=True)
     names = _looked_up(coarse, distinct, _key_lists(distinct))
     frame = pl.DataFrame({"names": names, "whole": whole})

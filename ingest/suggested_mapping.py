@@ -106,7 +106,7 @@ def _best(guess: _Guess, values: Mapping[str, str]) -> str | None:
 def _is_time(value: str) -> bool:
     if _is_number(value):
         return int(value.partition(".")[0] or 0) in _EPOCH
-    return parse_times(pl.Series([value]))[0] is not None
+    return parse_times(pl.Series([value])).null_count() == 0
 
 
 def _is_address(value: str) -> bool:

@@ -44,11 +44,11 @@ def _suggestions(line: bytes) -> Iterator[str]:
         except FormatError:
             return
         if _reads(line, compiled, Reading()):
-            yield f"format = \"nginx\"\npattern = '''{pattern}'''"
+            yield f"format = \"nginx\"\npattern = '{pattern}'"
 
 
 def _reads(line: bytes, entry: Format, reading: Reading) -> bool:
     parsed = entry.parse(Lines.of(line), reading)
-    if not parsed.height or parsed["timestamp"][0] is None:
+    if not parsed.height or parsed["timestamp"].null_count():
         return False
-    return any(parsed[name][0] is not None for name in _REQUEST)
+    return any(not parsed[name].null_count() for name in _REQUEST)

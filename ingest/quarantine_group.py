@@ -1,0 +1,140 @@
+"""One group of quarantined lines: what is kept of it, and how it grows."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+import polars as pl
+
+from ingest.lines import Ints, Lines
+from ingest.masking import mask_series
+from ingest.suggestions import suggestion
+
+Reason = Literal["unparsed", "not_text", "too_long", "no_time", "future", "partial", "poison"]
+
+#: What each reason means, for people.
+REASONS: Final[dict[Reason, str]] = {
+    "unparsed": "the line does not have the log's format",
+    "not_text": "the line does not have the log's format and holds bytes that are not text",
+    "too_long": "the line is longer than 64 KiB",
+    "no_time": "the line has no readable time",
+    "future": "the line's time is far ahead of its neighbours",
+    "partial": "the container's log holds only a part of the line",
+    "poison": "the Kafka record could not be read: no value, too large, or damaged",
+}
+
+#: Kept of each group.
+SAMPLES_KEPT: Final = 3
+RANGES_KEPT: Final = 256
+SAMPLE_BYTES: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A quarantined line: masked, cut to 4 KiB; length in bytes and SHA-256 are the original's."""
+
+    position: int
+    text: str
+    length: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineGroup:
+    """Lines of one partition, reason and shape.
+
+    `ranges` are (first, last) positions in order; every line that begins in one belongs to the
+    group. Only the first RANGES_KEPT are kept: `more_ranges` says that there were more. `samples`
+    are the first lines by position. `suggestion` is a settings line that may help.
+    """
+
+    partition: str
+    reason: Reason
+    shape: str
+    count: int
+    first_position: int
+    last_position: int
+    ranges: tuple[tuple[int, int], ...]
+    more_ranges: bool
+    samples: tuple[Sample, ...]
+    suggestion: str | None
+
+
+RawSample = tuple["GrowingGroup", int, bytes]
+
+
+class GrowingGroup:
+    """What is known of a group while it grows."""
+
+    def __init__(self, suggests: bool) -> None:
+        self._suggests = suggests
+        self._count = 0
+        self._first = 0
+        self._last = 0
+        self._end = 0
+        self._ranges: list[tuple[int, int]] = []
+        self._more_ranges = False
+        self._samples: list[Sample] = []
+        self._suggestion: str | None = None
+
+    def extend(self, positions: Ints, lines: Lines | None) -> list[RawSample]:
+        """Take further lines, not before those known; return those to be given to `keep`."""
+        if self._count == 0:
+            self._first = self._last = self._end = int(positions[0])
+        self._count += len(positions)
+        self._add_ranges(positions, lines)
+        self._last = int(positions[-1])
+        if lines is None:
+            return []
+        wanted = range(min(SAMPLES_KEPT - len(self._samples), len(lines)))
+        if wanted and self._suggests and not self._samples:
+            self._suggestion = suggestion(lines[0])
+        return [(self, int(positions[index]), lines[index]) for index in wanted]
+
+    def keep(self, sample: Sample) -> None:
+        """Keep one of the lines that `extend` returned, in that order."""
+        self._samples.append(sample)
+
+    def seen(self, partition: str, reason: Reason, shape: str) -> QuarantineGroup:
+        """Return the group as it is now."""
+        return QuarantineGroup(
+            partition,
+            reason,
+            shape,
+            self._count,
+            self._first,
+            self._last,
+            tuple(self._ranges),
+            self._more_ranges,
+            tuple(self._samples),
+            self._suggestion,
+        )
+
+    def _add_ranges(self, positions: Ints, lines: Lines | None) -> None:
+        """Join lines that follow each other: by their bytes in a file, by offsets in a topic."""
+        ends = positions if lines is None else positions + lines.lengths + 1
+        before = np.concatenate(([self._last], positions[:-1]))
+        begins = positions > before + 1
+        begins &= positions != np.concatenate(([self._end], ends[:-1]))
+        begins[0] |= not self._ranges
+        firsts = np.flatnonzero(begins)
+        lasts = np.append(firsts, len(positions))[1:] - 1
+        grown = int(firsts[0]) if len(firsts) else len(positions)
+        if grown and not self._more_ranges:
+            self._ranges[-1] = (self._ranges[-1][0], int(positions[grown - 1]))
+        room = RANGES_KEPT - len(self._ranges)
+        self._more_ranges |= len(firsts) > room
+        new = zip(positions[firsts[:room]].tolist(), positions[lasts[:room]].tolist(), strict=True)
+        self._ranges += new
+        self._end = int(ends[-1])
+
+
+def masked_samples(raws: Sequence[RawSample]) -> Iterator[tuple[GrowingGroup, Sample]]:
+    """Yield each group with its line as it may be kept; all are masked in one go."""
+    whole = pl.Series([raw.decode(errors="backslashreplace") for _, _, raw in raws])
+    for (group, position, raw), text in zip(raws, mask_series(whole), strict=True):
+        cut = text.encode()[:SAMPLE_BYTES].decode(errors="ignore")
+        digest = hashlib.sha256(raw).hexdigest()
+        yield group, Sample(position, cut, len(raw), digest)
