@@ -16,23 +16,59 @@ MASK: Final = "***"
 
 _SENSITIVE: Final = (
     r"(?:access|refresh|id|csrf|xsrf)?[-_]?tokens?|api[-_]?keys?|key|secrets?|client[-_]?secret|"
+    r"(?:access|secret|account|app|private|encryption)[-_]?key(?:[-_]?id)?|connection[-_]?string|"
+    r"pw|(?:user|db|login|admin|new|old)pass|passwort|mdp|senha|contrase(?:n|ñ|%C3%B1)a|bearer|"
+    r"refresh|remember(?:[-_]?me)?|code[-_]?(?:verifier|challenge)|(?:login|token)[-_]?hint|magic|"
+    r"(?:g-)?(?:re|h)?captcha[-_]?response|aspsessionid[a-z]{0,16}|logged[-_]in[-_][a-z0-9]{1,40}|"
     r"pass(?:w(?:or)?d|phrase|code)?|pwd|auth|authorization|authentication|sess(?:ion)?(?:[-_]?id)?|"
     r"sid|(?:j|php|asp)sess(?:ion)?id|jwt|code|signature|sig|hmac|credentials?|creds?|otp|totp|mfa|"
-    r"pin|ssn|cvv|cvc|card(?:[-_]?number)?|iban|cookie|set-cookie|saml(?:request|response)|"
-    r"assertion|nonce|state|ticket|private[-_]?key|e?mail"
+    r"pin|ssn|cvv|cvc|card(?:[-_]?number)?|iban|cookies?|set-cookie|saml(?:request|response)|"
+    r"assertion|nonce|state|ticket|e?mail"
 )
-_ENDINGS: Final = "token|secret|password|passwd|apikey|credential"
+_ENDINGS: Final = (
+    "token|secret|password|passwd|passphrase|apikey|accesskey(?:id)?|secretkey|accountkey|credential|"
+    "signature|sessionid"
+)
+#: What may follow a sensitive word in a key: password_confirmation, passwordHash, token2.
+_SUFFIX: Final = "[-_.]?(?:confirm(?:ation)?|repeat|again|new|old|hash|value|[0-9]{1,4})"
 _KEY: Final = (
     r"(?:[A-Za-z0-9]{1,40}[-_.]|%5[Bb]|\[){0,8}"
-    rf"(?:[A-Za-z]{{0,20}}(?:{_ENDINGS})s?|{_SENSITIVE})(?:[-_.]?[0-9]{{1,4}})?(?:%5[Dd]|\])?"
+    rf"(?:[A-Za-z]{{0,20}}(?:{_ENDINGS})s?|{_SENSITIVE})(?:{_SUFFIX})?(?:%5[Dd]|\])?"
 )
-_START: Final = r"^|[^A-Za-z0-9]|%[0-9A-Fa-f]{2}"
-_LINK: Final = r"(?:=|:|%3[Aa]|%3[Dd])"
+_START: Final = r"^|[^A-Za-z0-9]|(?:%(?:25){0,2}|\\x|\\u00)[0-9A-Fa-f]{2}"
+_LINK: Final = r"(?:=|:|%(?:25){0,2}3[AaDd]|\\x3[AaDd])"
+#: A quotation mark, as it is and as URLs, nginx, JSON and HTML write it.
+_ESCAPED_QUOTE: Final = r"(?:\\x22|\\u0022|&quot;|&#34;)"
+_QUOTE: Final = rf"""(?:\\?["']|%(?:25){{0,2}}22|{_ESCAPED_QUOTE})"""
 
 #: (pattern, replacement), applied in this order; Rust syntax.
 _RULES: Final = (
     (r"(?s)-----BEGIN [A-Z0-9 ]{1,60}-----.*?(?:-----END [A-Z0-9 ]{1,60}-----|$)", MASK),
     (r"([A-Za-z][A-Za-z0-9+.-]{0,30}://)[^/?#\s@\"']{1,512}@", f"${{1}}{MASK}@"),
+    (r"(^|[\s\"'=(])//[^/?#\s@\"':]{0,256}:[^/?#\s@\"']{1,256}@", f"${{1}}//{MASK}@"),
+    (
+        (
+            r"(?i)(%(?:25)?3A(?:%(?:25)?2F|/){2})"
+            r"(?:[a-z0-9._~!$'()*+,;=-]|%(?:25)?(?:2[1-9a-e]|3[a-f])){1,256}(%(?:25)?40)"
+        ),
+        f"${{1}}{MASK}${{2}}",
+    ),
+    (
+        (
+            rf"(?i)({_START})((?:proxy-)?authorization\s*:\s*)"
+            r"(?:digest|oauth|hawk|signature|mac|hmac[a-z0-9-]*|aws4[a-z0-9-]*)\s[^\r\n]*"
+        ),
+        f"${{1}}${{2}}{MASK}",
+    ),
+    (rf"(?i)({_START})((?:set-)?cookie2?\s*:\s*)[^\"'\r\n]+", f"${{1}}${{2}}{MASK}"),
+    (
+        rf"(?i)({_START})({_KEY})({_ESCAPED_QUOTE}\s*:\s*{_ESCAPED_QUOTE}).*?({_ESCAPED_QUOTE}|$)",
+        f"${{1}}${{2}}${{3}}{MASK}${{4}}",
+    ),
+    (
+        rf"(?i)((?:<|&lt;|%3C)(?:[a-z0-9_.-]{{1,40}}:)?{_KEY}(?:\s[^<>]{{0,200}})?(?:>|&gt;|%3E))[^<&%]+",
+        f"${{1}}{MASK}",
+    ),
     (
         rf'(?i)({_START})({_KEY}\\?["\']\s*:\s*)(?:\\?"(?:[^"\\]|\\.)*"?|\[[^\]]*\]?)',
         f'${{1}}${{2}}"{MASK}"',
@@ -45,7 +81,7 @@ _RULES: Final = (
         f"${{1}}${{2}}{MASK}",
     ),
     (
-        rf"(?i)({_START})({_KEY}(?:\\?[\"']|%22)?\s*{_LINK}\s*(?:\\?[\"']|%22)?)[^&;,\s\"'<>]+",
+        rf"(?i)({_START})({_KEY}{_QUOTE}?\s*{_LINK}\s*{_QUOTE}?)[^&;,\s\"'<>]+",
         f"${{1}}${{2}}{MASK}",
     ),
     (
@@ -70,7 +106,7 @@ _AFTER: Final = (
 )
 
 _EMAIL: Final = (
-    r"[A-Za-z0-9._%+-]{1,64}(?:@|%40)(?:[A-Za-z]|[0-9]{3})[A-Za-z0-9-]{0,62}"
+    r"[A-Za-z0-9._%+-]{1,64}(?:@|%(?:25){0,2}40)(?:[A-Za-z]|[0-9]{3})[A-Za-z0-9-]{0,62}"
     r"(?:\.[A-Za-z0-9-]{1,63}){0,8}\.[A-Za-z]{2,24}"
 )
 #: Addresses of offices, not of people; crawlers name them in their user agent.
@@ -78,12 +114,21 @@ _OFFICES: Final = frozenset(
     {"abuse", "bot", "bots", "contact", "crawler", "help", "info", "noc", "noreply", "postmaster"}
     | {"robot", "search", "spider", "support", "webmaster"}
 )
-_WORD: Final = r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?"
+#: A word of 16 characters or more; shorter ones never look random.
+_WORD: Final = r"[A-Za-z0-9][A-Za-z0-9_-]{14,}[A-Za-z0-9]"
 _LONG_WORD: Final = r"[A-Za-z0-9_-]{16}"
-_CARD: Final = r"[3-6][0-9]{3}[ +-]?[0-9]{4}[ +-]?[0-9]{4}[ +-]?[0-9]{1,7}"
-_SUSPECT: Final = rf"{_LONG_WORD}|{_CARD}|@|%40"
+_GAP: Final = r"(?:[ .+-]|%20)?"
+_CARD: Final = (
+    rf"[2-6][0-9]{{3}}{_GAP}(?:[0-9]{{4}}{_GAP}[0-9]{{4}}{_GAP}[0-9]{{1,7}}"
+    rf"|[0-9]{{6}}{_GAP}[0-9]{{4,5}})"
+)
+_IBAN: Final = (
+    rf"[A-Za-z]{{2}}[0-9]{{2}}(?:{_GAP}[A-Za-z0-9]{{4}}){{2,7}}(?:{_GAP}[A-Za-z0-9]{{1,3}})?"
+)
+_SUSPECT: Final = rf"{_LONG_WORD}|{_CARD}|{_IBAN}|@|%(?:25){{0,2}}40"
 _WORDS: Final = re.compile(_WORD)
 _CARDS: Final = re.compile(rf"(?<![0-9]){_CARD}(?![0-9])")
+_IBANS: Final = re.compile(rf"(?<![A-Za-z0-9]){_IBAN}(?![A-Za-z0-9])")
 _EMAILS: Final = re.compile(_EMAIL)
 _SYLLABLES: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _KINDS: Final = re.compile(r"[A-Za-z]+|[0-9]+")
@@ -98,6 +143,10 @@ _RESTLESS: Final = 0.33
 _RESTLESS_LETTERS: Final = 0.3
 _CARD_LENGTHS: Final = range(13, 20)
 _DOUBLE_LIMIT: Final = 9
+#: Cards that begin with 2 have 16 digits and begin with one of these.
+_TWOS: Final = range(2221, 2721)
+_TWOS_LENGTH: Final = 16
+_IBAN_LENGTHS: Final = range(15, 35)
 
 
 def mask_text(expr: pl.Expr) -> pl.Expr:
@@ -154,13 +203,15 @@ def printable_json(text: str) -> str:
 
 
 def _mask_words(text: str) -> str:
-    text = _EMAILS.sub(_mask_email, text)
+    if "@" in text or "40" in text:
+        text = _EMAILS.sub(_mask_email, text)
     text = _CARDS.sub(lambda match: MASK if _is_card(match[0]) else match[0], text)
+    text = _IBANS.sub(lambda match: MASK if _is_iban(match[0]) else match[0], text)
     return _WORDS.sub(lambda match: MASK if looks_random(match[0]) else match[0], text)
 
 
 def _mask_email(match: re.Match[str]) -> str:
-    local = re.split("@|%40", match[0])[0].lower()
+    local = re.split("@|%(?:25){0,2}40", match[0])[0].lower()
     return match[0] if local in _OFFICES else MASK
 
 
@@ -188,14 +239,25 @@ def _random_hash(text: str) -> bool:
 
 
 def _is_card(text: str) -> bool:
-    digits = [int(char) for char in text if char.isdigit()]
+    digits = [int(char) for char in text.replace("%20", "") if char.isdigit()]
     if len(digits) not in _CARD_LENGTHS:
+        return False
+    first = int("".join(map(str, digits[:4])))
+    if digits[0] == 2 and (first not in _TWOS or len(digits) != _TWOS_LENGTH):  # noqa: PLR2004
         return False
     total = sum(digits[-1::-2])
     for digit in digits[-2::-2]:
         double = 2 * digit
         total += double - _DOUBLE_LIMIT if double > _DOUBLE_LIMIT else double
     return total % 10 == 0
+
+
+def _is_iban(text: str) -> bool:
+    """Whether the check digits are right (ISO 13616: modulo 97 is 1)."""
+    plain = re.sub(r"%20|[^A-Za-z0-9]", "", text)
+    if len(plain) not in _IBAN_LENGTHS:
+        return False
+    return int("".join(str(int(char, 36)) for char in plain[4:] + plain[:4])) % 97 == 1
 
 
 def _json_escaped(line: str) -> str:
