@@ -69,11 +69,11 @@ def heads(lines: Lines, limit: int) -> pl.Series:
 
 
 def behind(lines: Lines, lengths: Ints) -> list[bytes]:
-    """Return each line without its first bytes and the blanks after them."""
+    """Return each line without its first bytes."""
     data = lines.data
     starts = (lines.starts + lengths).tolist()
     spans = zip(starts, lines.ends.tolist(), strict=True)
-    return [data[start:end].lstrip(b" \t") for start, end in spans]
+    return [data[start:end] for start, end in spans]
 
 
 def lines_of(payloads: Sequence[bytes]) -> Lines:
@@ -88,9 +88,10 @@ def split_payloads(payloads: pl.Series) -> tuple[Ints, list[bytes]]:
     """Return (index of the text that each piece came out of, pieces): one for each line of it.
 
     A text over several lines that is an object is one line. Blank pieces are left out, but a text
-    always has one piece.
+    always has one piece. A single blank before a text is syslog's and left out, too.
     """
-    text = payloads.str.strip_chars_end("\r\n").str.strip_chars_start(" \t\r\n")
+    text = payloads.str.strip_chars_end("\r\n").str.strip_chars_start("\r\n")
+    text = text.str.replace(r"^ (\S)", "$1")
     several = text.str.contains("\n", literal=True).to_numpy()
     if not several.any():
         pieces = [piece.encode(errors="backslashreplace") for piece in text.to_list()]

@@ -33,6 +33,7 @@ _RFC_5424: Final = (
 _HEAD: Final = rf"(?s)^(?:{_RFC_5424}|{_RFC_3164})"
 
 _MARKS: Final = (b"\xef\xbb\xbf", b"@cee:")  # a byte order mark; the cookie of JSON in syslog
+_BLANKS: Final = (b"", b" ", b"\t")
 _LESS, _DASH, _COLON, _T, _BLANK = b"<-:T "
 _MONTHS: Final[NDArray[np.bool_]] = np.isin(
     np.arange(256), np.frombuffer(b"JFMASOND", dtype=np.uint8)
@@ -64,9 +65,11 @@ def peel(lines: Lines) -> Peeled:
 
 
 def _unmarked(text: bytes) -> bytes:
+    """Leave out a mark, and a single blank in front: further ones are the line's own."""
     for mark in _MARKS:
-        if text.startswith(mark):
-            text = text.removeprefix(mark).lstrip(b" \t")
+        text = text.removeprefix(mark)
+        if text[:1] == b" " and text[1:2] not in _BLANKS:
+            text = text[1:]
     return text
 
 

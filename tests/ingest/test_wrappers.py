@@ -242,6 +242,13 @@ def test_several_lines_in_one() -> None:
     assert payloads(opened(compact({"log": '{\n "a": 1\n}'}))) == ['{  "a": 1 }']
 
 
+def test_blanks_in_front_are_the_lines_own() -> None:
+    trace = "    at shop.Database"
+    syslog = "<190>Nov  2 08:00:00 web1 nginx: "
+    found = opened(docker(trace), cri(trace), compact({"message": " " + LINE}), syslog + trace)
+    assert payloads(found) == [trace, trace, LINE, trace]
+
+
 def test_parts_of_lines_are_counted() -> None:
     long = compact({"log": "x" * DOCKER_PART, "stream": "stdout", "time": "2026-11-02T08:00:00Z"})
     short = compact({"log": "x", "stream": "stdout", "time": "2026-11-02T08:00:00Z"})
