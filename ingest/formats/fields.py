@@ -48,14 +48,17 @@ FIELDS: Final = frozenset(
 _ABSOLUTE: Final = r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,19})://(?P<host>[^/?#]*)(?P<rest>.*)$"
 
 
-def events_of(fields: pl.DataFrame, reading: Reading, rows: Ints) -> pl.DataFrame:
+def events_of(
+    fields: pl.DataFrame, reading: Reading, rows: Ints, *, marked: bool = True
+) -> pl.DataFrame:
     """Return a frame of PARSED_SCHEMA for text columns named in FIELDS; absent ones are null.
 
     `rows` is the index of each row's line. "-" and "" are null; numbers and times that cannot be
     read are null. A `uri` that is neither a path nor an absolute URL is unreadable, as is such a
-    `request`: it gives request_raw if there is no path and no method.
+    `request`: it gives request_raw if there is no path and no method. Columns that are not
+    `marked` have neither "-" nor "".
     """
-    given = _given(fields)
+    given = _given(fields) if marked else fields
     names = set(given.columns)
     columns = given.select(
         pl.Series("line", rows),

@@ -21,7 +21,7 @@ Words = NDArray[np.uint64]
 
 #: Keys of other letters may be written with escapes: they are taken as found.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_@:.$ -]+")
-_SPACED: Final = re.compile(rb'"[ \t\r]+:')
+_SPACED: Final = re.compile(rb'"[ \t\r]++:')
 
 _PIECE: Final = 1 << 20
 _TAIL: Final = 8
@@ -47,12 +47,14 @@ class Keys:
 def occurring(data: bytes, wanted: Collection[str]) -> Keys:
     """Return which of the wanted keys can occur in valid JSON lines, at whatever depth."""
     seen = _Seen()
-    for start in range(0, len(data), _PIECE):
-        piece = data[max(start - _TAIL, 0) : start + _PIECE + 3]
-        before = b" " * _TAIL if start == 0 else b""
-        if not seen.take(before + piece + b"   "):
-            everything = frozenset(wanted)
-            return Keys(everything, everything, everything)
+    head = 2 * _TAIL  # what begins the block has nothing before it: it is looked at by itself
+    known = seen.take(b" " * _TAIL + data[:head] + b"   ")
+    for start in range(0, len(data) if known else 0, _PIECE):
+        piece = memoryview(data)[start : start + _PIECE + _TAIL + 3]
+        known = known and seen.take(piece if len(piece) > _PIECE else bytes(piece) + b"   ")
+    if not known or (seen.spaced and _SPACED.search(data)):
+        everything = frozenset(wanted)
+        return Keys(everything, everything, everything)
     found = [
         frozenset(name for name in wanted if not _PLAIN.fullmatch(name) or table[_slot(name)])
         for table in (seen.objects, seen.lists, seen.scalars)
@@ -69,30 +71,34 @@ class _Seen:
     objects: Flags = field(default_factory=_table)
     lists: Flags = field(default_factory=_table)
     scalars: Flags = field(default_factory=_table)
+    spaced: bool = False
 
-    def take(self, piece: bytes) -> bool:
-        """Note the keys of a piece, False if some may be written in an unusual way."""
+    def take(self, piece: bytes | memoryview) -> bool:
+        """Note the keys of a piece, False if some may be written in an unusual way.
+
+        A key counts if its last eight bytes and the three after it are in the piece.
+        """
         codes = np.frombuffer(piece, dtype=np.uint8)
         column = pl.Series(codes)
-        colons = column == _COLON
-        spaced = colons[1:] & (column[:-1] <= _BLANK)
-        if spaced.any() and _SPACED.search(piece):
-            return False
         escapes = column == _BACKSLASH
         if escapes.any() and _escaped_letters(codes, _where(escapes)):
             return False
-        ends = _where((column[:-1] == _QUOTE) & colons[1:])
-        ends = ends[(ends >= _TAIL) & (ends < len(piece) - 3)]
+        ends = _where(column == _COLON) - 1
+        ends = ends[np.searchsorted(ends, _TAIL) : np.searchsorted(ends, len(codes) - 3)]
+        before = codes[ends]
+        self.spaced = self.spaced or bool((before <= _BLANK).any())
+        ends = ends[before == _QUOTE]
         slots = _slots(_words(piece)[ends - _TAIL])
         first = codes[ends + 2]
-        blank = first == _BLANK
-        if blank.any():
-            first = np.where(blank, codes[ends + 3], first)
-        unclear = first <= _BLANK
+        if (first <= _BLANK).any():
+            first = np.where(first == _BLANK, codes[ends + 3], first)
         objects, lists = first == _BRACE, first == _BRACKET
-        self.objects[slots[objects | unclear]] = True
-        self.lists[slots[lists | unclear]] = True
-        self.scalars[slots[~(objects | lists)]] = True
+        scalars = ~(objects | lists)
+        self.scalars[slots[scalars]] = True
+        if not scalars.all() or (first <= _BLANK).any():
+            unclear = first <= _BLANK
+            self.objects[slots[objects | unclear]] = True
+            self.lists[slots[lists | unclear]] = True
         return True
 
 
@@ -107,26 +113,39 @@ def _where(flags: pl.Series) -> Ints:
     return found
 
 
-def _words(piece: bytes) -> Words:
+def _words(piece: bytes | memoryview) -> Words:
     """View the eight bytes from each place on as a number."""
     return np.ndarray((len(piece) - _TAIL + 1,), dtype="<u8", buffer=piece, strides=(1,))
 
 
 def _slots(tails: Words) -> Ints:
-    """Return a slot for each tail: of its last eight bytes those after the last quote."""
-    differing = tails ^ _QUOTES
-    marks: Words = (differing - _ONES) & ~differing & _HIGHS
+    """Return a slot for each tail: of its last eight bytes those after the last quote.
+
+    `tails` is overwritten. The steps are done in place: the numbers stay in the processor's cache.
+    """
+    letters = tails.copy()
+    tails ^= _QUOTES
+    marks = tails - _ONES
+    np.invert(tails, out=tails)
+    marks &= tails
+    marks &= _HIGHS
     for bits in (8, 16, 32):
-        marks |= marks >> np.uint64(bits)
-    marks |= marks - (marks >> np.uint64(7))
-    letters = tails & ~marks
-    return ((letters * _FACTOR) >> _SHIFT).view(np.int64)
+        np.right_shift(marks, np.uint64(bits), out=tails)
+        marks |= tails
+    np.right_shift(marks, np.uint64(7), out=tails)
+    np.subtract(marks, tails, out=tails)
+    marks |= tails
+    np.invert(marks, out=marks)
+    letters &= marks
+    letters *= _FACTOR
+    letters >>= _SHIFT
+    return letters.view(np.int64)
 
 
 @cache
 def _slot(name: str) -> int:
     tail = name.encode()[-_TAIL:].rjust(_TAIL, b"\0")
-    return int(_slots(np.frombuffer(tail, dtype="<u8"))[0])
+    return int(_slots(np.frombuffer(tail, dtype="<u8").copy())[0])
 
 
 @cache

@@ -63,7 +63,7 @@ def _parse(
             pl.all_horizontal(pl.col(marker).is_not_null() for marker in markers)
         ).to_series()
         values, rows = values.filter(marked), rows[marked.to_numpy()]
-    parsed = events_of(_fields(values, names), reading, rows)
+    parsed = events_of(_fields(values, names), reading, rows, marked=False)
     request = [parsed[name].is_not_null() for name in ("method", "path", "status", "request_raw")]
     real = pl.select(pl.any_horizontal(request)).to_series()
     return parsed if real.all() else parsed.filter(real)
