@@ -38,6 +38,9 @@ def tls_context(source: KafkaSource) -> ssl.SSLContext:
 
     Raises OSError (ssl.SSLError is one) if a file cannot be loaded.
     """
+    for file in (source.ca_file, source.certificate_file, source.key_file):
+        if file is not None:
+            file.open("rb").close()  # the error of this names the file
     context = ssl.create_default_context(cafile=source.ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if source.certificate_file is not None:

@@ -37,6 +37,11 @@ def why_unreachable(source: KafkaSource) -> tuple[str, str]:
                 f"{server}: {error.strerror or type(error).__name__}",
                 "check bootstrap_servers, and that the broker is up",
             )
+    if source.sasl_mechanism is not None:  # the library loses what a broker says before it hangs up
+        return (
+            f"the brokers take connections and end them: is {source.username!r} let in?",
+            "check username, password and sasl_mechanism, then security_protocol",
+        )
     return (
         "the brokers take connections but do not answer as Kafka does",
         "check security_protocol, and that these are brokers, not controllers",

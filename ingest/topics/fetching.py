@@ -64,6 +64,7 @@ class Fetching:
         absent: Collection[str] = (),
         wait: float = WAIT_SECONDS,
         monotonic: Callable[[], float],
+        survey_seconds: float = SURVEY_SECONDS,
     ) -> None:
         self.buffers = buffers
         self.problems: dict[str, InputProblem] = {}
@@ -77,6 +78,7 @@ class Fetching:
         self._stored = dict(stored)
         self._wait = wait
         self._monotonic = monotonic
+        self._survey_seconds = survey_seconds
         self._backoff = Backoff()
         self._client: TopicClient | None = None
         self._streams: dict[TopicPartition, _Stream] = {}
@@ -147,7 +149,7 @@ class Fetching:
         self.stalled = {
             at for at in self._streams if at not in there and self._returns(at, cluster)
         }
-        self._survey_at = self._monotonic() + SURVEY_SECONDS
+        self._survey_at = self._monotonic() + self._survey_seconds
 
     def _note(self, cluster: Cluster) -> None:
         for topic in self._source.topics:

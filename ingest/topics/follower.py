@@ -22,7 +22,7 @@ from ingest.sources import KafkaSource
 from ingest.topics.blocks import Block
 from ingest.topics.buffers import Buffers, Start
 from ingest.topics.client import ClientError, Connect, TopicClient, TopicPartition
-from ingest.topics.fetching import WAIT_SECONDS, Fetching
+from ingest.topics.fetching import SURVEY_SECONDS, WAIT_SECONDS, Fetching
 from ingest.topics.places import Gap, Place
 
 #: Bytes of values that wait to be read, over all partitions.
@@ -103,6 +103,7 @@ class TopicFollower:
         monotonic: Callable[[], float] = monotonic,
         connect: Connect = connect_to_kafka,
         buffer_bytes: int = BUFFER_BYTES,
+        survey_seconds: float = SURVEY_SECONDS,
         threaded: bool = True,
     ) -> None:
         self._source = source
@@ -128,6 +129,7 @@ class TopicFollower:
             absent=[name.removesuffix(_ABSENT) for name in self._stored if name.endswith(_ABSENT)],
             wait=WAIT_SECONDS if threaded else 0.0,
             monotonic=monotonic,
+            survey_seconds=survey_seconds,
         )
         self._connections = 0
         self._told: dict[TopicPartition, int] = {}

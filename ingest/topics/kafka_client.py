@@ -210,9 +210,12 @@ class KafkaClient:
                 bootstrap_timeout_ms=_BOOTSTRAP_MS,
                 kafka_client=make,
             )
-        except (KafkaError, OSError):
+        except (KafkaError, OSError) as error:
+            refusals = [refusal for client in made for refusal in _refusals(client)]
             for client in made:  # else its thread goes on for ever
                 client.close()
+            if refusals:
+                raise refusals[0] from error
             raise
         self._consumers.append(consumer)
         return consumer
@@ -246,6 +249,13 @@ class KafkaClient:
                 f"{error.strerror or type(error).__name__}: {error.filename or 'certificates'}",
                 "check ca_file, certificate_file, key_file and key_password",
             ) from error
+
+
+def _refusals(client: KafkaNetClient) -> list[KafkaError]:
+    """Return why brokers let nobody in; the library tries on until it may not any longer."""
+    manager = client._manager  # noqa: SLF001 - see above
+    found = [manager.auth_failure(at.node_id) for at in client.cluster.bootstrap_brokers()]
+    return [refusal for refusal in found if refusal is not None]
 
 
 def _cluster(response: Any) -> Cluster:  # noqa: ANN401 - the library has no types

@@ -55,7 +55,7 @@ class LibraryBatches(Fetcher.PartitionRecords):  # type: ignore[misc]
         if not batch.validate_crc():
             credible = first < following <= first + _MANY
             return _unreadable(partition, first, following if credible else first + 1)
-        if batch.is_control_batch or self._aborted(batch):
+        if self._aborted(batch) or batch.is_control_batch:
             return Batch(partition, batch.base_offset, following, first, 0, 0, b"")
         data = bytes(memoryview(batch._buffer)[_HEADER:])  # noqa: SLF001 - has no other name
         return Batch(
