@@ -9,6 +9,7 @@ views        an incident as the terminal, the API and messages show it
 checkpoint   where the worker was: positions, watermark, detector state
 store        findings into incidents, timeline and outbox, in one transaction
 outbox       the rows that say what to tell whom
+quarantine   what could not be read: lists, details, expiry; `quarantine_rows` writes it
 queries      lists and details of incidents
 target       where messages go
 messages     what a message says

@@ -12,7 +12,8 @@ partitions   a partition while it is read
 reader       whole logs once, merged by event time: LogReader
 follow       logs that grow: LogFollower, over the `tails` of each log
 normalised   events and rejects in order of lines, masked, to print
-quarantine   counts of what could not be read
+quarantine   what could not be read, in groups by `shapes`; `suggestions` of settings that may help
+replay       quarantined lines read again from where they lie
 masking      the one place that makes log text safe to keep or show; `evidence` builds on it
 durations    "5s", "10m", "24h" in settings
 """

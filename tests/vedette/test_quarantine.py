@@ -216,9 +216,11 @@ def test_no_secret_is_shown_or_stored(canary: str, tmp_path: Path) -> None:
     log = written(tmp_path / "logs" / "a.log", lines)
     database = stored(tmp_path, quarantined(log))
     shown = [vedette("list", "--database", database)]
-    for row in answers("list", "--database", database):
-        for option in ([], ["--json"]):
-            shown.append(vedette("show", row["id"], "--database", database, *option))
+    shown += [
+        vedette("show", row["id"], "--database", database, *option)
+        for row in answers("list", "--database", database)
+        for option in ([], ["--json"])
+    ]
     shown.append(vedette("replay", "1", "2", "3", "--database", database))
     content = "".join(result.output for result in shown).encode()
     content += b"".join(file.read_bytes() for file in tmp_path.glob("v.db*"))
