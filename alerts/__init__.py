@@ -15,4 +15,5 @@ target       where messages go
 messages     what a message says
 sender       the outbox out, with retries
 keys         API keys
+secret       the server's secret
 """

@@ -2,9 +2,7 @@
 
 import hashlib
 import hmac
-import os
 import secrets
-import stat
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -16,8 +14,7 @@ from sqlalchemy import Engine, RowMapping, insert, or_, select, update
 
 from alerts.database import for_writing
 from alerts.models import ApiKeyRow, table_of
-
-_SECRET_BYTES: Final = 32
+from alerts.secret import SECRET_BYTES, server_secret
 
 #: How often the last use of a key is written down.
 USE_INTERVAL: Final = timedelta(minutes=1)
@@ -37,10 +34,6 @@ class Role(IntEnum):
     def label(self) -> str:
         """The role's name in settings and answers."""
         return self.name.lower()
-
-
-class SecretError(Exception):
-    """The server's secret cannot be read or made; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +67,7 @@ class KeyStore:
     ) -> tuple[ApiKey, SecretStr]:
         """Make a key; the text returned beside it is never shown again."""
         key = ApiKey(secrets.token_hex(6), name, role, now, expires_at)
-        secret = secrets.token_urlsafe(_SECRET_BYTES)
+        secret = secrets.token_urlsafe(SECRET_BYTES)
         values = {
             "id": key.id,
             "name": name,
@@ -139,44 +132,6 @@ class KeyStore:
     def _mac(self, identity: str, secret: str) -> bytes:
         message = f"{identity}:{secret}".encode()
         return hmac.digest(self._secret, message, "sha256")
-
-
-def server_secret(path: Path) -> bytes:
-    """Read the server's secret, or make it (0600) if there is none. Raises SecretError."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _make_secret(path)
-        mode = path.stat().st_mode
-        secret = path.read_bytes()
-    except OSError as error:
-        raise SecretError(
-            f"{path}: {error.strerror}; the server's secret must be a file that only the user"
-            " of this program can read and write"
-        ) from error
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise SecretError(f"{path}: others may read the server's secret; run chmod 600 on it")
-    if len(secret) != _SECRET_BYTES:
-        raise SecretError(
-            f"{path}: this is not a server secret ({_SECRET_BYTES} bytes); restore it from a"
-            " backup, or remove it and make new API keys"
-        )
-    return secret
-
-
-def _make_secret(path: Path) -> None:
-    if path.exists():
-        return
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(_SECRET_BYTES))
-        # A link, unlike a rename, does not replace what another process made meanwhile.
-        path.hardlink_to(draft)
-    except FileExistsError:
-        return
-    finally:
-        draft.unlink()
 
 
 def _parts(text: str) -> tuple[str, str]:

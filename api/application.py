@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from alerts.keys import KeyStore, Role
 from alerts.times import utc_now
-from api import incidents, status
+from api import incidents, metrics, status
 from api.access import API_PREFIX, RequireRole, unprotected_routes
 from api.health import HealthReport
 from api.middleware import RequestIds, SecurityHeaders, TargetLimit
@@ -27,7 +27,7 @@ def create_api(
 ) -> FastAPI:
     """Return the API over a database and the keys made under the secret.
 
-    `health` is asked at each readiness probe and must be quick. Raises alerts.keys.SecretError.
+    `health` is asked at each readiness probe and must be quick. Raises alerts.secret.SecretError.
     """
     app = FastAPI(
         title="Vedette",
@@ -41,6 +41,7 @@ def create_api(
     app.state.services = Services(engine, KeyStore(engine, secret_path), health, now)
     app.include_router(incidents.router)
     app.include_router(status.router)
+    app.include_router(metrics.router)
     app.include_router(_description_router())
     install_problems(app)
     # The last added is the outermost.

@@ -27,7 +27,10 @@ def ready(request: Request, services: WithServices, key: PresentedKey) -> Respon
     """Say whether the database answers and the worker works; details to key holders only."""
     database = _database_answers(services)
     report = services.health()
-    details = {"database": database, **report.details} if key is not None else {}
+    details: dict[str, Any] = {}
+    if key is not None:
+        details = {"database": database, **report.details}
+        details |= {"problems": list(report.problems), "lag": dict(report.lag)}
     if database and report.healthy:
         return {"status": "ready", **({"details": details} if details else {})}
     return problem(

@@ -9,7 +9,7 @@ from ingest.sources import FileSource
 def main() -> None:
     reader = LogReader([FileSource(paths=(sys.argv[1],))])
     events = sum(batch.events.height for batch in reader.batches())
-    print(f"{reader.lines} lines, {events} events")
+    print(f"{reader.tally.lines} lines, {events} events")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import errno
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
@@ -30,6 +30,11 @@ class Catalogue:
     def rule(self, name: str) -> Rule:
         """Return the rule of that name; raises KeyError."""
         return next(rule for rule in self.rules if rule.name == name)
+
+    def under(self, conditions: str) -> "Catalogue":
+        """Return the catalogue with a fingerprint that tells what else decides findings."""
+        digest = hashlib.sha256(f"{self.fingerprint};{conditions}".encode())
+        return replace(self, fingerprint=digest.hexdigest()[:16])
 
 
 def load_catalogue(

@@ -54,6 +54,7 @@ class RuleKernel:
 
     def __init__(self, catalogue: Catalogue, *, entity_cap: int = ENTITY_CAP) -> None:
         self._catalogue = catalogue
+        self.fingerprint = catalogue.fingerprint
         self._tables = {rule.name: Table(rule, entity_cap=entity_cap) for rule in catalogue.rules}
         self._exhibits = Exhibits()
 
@@ -149,7 +150,7 @@ class RuleKernel:
                 level=rule.level,
                 mode=rule.mode,
                 tags=rule.tags,
-                fingerprint=self._catalogue.fingerprint,
+                fingerprint=self.fingerprint,
                 evidence=self._exhibits.of(rule.name, entity),
             )
             for entity, first, last, value, limit in runs.iter_rows()
@@ -160,7 +161,7 @@ class RuleKernel:
         tables = self._tables.values()
         rows = [(pl.lit(table.rule.name).alias("rule"), *table.rows()) for table in tables]
         return Snapshot(
-            fingerprint=self._catalogue.fingerprint,
+            fingerprint=self.fingerprint,
             closed={table.rule.name: table.closed for table in tables},
             signatures={table.rule.name: table.rule.signature for table in tables},
             evicted={table.rule.name: table.evicted for table in tables},

@@ -32,7 +32,9 @@ EVENT_SCHEMA: Final = pl.Schema(
         "protocol": pl.String(),
         "request_id": pl.String(),
         "country": pl.String(),  # ISO 3166-1 alpha-2
+        "city": pl.String(),
         "asn": pl.Int64(),
+        "anonymous": pl.String(),  # tor, vpn, proxy, hosting..., the most telling
         "request_raw": pl.String(),  # only when the request line itself is unreadable
         "partition": pl.String(),
         "position": pl.Int64(),  # byte offset in a file, offset in a topic

@@ -1,11 +1,12 @@
 """Events and rejects as a log has them, line by line, masked: what `vedette normalise` prints."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Final
 
 import polars as pl
 
 from ingest.chunks import CHUNK_BYTES, LogChunks
+from ingest.enrichment import Enrichment
 from ingest.events import EVENT_SCHEMA
 from ingest.logs import InputProblem, find_logs
 from ingest.masking import mask_series
@@ -26,6 +27,7 @@ def normalised(
     sources: Sequence[FileSource],
     *,
     chunk_bytes: int = CHUNK_BYTES,
+    enrichment: Enrichment | None = None,
     stdin: BinaryIO | None = None,
     problems: list[InputProblem] | None = None,
 ) -> Iterator[pl.DataFrame]:
@@ -40,7 +42,7 @@ def normalised(
         noted.extend(missing)
         for log in logs:
             chunks = LogChunks(log, chunk_bytes, stdin)
-            partition = Partition(log.name, source, Tally())
+            partition = Partition(log.name, source, Tally(), enrichment or Enrichment())
             yield from _of_partition(PartitionFiles(partition, chunks))
             noted.extend(chunks.problems)
 
@@ -54,10 +56,11 @@ def _of_partition(files: PartitionFiles) -> Iterator[pl.DataFrame]:
     partition = files.partition
     waiting = pl.DataFrame(schema=NORMALISED_SCHEMA)
     while (chunk := files.next()) is not None:
-        read = partition.read(chunk)
-        timed = partition.timed(partition.clock.feed(read.events))
-        rows = [waiting, _accepted(timed.events), _rejected(partition.name, read.rejects)]
-        rows.append(_rejected(partition.name, {"future": timed.future}))
+        read = partition.parse(partition.records(chunk))
+        timed = partition.feed(read)
+        rows = [waiting, _accepted(timed.events)]
+        rows += [_rejected(partition.name, it.reason, it.positions.tolist()) for it in read.rejects]
+        rows.append(_rejected(partition.name, "future", timed.future))
         frame = pl.concat(rows).sort("position")
         limit = partition.clock.held_from
         ready = pl.repeat(limit is None, frame.height, eager=True)
@@ -66,7 +69,7 @@ def _of_partition(files: PartitionFiles) -> Iterator[pl.DataFrame]:
         waiting = frame.filter(~ready)
         yield frame.filter(ready)
     timed = partition.timed(partition.clock.finish())
-    late = _rejected(partition.name, {"future": timed.future})
+    late = _rejected(partition.name, "future", timed.future)
     yield pl.concat([waiting, _accepted(timed.events), late]).sort("position")
 
 
@@ -75,10 +78,6 @@ def _accepted(events: pl.DataFrame) -> pl.DataFrame:
     return shown.with_columns(pl.lit(None, pl.String).alias("reason"))
 
 
-def _rejected(partition: str, rejects: Mapping[Reason, tuple[int, ...]]) -> pl.DataFrame:
-    rows = [
-        {"partition": partition, "position": position, "reason": reason}
-        for reason, positions in rejects.items()
-        for position in positions
-    ]
+def _rejected(partition: str, reason: Reason, positions: Sequence[int]) -> pl.DataFrame:
+    rows = [{"partition": partition, "position": at, "reason": reason} for at in positions]
     return pl.DataFrame(rows, schema=NORMALISED_SCHEMA)

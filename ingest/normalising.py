@@ -1,20 +1,24 @@
-"""From lines to events: parsed rows get networks, routes, and where they came from."""
+"""From records to events: unwrapped, parsed, enriched; what is none is set aside with a reason."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from ingest.chunks import Chunk
+from ingest.clients import ClientAddresses
+from ingest.enrichment import Enrichment
 from ingest.events import EVENT_SCHEMA
-from ingest.formats import Format
+from ingest.formats import FORMATS, Format, compile_pattern
+from ingest.formats.mixed import read_mixed
 from ingest.formats.parsed import Reading
-from ingest.lines import LAST_ASCII, Ints, Lines
-from ingest.networks import client_columns
+from ingest.formats.w3c import directives
+from ingest.lines import LAST_ASCII, Flags, Ints, Lines
 from ingest.quarantine import Reason
-from ingest.routes import route_templates, routes
+from ingest.records import Records
+from ingest.routes import routes
+from ingest.sources import Source
+from ingest.wrappers import ignored, unwrap
 
 _CONTROL: Final = np.ones(256, dtype=np.bool_)
 _CONTROL[32:127] = False
@@ -23,97 +27,201 @@ _CONTROL[[9, 10, 13]] = False
 
 
 @dataclass(frozen=True)
+class Reject:
+    """Lines that are no events, for one reason; `lines` is None where only positions are known."""
+
+    reason: Reason
+    positions: Ints
+    lines: Lines | None = None
+
+
+@dataclass(frozen=True)
 class Read:
-    """What became of a chunk: events, rejects (positions by reason), blank lines, all lines."""
+    """What became of some records: lines == events + rejected + blank + ignored."""
 
     events: pl.DataFrame
-    rejects: Mapping[Reason, tuple[int, ...]]
-    blank: int
-    lines: int
+    rejects: tuple[Reject, ...] = ()
+    blank: int = 0
+    ignored: int = 0
+    lines: int = 0
 
 
-def read_chunk(
-    chunk: Chunk,
-    entry: Format | None,
-    reading: Reading,
-    *,
-    partition: str,
-    service: str | None,
-    environment: str | None,
-) -> Read:
-    """Parse a chunk into events of EVENT_SCHEMA, all with a time, in order of position.
+@dataclass
+class _Account:
+    """Lines taken out of the stream before they are parsed."""
 
-    Without a format (`entry` None) every line is a reject.
+    blank: int = 0
+    ignored: int = 0
+    lines: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+
+    def reject(self, reason: Reason, positions: Ints, lines: Lines | None) -> None:
+        if len(positions):
+            self.rejects.append(Reject(reason, positions, lines))
+            self.lines += len(positions)
+
+
+class Normaliser:
+    """Turns the records of one partition into events of EVENT_SCHEMA, in order of position.
+
+    What a line becomes depends on the line, the source's settings, the enrichment and the format
+    that was detected; never on other lines. Nothing is changed by reading, so that threads may
+    read ahead.
     """
-    lines = Lines.of(chunk.data)
-    total = len(lines) + len(chunk.too_long)
-    long, blank = lines.too_long(), lines.blank()
-    rejects: dict[Reason, tuple[int, ...]] = {}
-    longest = [position for position, _ in chunk.too_long]
-    longest += (lines.starts[long] + chunk.base).tolist()
-    if longest:
-        rejects["too_long"] = tuple(longest)
-    if long.any() or blank.any():
-        lines = lines.select(~(long | blank))
-    parsed = None
-    if entry is not None and len(lines):
-        parsed = entry.parse(lines, reading)
-    rejects |= _unparsed(lines, parsed, chunk.base)
-    if parsed is None:
-        events = pl.DataFrame(schema=EVENT_SCHEMA)
-    else:
+
+    def __init__(self, source: Source, partition: str, enrichment: Enrichment) -> None:
+        self._source = source
+        self._partition = partition
+        self._enrichment = enrichment
+        self._clients = ClientAddresses(source.trusted_proxies)
+
+    def read(self, records: Records, detected: str | None) -> Read:
+        """Return events, all with a time, and what was set aside."""
+        account = _Account()
+        account.reject("too_long", np.asarray(records.too_long, dtype=np.int64), None)
+        lines, positions, labels = self._payloads(records, account)
+        directive = self._source.fields or records.directive
+        reading = Reading(self._source.mapping, self._source.timezone, directive)
+        parsed = read_mixed(lines, reading, self.format(detected), self._others())
+        account.lines += len(lines)
+        left = np.ones(len(lines), dtype=np.bool_)
+        left[parsed["line"].to_numpy()] = False
+        if left.any():
+            told = left & directives(lines)
+            account.ignored += int(told.sum())
+            account.rejects += _unparsed(lines.select(left & ~told), positions[left & ~told])
         timeless = parsed["timestamp"].is_null()
         if timeless.any():
-            lost = lines.starts[parsed["line"].filter(timeless).to_numpy()] + chunk.base
-            rejects["no_time"] = tuple(lost.tolist())
+            at = parsed["line"].filter(timeless).to_numpy()
+            account.rejects.append(Reject("no_time", positions[at], lines.select(at)))
             parsed = parsed.filter(~timeless)
-        positions = lines.starts[parsed["line"].to_numpy()] + chunk.base
-        events = _events(parsed, positions, partition, service, environment)
-    return Read(events, rejects, int(blank.sum()), total)
+        index = parsed["line"].to_numpy()
+        if labels is not None:
+            parsed = _labelled(parsed, labels[index])
+        events = self._events(parsed, positions[index])
+        return Read(
+            events, tuple(account.rejects), account.blank, account.ignored, account.lines
+        )
+
+    def payloads(self, lines: Lines) -> Lines:
+        """Return what formats see of raw lines: for the detection of the format."""
+        return self._payloads(Records(lines, lines.starts), _Account())[0]
+
+    def format(self, detected: str | None) -> Format | None:
+        """Return the format that is tried first: the one set, else the one detected."""
+        if self._source.pattern is not None:
+            return compile_pattern(self._source.format, self._source.pattern)
+        name = detected if self._source.format == "auto" else self._source.format
+        return FORMATS.get(name) if name else None
+
+    def _others(self) -> tuple[Format, ...]:
+        """Return the formats for lines that the first one left: none if one is set."""
+        if self._source.format != "auto" or self._source.mapping:
+            return ()
+        return tuple(FORMATS.values())
+
+    def _payloads(
+        self, records: Records, account: _Account
+    ) -> tuple[Lines, Ints, pl.DataFrame | None]:
+        """Return what is to be parsed, positions, and what envelopes said; count the rest."""
+        lines, positions = records.lines, records.positions
+        long, blank = lines.too_long(), lines.blank()
+        account.reject("too_long", positions[long], lines.select(long) if long.any() else None)
+        if long.any() or blank.any():
+            account.blank += int(blank.sum())
+            account.lines += int(blank.sum())
+            keep = ~(long | blank)
+            lines, positions = lines.select(keep), positions[keep]
+        unwrapped = unwrap(lines)
+        if unwrapped.lines is lines:
+            return self._relevant(lines, positions, None, account)
+        part = unwrapped.partial
+        account.reject("partial", positions[part], lines.select(part))
+        hollow = np.ones(len(lines), dtype=np.bool_)
+        hollow[unwrapped.origin] = False
+        hollow[part] = False
+        account.reject("unparsed", positions[hollow], lines.select(hollow))
+        inner = unwrapped.lines
+        return self._relevant(inner, positions[unwrapped.origin], unwrapped.labels, account)
+
+    def _relevant(
+        self, lines: Lines, positions: Ints, labels: pl.DataFrame | None, account: _Account
+    ) -> tuple[Lines, Ints, pl.DataFrame | None]:
+        """Leave out payloads that are blank or to be ignored."""
+        blank, skipped = lines.blank(), self._ignored(lines)
+        if not (blank.any() or skipped.any()):
+            return lines, positions, labels
+        account.blank += int(blank.sum())
+        account.ignored += int((skipped & ~blank).sum())
+        account.lines += int((skipped | blank).sum())
+        keep = ~(blank | skipped)
+        kept = None if labels is None else labels.filter(keep)
+        return lines.select(keep), positions[keep], kept
+
+    def _ignored(self, lines: Lines) -> Flags:
+        if not self._source.ignore:
+            return np.zeros(len(lines), dtype=np.bool_)
+        return ignored(lines, self._source.ignore)
+
+    def _events(self, parsed: pl.DataFrame, positions: Ints) -> pl.DataFrame:
+        source, shared = self._source, self._enrichment
+        address, network = self._clients.columns(parsed)
+        named = source.service or parsed["service"].null_count() < parsed.height
+        service = pl.coalesce("service", pl.lit(source.service, dtype=pl.String))
+        template = shared.routes.of(parsed["path"], parsed["method"])
+        events = parsed.with_columns(
+            service.alias("service"),
+            pl.coalesce("environment", pl.lit(source.environment, dtype=pl.String)),
+            address.alias("client_ip"),
+            network.alias("client_network"),
+            routes(service if named else None, pl.col("method"), pl.lit(template)).alias("route"),
+            pl.lit(self._partition).alias("partition"),
+            pl.Series("position", positions),
+            *self._places(parsed, address),
+        )
+        events = events.with_columns(self._api_keys(events["api_key"]))
+        if shared.pseudonyms is not None:
+            events = shared.pseudonyms.apply(events)
+        return events.select(EVENT_SCHEMA.names())
+
+    def _places(self, parsed: pl.DataFrame, address: pl.Series) -> list[pl.Series]:
+        """Return country, city, asn and anonymous; the log's own where we know nothing."""
+        geo = self._enrichment.geo
+        if geo is None:
+            nothing = pl.Series([None], dtype=pl.String).extend_constant(None, 0)
+            empty = [nothing.new_from_index(0, parsed.height).rename(n) for n in _UNKNOWN]
+            return [parsed["country"], parsed["asn"], *empty]
+        known = geo.columns(address)
+        return [
+            known["country"].fill_null(parsed["country"]),
+            known["asn"].fill_null(parsed["asn"]),
+            known["city"],
+            known["anonymous"],
+        ]
+
+    def _api_keys(self, keys: pl.Series) -> pl.Series:
+        """Return keyed hashes of API keys; without a key of our own, none."""
+        if self._enrichment.pseudonyms is not None:
+            return self._enrichment.pseudonyms.api_keys(keys).rename("api_key")
+        return pl.Series("api_key", [None], dtype=pl.String).new_from_index(0, len(keys))
 
 
-def _unparsed(
-    lines: Lines, parsed: pl.DataFrame | None, base: int
-) -> dict[Reason, tuple[int, ...]]:
-    missing = np.ones(len(lines), dtype=np.bool_)
-    if parsed is not None:
-        missing[parsed["line"].to_numpy()] = False
-    if not missing.any():
-        return {}
-    rest = lines.select(missing)
-    binary = rest.containing(np.flatnonzero(_CONTROL[lines.codes]))
-    for index in np.flatnonzero(
-        ~binary & rest.containing(np.flatnonzero(lines.codes > LAST_ASCII))
-    ):
-        binary[index] = not Lines.of(rest[int(index)]).text()
-    found: dict[Reason, Ints] = {
-        "unparsed": rest.starts[~binary] + base,
-        "not_text": rest.starts[binary] + base,
-    }
-    return {reason: tuple(at.tolist()) for reason, at in found.items() if len(at)}
+_UNKNOWN: Final = ("city", "anonymous")
 
 
-def _events(
-    parsed: pl.DataFrame,
-    positions: Ints,
-    partition: str,
-    service: str | None,
-    environment: str | None,
-) -> pl.DataFrame:
-    address, network = client_columns(parsed["client"])
-    template = route_templates(parsed["path"])
-    named = parsed["service"].null_count() < parsed.height
-    given = pl.lit(service, dtype=pl.String)
-    services = pl.coalesce("service", given) if named else given
-    route = routes(services if named or service else None, pl.col("method"), pl.lit(template))
-    events = parsed.with_columns(
-        services.alias("service"),
-        pl.coalesce("environment", pl.lit(environment, dtype=pl.String)).alias("environment"),
-        address.alias("client_ip"),
-        network.alias("client_network"),
-        route.alias("route"),
-        pl.lit(partition).alias("partition"),
-        pl.Series("position", positions),
-        *(pl.lit(None, EVENT_SCHEMA[name]).alias(name) for name in ("api_key",)),
+def _labelled(parsed: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    """Let what an envelope said fill what the lines did not say."""
+    return parsed.with_columns(
+        parsed[name].fill_null(labels[name]).alias(name) for name in ("service", "environment")
     )
-    return events.select(EVENT_SCHEMA.names())
+
+
+def _unparsed(lines: Lines, positions: Ints) -> list[Reject]:
+    if not len(lines):
+        return []
+    binary = lines.containing(np.flatnonzero(_CONTROL[lines.codes]))
+    beyond = lines.containing(np.flatnonzero(lines.codes > LAST_ASCII))
+    for index in np.flatnonzero(~binary & beyond):
+        binary[index] = not Lines.of(lines[int(index)]).text()
+    found: list[tuple[Reason, Flags]] = [("unparsed", ~binary), ("not_text", binary)]
+    return [Reject(why, positions[at], lines.select(at)) for why, at in found if at.any()]

@@ -7,100 +7,111 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from ingest.chunks import Chunk, LogChunks
 from ingest.effective import PartitionClock, Timed
+from ingest.enrichment import Enrichment
 from ingest.events import BATCH_SCHEMA, no_events
 from ingest.formats import FORMATS
 from ingest.formats.detection import SAMPLE_BYTES, SAMPLE_LINES, Detection, detect_format
 from ingest.formats.parsed import Reading
+from ingest.formats.w3c import last_directive
 from ingest.lines import Lines
 from ingest.logs import InputProblem
-from ingest.normalising import Read, read_chunk
+from ingest.normalising import Normaliser, Read
 from ingest.quarantine import Quarantine, Reason
-from ingest.sources import FileSource
+from ingest.records import Records
+from ingest.sources import Source
 
 
 @dataclass
 class Tally:
-    """Lines accounted for: lines == events + quarantined + blank + held."""
+    """Lines accounted for: lines == events + quarantined + blank + ignored + held."""
 
     lines: int = 0
     blank: int = 0
+    ignored: int = 0
     events: int = 0
     quarantine: Quarantine = field(default_factory=Quarantine)
 
 
 @dataclass
 class Partition:
-    """One partition: turns chunks into timed events, in order of positions."""
+    """One partition: turns records into timed events, in order of positions."""
 
     name: str
-    source: FileSource
+    source: Source
     tally: Tally
+    enrichment: Enrichment = field(default_factory=Enrichment)
     clock: PartitionClock = field(init=False)
     detection: Detection | None = None
+    directive: str | None = None
+    _normaliser: Normaliser = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.clock = PartitionClock(self.source.lateness)
+        self._normaliser = Normaliser(self.source, self.name, self.enrichment)
+        if self.source.format != "auto" or self.source.mapping:
+            settled = "json" if self.source.mapping else self.source.format
+            self.detection = Detection(settled, 1.0)
 
-    def detect(self, sample: list[bytes]) -> InputProblem | None:
-        """Settle the format; return what is wrong if none is found."""
-        if self.source.format != "auto":
-            self.detection = Detection(self.source.format, 1.0)
+    def detect(self, sample: Lines) -> InputProblem | None:
+        """Settle the format by the partition's first lines; return what is wrong if none fits."""
+        self.directive = last_directive(sample) or self.directive
+        if self.source.format != "auto" or self.source.mapping:
             return None
-        mapping = self.source.mapping
-        if mapping:
-            self.detection = Detection("json", 1.0)
+        payloads = self._normaliser.payloads(sample)
+        reading = Reading(timezone=self.source.timezone, directive=self.directive)
+        lines = [payloads[index] for index in range(min(len(payloads), SAMPLE_LINES))]
+        self.detection = detect_format(lines, reading)
+        if self.detection.format is not None or not lines:
             return None
-        self.detection = detect_format(sample, Reading(mapping))
-        if self.detection.format is not None or not any(line.strip() for line in sample):
-            return None
-        known = ", ".join(FORMATS)
         return InputProblem(
             self.name,
             "unknown format: no line reads as one of the known formats"
             if not self.detection.confidence
             else "unknown format: too few of the first lines read as one of the known formats",
-            f"set the source's format ({known}), or give a mapping for JSON lines",
+            "set the source's format (docs/formats.md), its log_format as pattern, or a mapping"
+            " for JSON lines; `vedette quarantine list` shows what the lines look like",
         )
 
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs, as plain JSON."""
         found = self.detection.format if self.detection else None
-        return {**self.clock.state(), "format": found}
+        return {**self.clock.state(), "format": found, "directive": self.directive}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a stored state: keys newest, late, format."""
+        """Go on from a stored state: keys newest, late, format, directive."""
         self.clock.newest = state["newest"]
         self.clock.late = state["late"]
-        if state["format"] in FORMATS:
+        self.directive = state.get("directive")
+        if self.detection is None and state["format"] in FORMATS:
             self.detection = Detection(state["format"], 1.0)
 
-    def read(self, chunk: Chunk) -> Read:
-        """Parse a chunk and count what cannot be events."""
-        return self.count(self.parse(chunk))
+    def records(self, chunk: Chunk) -> Records:
+        """Return a chunk's records; to be called in order, as directives reach further on."""
+        records = Records.of_chunk(chunk, self.directive)
+        self.directive = last_directive(records.lines) or self.directive
+        return records
 
-    def parse(self, chunk: Chunk) -> Read:
-        """Parse a chunk; changes nothing, so that threads may do it ahead of time."""
-        found = self.detection.format if self.detection else None
-        return read_chunk(
-            chunk,
-            FORMATS[found] if found else None,
-            Reading(self.source.mapping),
-            partition=self.name,
-            service=self.source.service,
-            environment=self.source.environment,
-        )
+    def parse(self, records: Records) -> Read:
+        """Parse records; changes nothing, so that threads may do it ahead of time."""
+        return self._normaliser.read(records, self.detection.format if self.detection else None)
 
     def count(self, read: Read) -> Read:
         """Count what cannot be events."""
         self.tally.lines += read.lines
         self.tally.blank += read.blank
-        for reason, positions in read.rejects.items():
-            self.tally.quarantine.add(self.name, reason, positions)
+        self.tally.ignored += read.ignored
+        for reject in read.rejects:
+            self.tally.quarantine.add(self.name, reject.reason, reject.positions, reject.lines)
         return read
+
+    def feed(self, read: Read) -> Timed:
+        """Count a reading and pass its events by the clock; they have BATCH_SCHEMA."""
+        return self.timed(self.clock.feed(self.count(read).events))
 
     def timed(self, timed: Timed | None) -> Timed:
         """Count what the clock decided; the events have the columns of BATCH_SCHEMA."""
@@ -109,6 +120,7 @@ class Partition:
         reason: Reason = "future"
         self.tally.quarantine.add(self.name, reason, timed.future)
         self.tally.events += timed.events.height
+        self.enrichment.observe(timed.events)
         seen = timed.events.with_columns(edge=pl.lit(self.source.role == "edge"))
         return Timed(seen.select(BATCH_SCHEMA.names()), timed.future)
 
@@ -135,7 +147,7 @@ class PartitionFiles:
         return self._ahead.popleft() if self._ahead else next(self._rest, None)
 
     def next_read(self, pool: Executor, ahead: int) -> Read | None:
-        """Return the next chunk parsed and counted, or None at the end.
+        """Return the next chunk parsed, or None at the end.
 
         Up to `ahead` further chunks are parsed in the pool meanwhile.
         """
@@ -143,25 +155,28 @@ class PartitionFiles:
             chunk = self.next()
             if chunk is None:
                 break
-            self._parsing.append(pool.submit(self.partition.parse, chunk))
-        return self.partition.count(self._parsing.popleft().result()) if self._parsing else None
+            records = self.partition.records(chunk)
+            self._parsing.append(pool.submit(self.partition.parse, records))
+        return self._parsing.popleft().result() if self._parsing else None
 
     def _detect(self) -> None:
         sample: list[bytes] = []
-        size = 0
-        while len(sample) < SAMPLE_LINES and size < SAMPLE_BYTES:
+        size = count = 0
+        while count < SAMPLE_LINES and size < SAMPLE_BYTES:
             chunk = next(self._rest, None)
             if chunk is None:
                 break
             self._ahead.append(chunk)
             size += len(chunk.data)
-            sample.extend(self._lines(chunk, SAMPLE_LINES - len(sample)))
-        problem = self.partition.detect(sample)
+            sample.append(chunk.data[:SAMPLE_BYTES])
+            count += sample[-1].count(b"\n")
+        problem = self.partition.detect(first_lines(b"".join(sample)))
         if problem is not None:
             self.chunks.problems.append(problem)
 
-    @staticmethod
-    def _lines(chunk: Chunk, count: int) -> list[bytes]:
-        lines = Lines.of(chunk.data[:SAMPLE_BYTES])
-        kept = lines.select(~(lines.blank() | lines.too_long()))
-        return [kept[index] for index in range(min(count, len(kept)))]
+
+def first_lines(data: bytes) -> Lines:
+    """Return the first lines of `data` that are worth a look at their format."""
+    lines = Lines.of(data)
+    kept = lines.select(~(lines.blank() | lines.too_long()))
+    return kept.select(np.arange(min(len(kept), SAMPLE_LINES)))

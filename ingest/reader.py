@@ -8,11 +8,11 @@ from typing import BinaryIO, Final
 import polars as pl
 
 from ingest.chunks import CHUNK_BYTES, LogChunks
+from ingest.enrichment import Enrichment
 from ingest.events import Batch
 from ingest.formats.detection import Detection
 from ingest.logs import InputProblem, find_logs
 from ingest.partitions import Partition, PartitionFiles, Tally
-from ingest.quarantine import Quarantine
 from ingest.sources import FileSource
 
 #: Chunks of a partition parsed in threads while the caller works on the one before; with more
@@ -33,19 +33,21 @@ class LogReader:
     """Reads the logs of some sources from beginning to end.
 
     Raises nothing because of what files hold: `problems` tells which could not be read, and
-    `quarantine` which lines. After the last batch, lines == events + quarantine.total + blank.
+    `tally` what became of each line.
     """
 
     def __init__(
         self,
         sources: Sequence[FileSource],
         *,
+        enrichment: Enrichment | None = None,
         chunk_bytes: int = CHUNK_BYTES,
         stdin: BinaryIO | None = None,
     ) -> None:
         if chunk_bytes < 1:
             raise ValueError("chunk_bytes must be at least 1")
-        self._tally = Tally()
+        self.tally = Tally()
+        shared = enrichment or Enrichment()
         self._problems: list[InputProblem] = []
         self._files: list[PartitionFiles] = []
         names: set[str] = set()
@@ -57,7 +59,7 @@ class LogReader:
                     self._problems.append(_named_twice(log.name))
                     continue
                 names.add(log.name)
-                partition = Partition(log.name, source, self._tally)
+                partition = Partition(log.name, source, self.tally, shared)
                 chunks = LogChunks(log, chunk_bytes, stdin)
                 self._files.append(PartitionFiles(partition, chunks))
         self._total = self._bytes_total()
@@ -80,7 +82,7 @@ class LogReader:
                     unfinished.remove(files)
                     events = partition.timed(partition.clock.finish()).events
                 else:
-                    events = partition.timed(partition.clock.feed(read.events)).events
+                    events = partition.feed(read).events
                 if events.height or read is None:
                     yield Batch(events, watermark_of([entry.partition for entry in unfinished]))
 
@@ -101,31 +103,6 @@ class LogReader:
         return self._problems + [
             problem for files in self._files for problem in files.chunks.problems
         ]
-
-    @property
-    def quarantine(self) -> Quarantine:
-        """Lines that could not be read."""
-        return self._tally.quarantine
-
-    @property
-    def lines(self) -> int:
-        """Lines read so far, blank ones included."""
-        return self._tally.lines
-
-    @property
-    def blank(self) -> int:
-        """Blank lines so far."""
-        return self._tally.blank
-
-    @property
-    def events(self) -> int:
-        """Events yielded so far."""
-        return self._tally.events
-
-    @property
-    def late(self) -> int:
-        """Events whose effective time is later than their timestamp."""
-        return sum(files.partition.clock.late for files in self._files)
 
     @property
     def partitions(self) -> list[str]:
@@ -149,7 +126,11 @@ class LogReader:
 
 def watermark_of(partitions: Sequence[Partition]) -> int | None:
     """Return the least watermark, None if there is no partition or one has not begun."""
-    marks = [partition.clock.watermark for partition in partitions]
+    return least([partition.clock.watermark for partition in partitions])
+
+
+def least(marks: Sequence[int | None]) -> int | None:
+    """Return the least of some watermarks, None if there is none or one is None."""
     known = [mark for mark in marks if mark is not None]
     return min(known) if known and len(known) == len(marks) else None
 

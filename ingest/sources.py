@@ -1,40 +1,68 @@
 """Sources: which logs to read, and what is known about them."""
 
 import difflib
-from datetime import timedelta
-from typing import Literal, Self
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+import polars as pl
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SecretStr,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
+from ingest.clients import ClientAddresses
 from ingest.durations import Duration
-from ingest.formats import FORMATS
+from ingest.formats import FORMATS, PATTERNS, FormatError, compile_pattern
 from ingest.formats.json_names import MAPPABLE
 
 Role = Literal["edge", "internal"]
+Place = Literal["beginning", "end"]
+Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
-class FileSource(BaseModel):
-    """Log files that share service, environment, role, lateness and format.
-
-    `paths` are paths, globs, or "-" for standard input. `format` is "auto" or a name of FORMATS.
-    `lateness` bounds how far lines may be out of order. `mapping` says for a column of events
-    which JSON field holds it ("client_ip" = "net.peer.addr"; dots go into objects).
-    """
+class Source(BaseModel):
+    """What files and topics have in common: how lines are read, and where they were seen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    paths: tuple[str, ...] = Field(min_length=1)
-    format: str = "auto"
-    service: str | None = None
-    environment: str | None = None
-    role: Role = "edge"
-    lateness: Duration = timedelta(seconds=5)
-    mapping: dict[str, str] = Field(default_factory=dict)
+    format: str = Field(default="auto", description="auto, or a name from docs/formats.md")
+    pattern: str | None = Field(
+        default=None, description="the log_format or LogFormat line, for such a format"
+    )
+    fields: str | None = Field(
+        default=None, description="W3C: the names of a #Fields line that the log does not have"
+    )
+    mapping: dict[str, str] = Field(
+        default_factory=dict, description="JSON: column = field name; dots go into objects"
+    )
+    timezone: str = Field(default="UTC", description="zone of times without an offset")
+    ignore: tuple[str, ...] = Field(
+        default=(), description="regular expressions; lines that match one are not access lines"
+    )
+    service: str | None = Field(default=None, description="what lines are of, if they do not say")
+    environment: str | None = Field(default=None, description="likewise: production, staging")
+    role: Role = Field(default="edge", description="edge: where clients arrive; else internal")
+    lateness: Duration = Field(
+        default=timedelta(seconds=5), description="how far lines may be out of order"
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        default=(), description="addresses and networks whose X-Forwarded-For is believed"
+    )
 
     @field_validator("format")
     @classmethod
     def _known_format(cls, name: str) -> str:
-        known = ["auto", *FORMATS]
+        known = ["auto", *FORMATS, *PATTERNS]
         if name not in known:
             raise ValueError(f"unknown format {name!r}{_suggestion(name, known)}")
         return name
@@ -52,11 +80,125 @@ class FileSource(BaseModel):
                 raise ValueError(f"the field name {name!r} for {column!r} has an empty component")
         return mapping
 
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"unknown time zone {name!r}; write one like Europe/Paris") from None
+        return name
+
+    @field_validator("ignore")
+    @classmethod
+    def _patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            try:
+                pl.Series([""]).str.contains(pattern)
+            except pl.exceptions.ComputeError as error:
+                reason = str(error).strip().splitlines()[-1]
+                raise ValueError(f"{pattern!r} is no regular expression: {reason}") from None
+        return patterns
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        ClientAddresses(entries)
+        return entries
+
     @model_validator(mode="after")
-    def _mapping_needs_json(self) -> Self:
+    def _format_agrees(self) -> Self:
         if self.mapping and self.format not in ("auto", "json"):
             raise ValueError(f"a mapping needs format 'json', not {self.format!r}")
+        if self.fields is not None and self.format not in ("auto", "w3c", "iis", "cloudfront"):
+            raise ValueError(f"fields need format 'w3c', not {self.format!r}")
+        if (self.pattern is None) != (self.format not in PATTERNS):
+            wanted = " or ".join(repr(name) for name in PATTERNS)
+            raise ValueError(f"a pattern and format {wanted} need each other")
+        if self.pattern is not None:
+            try:
+                compile_pattern(self.format, self.pattern)
+            except FormatError as error:
+                raise ValueError(f"pattern: {error}") from None
         return self
+
+
+class FileSource(Source):
+    """Log files that share service, environment, role, lateness and format.
+
+    `paths` are paths, folders, globs, or "-" for standard input.
+    """
+
+    paths: tuple[str, ...] = Field(min_length=1, description="paths, folders and globs")
+
+
+class KafkaSource(Source):
+    """Topics of one Kafka cluster.
+
+    A record holds a line, several lines, a JSON object or a shipper's envelope. `start` says
+    where a partition without a stored position begins.
+    """
+
+    bootstrap_servers: tuple[str, ...] = Field(min_length=1, description="host:port")
+    topics: tuple[str, ...] = Field(min_length=1)
+    start: Place | datetime = Field(
+        default="end", description="beginning, end or a time: where reading begins at first"
+    )
+    group_id: str = Field(
+        default="vedette", description="under which lag tools see how far reading has come"
+    )
+    security_protocol: Protocol = "PLAINTEXT"
+    sasl_mechanism: Mechanism | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+    ca_file: Path | None = Field(default=None, description="PEM; the system's if not set")
+    certificate_file: Path | None = Field(default=None, description="the client's own, PEM")
+    key_file: Path | None = Field(default=None, description="its key, PEM")
+    key_password: SecretStr | None = None
+
+    @field_validator("start")
+    @classmethod
+    def _start_has_zone(cls, start: Place | datetime) -> Place | datetime:
+        if isinstance(start, datetime) and start.tzinfo is None:
+            return start.replace(tzinfo=UTC)
+        return start
+
+    @model_validator(mode="after")
+    def _security_agrees(self) -> Self:
+        sasl = self.security_protocol.startswith("SASL_")
+        if sasl and None in (self.sasl_mechanism, self.username, self.password):
+            raise ValueError("SASL needs sasl_mechanism, username and password")
+        if not sasl and (self.sasl_mechanism or self.username or self.password):
+            raise ValueError("a username or sasl_mechanism needs security_protocol SASL_SSL")
+        files = (self.ca_file, self.certificate_file, self.key_file)
+        if any(files) and not self.security_protocol.endswith("SSL"):
+            raise ValueError("certificates need security_protocol SSL or SASL_SSL")
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file need each other")
+        return self
+
+
+def _kind(written: Any) -> str:  # noqa: ANN401 - what a settings file may hold
+    if isinstance(written, KafkaSource):
+        return "kafka"
+    if isinstance(written, dict) and {"topics", "bootstrap_servers"} & set(written):
+        return "kafka"
+    return "files"
+
+
+#: What sources are called where their settings are checked.
+SOURCE_KINDS: Final[dict[str, type[Source]]] = {"files": FileSource, "kafka": KafkaSource}
+
+#: Files or topics, told apart by their keys.
+AnySource = Annotated[
+    Annotated[FileSource, Tag("files")] | Annotated[KafkaSource, Tag("kafka")],
+    Discriminator(_kind),
+]
+
+
+def files_among(sources: Sequence[FileSource | KafkaSource]) -> tuple[FileSource, ...]:
+    """Return the sources that are files."""
+    return tuple(source for source in sources if isinstance(source, FileSource))
 
 
 def _suggestion(name: str, known: list[str]) -> str:

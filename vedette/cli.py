@@ -116,6 +116,24 @@ def demo(
 
 
 @cli.command()
+def produce(
+    bootstrap: Annotated[str, typer.Argument(help="host:port of a broker.")],
+    topic: Annotated[str, typer.Argument(help="Topic to write to; it must exist.")],
+    seconds: Annotated[
+        str | None, typer.Option("--for", help="Stop by itself after this long, such as 30s.")
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(min=0.1, max=3600, help="How many times faster than real time.")
+    ] = 60.0,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another stream.")] = 1,
+) -> None:
+    """Write the demo's made-up stream to a Kafka topic."""
+    from vedette.commands.produce import run_producer
+
+    raise typer.Exit(run_producer(bootstrap, topic, seconds, speed=speed, seed=seed))
+
+
+@cli.command()
 def normalise(files: Files, config: Config = None, log_format: Format = "auto") -> None:
     """Print events as NDJSON, masked; for an unparsed line its reason."""
     from vedette.commands.normalise import print_events

@@ -54,13 +54,15 @@ def _wrong_use() -> tuple[type[Exception], ...]:
     """Errors of the settings and rules; imported only when something went wrong."""
     from detectors.catalogue import UnknownDetectorError
     from detectors.documents import RuleError
+    from ingest.geo import GeoError
+    from ingest.route_documents import RouteDocumentError
     from vedette.settings import SettingsError
 
-    return SettingsError, RuleError, UnknownDetectorError
+    return SettingsError, RuleError, UnknownDetectorError, GeoError, RouteDocumentError
 
 
 def _failures() -> tuple[type[Exception], ...]:
     from alerts.database import DatabaseError
-    from alerts.keys import SecretError
+    from alerts.secret import SecretError
 
     return DatabaseError, SecretError, StartError

@@ -10,6 +10,11 @@ def state_folder() -> Path:
     return (Path(base) if base else Path.home() / ".local" / "state") / "vedette"
 
 
+def secret_file() -> Path:
+    """Return the file of the server's secret."""
+    return state_folder() / "server.secret"
+
+
 def sqlite_url(file: Path) -> str:
     """Return the database URL of an SQLite file."""
     return f"sqlite:///{file}"

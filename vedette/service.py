@@ -20,6 +20,7 @@ from sqlalchemy.engine import Engine
 
 from alerts.database import open_database
 from alerts.keys import KeyStore, Role
+from alerts.secret import server_secret
 from alerts.sender import Sender
 from alerts.store import Store
 from alerts.target import Target, TargetError
@@ -30,6 +31,7 @@ from detectors.catalogue import load_catalogue
 from detectors.findings import Level
 from vedette.failures import StartError
 from vedette.settings import Settings, SettingsError
+from vedette.sources import enrichment_of
 from vedette.worker import Worker
 
 #: The name of the one target that settings know so far.
@@ -55,7 +57,8 @@ def run_until_stopped(
 ) -> None:
     """Run the service until SIGINT, SIGTERM or the limit.
 
-    Raises DatabaseError, StartError, RuleError, UnknownDetectorError, SettingsError, SecretError.
+    Raises DatabaseError, StartError, RuleError, UnknownDetectorError, SettingsError, SecretError,
+    GeoError, RouteDocumentError.
     """
     log_to_stderr()
     catalogue = load_catalogue(settings.detectors, settings.rules.folders)
@@ -69,6 +72,7 @@ def run_until_stopped(
             settings.sources,
             catalogue,
             Store(engine, notify_max_age=settings.notify.max_age),
+            enrichment=enrichment_of(settings, server_secret(secret_file), learn=True),
             targets=[target.name for target in targets],
             announce=announce,
         )

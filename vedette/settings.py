@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -20,7 +20,8 @@ from pydantic_settings import SettingsError as EnvironmentParseError
 
 from detectors.overrides import LevelName, RuleOverride
 from ingest.durations import Duration
-from ingest.sources import FileSource
+from ingest.geo import GeoSettings
+from ingest.sources import SOURCE_KINDS, AnySource
 from vedette.folders import sqlite_url, state_folder
 
 
@@ -86,6 +87,39 @@ class RulesSettings(BaseModel):
     folders: tuple[Path, ...] = Field(default=(), description="folders of Sigma rules")
 
 
+class RouteSettings(BaseModel):
+    """How paths become route templates."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    openapi: tuple[Path, ...] = Field(
+        default=(), description="OpenAPI documents whose paths are the routes, where one fits"
+    )
+    learn: bool = Field(
+        default=True, description="segments with very many answered values become {id} (run only)"
+    )
+
+
+class PrivacySettings(BaseModel):
+    """What of people is kept only as a pseudonym."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pseudonymise: tuple[Literal["user", "client_ip"], ...] = Field(
+        default=(), description="user and client_ip become keyed hashes before detection"
+    )
+
+
+class QuarantineSettings(BaseModel):
+    """What is kept of lines that could not be read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    keep: Duration = Field(
+        default="14d", validate_default=True, description="masked samples expire after this"
+    )
+
+
 class Settings(BaseSettings):
     """Everything that can be set."""
 
@@ -93,11 +127,15 @@ class Settings(BaseSettings):
         env_prefix="VEDETTE_", env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
-    sources: tuple[FileSource, ...] = ()
+    sources: tuple[AnySource, ...] = ()
     store: StoreSettings = Field(default_factory=StoreSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)
     notify: NotifySettings = Field(default_factory=NotifySettings)
     rules: RulesSettings = Field(default_factory=RulesSettings)
+    geo: GeoSettings = Field(default_factory=GeoSettings)
+    routes: RouteSettings = Field(default_factory=RouteSettings)
+    privacy: PrivacySettings = Field(default_factory=PrivacySettings)
+    quarantine: QuarantineSettings = Field(default_factory=QuarantineSettings)
     detectors: dict[str, RuleOverride] = Field(default_factory=dict)
 
     @classmethod
@@ -163,7 +201,8 @@ def _complaints(error: ValidationError, file: Path | None) -> Iterator[str]:
     """Say per mistake where it is and what to do; never the value, which may be a secret."""
     for mistake in error.errors(include_input=False, include_url=False):
         place = mistake["loc"]
-        where = f"{file or 'settings'}: {'.'.join(str(part) for part in place)}"
+        shown = (str(part) for part in place if part not in SOURCE_KINDS)
+        where = f"{file or 'settings'}: {'.'.join(shown)}"
         if mistake["type"] == "extra_forbidden":
             yield f"{where}: unknown key{_hint(str(place[-1]), _model_at(place[:-1]))}"
         else:
@@ -180,6 +219,9 @@ def _model_at(place: tuple[int | str, ...]) -> Any:  # noqa: ANN401
     """Return the model that the settings have at a place."""
     current: Any = Settings
     for part in place:
+        if part in SOURCE_KINDS:
+            current = SOURCE_KINDS[str(part)]
+            continue
         field = getattr(current, "model_fields", {}).get(part)
         if field is not None:
             current = _inner(field.annotation)

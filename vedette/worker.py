@@ -1,16 +1,17 @@
 """The service's loop: follow the sources, judge what is new, store and announce incidents.
 
 Order, stated here only: read a batch; judge it; store findings, notifications and, every few
-seconds, the checkpoint (input positions and detector state) in one transaction; then announce.
+seconds, the checkpoint (input positions, detector state, what was set aside) in one transaction;
+then tell Kafka how far we are, take up new geo data and route templates, and announce.
 After a crash the input since the last checkpoint is read again, which changes nothing, since
 everything that is stored is absolute.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from threading import Event
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from sqlalchemy.exc import OperationalError
@@ -23,8 +24,10 @@ from detectors.catalogue import Catalogue
 from detectors.findings import Finding
 from detectors.kernel import RuleKernel
 from detectors.snapshot import VERSION, Snapshot, SnapshotError
-from ingest.follow import LogFollower
-from ingest.sources import FileSource
+from ingest.enrichment import Enrichment
+from ingest.live import INTERVAL, LiveSources
+from ingest.quarantine import QuarantineGroup
+from ingest.sources import FileSource, KafkaSource
 from vedette.scan import at
 
 #: How often positions and state are stored.
@@ -44,10 +47,11 @@ class Worker:
 
     def __init__(
         self,
-        sources: Sequence[FileSource],
+        sources: Sequence[FileSource | KafkaSource],
         catalogue: Catalogue,
         store: Store,
         *,
+        enrichment: Enrichment | None = None,
         targets: Sequence[str] = (),
         announce: Callable[[Sequence[Transition]], None] = lambda _: None,
     ) -> None:
@@ -55,16 +59,22 @@ class Worker:
         self._store = store
         self._targets = tuple(targets)
         self._announce = announce
+        self._enrichment = enrichment or Enrichment()
         self._kernel = RuleKernel(catalogue)
         self._watermark: int | None = None
         self._saved = monotonic()
         self._failing = False
         self._unsaved: list[Finding] = []
+        self._set_aside: list[QuarantineGroup] = []
         checkpoint = self._restored()
-        self._follower = LogFollower(
+        positions = _by_kind(checkpoint.positions) if checkpoint else {}
+        self._enrichment.restore(positions.pop("enrichment", {}))
+        self._kernel.fingerprint = self._fingerprint()
+        self._live = LiveSources.open(
             sources,
+            self._enrichment,
             start="end" if checkpoint is None else "beginning",
-            positions=checkpoint.positions if checkpoint else None,
+            positions=positions,
         )
         if checkpoint is None:  # so that what comes before the first one is not lost in a crash
             self._save([], Event(), checkpoint=True)
@@ -97,19 +107,19 @@ class Worker:
         """Work until `stop` is set; then store where it stands. Panes stay open."""
         while not stop.is_set():
             if not self.step(stop):
-                stop.wait(self._follower.interval.total_seconds())
+                stop.wait(INTERVAL.total_seconds())
         self._save([], stop, checkpoint=True)
         self.close()
 
     def close(self) -> None:
-        """Close the logs; stores nothing."""
-        self._follower.close()
+        """Let go of the sources; stores nothing."""
+        self._live.close()
 
     def step(self, stop: Event) -> bool:
         """Read, judge and store once; returns whether there was anything to read."""
-        batches = self._follower.poll()
+        batches = self._live.poll()
         found: list[Finding] = []
-        for batch in [*batches, *self._follower.tick()]:
+        for batch in [*batches, *self._live.tick()]:
             found += self._kernel.process(batch.events, batch.watermark)
             if batch.watermark is not None:
                 self._watermark = batch.watermark
@@ -125,6 +135,7 @@ class Worker:
         """
         self._unsaved += found
         state = self._checkpoint() if checkpoint else None
+        self._set_aside += self._live.tally.quarantine.changed() if checkpoint else []
         while True:
             try:
                 changed = self._store.record(
@@ -132,6 +143,7 @@ class Worker:
                     watermark=at(self._watermark),
                     checkpoint=state,
                     targets=self._targets,
+                    quarantine=self._set_aside,
                 )
             except OperationalError as error:
                 self._failing = True
@@ -143,38 +155,55 @@ class Worker:
         self._failing = False
         self._unsaved = []
         if state is not None:
+            self._set_aside = []
             self._saved = monotonic()
+            self._live.commit()
+            if self._enrichment.refresh():
+                self._kernel.fingerprint = self._fingerprint()
         if changed:
             self._announce(changed)
 
     def _checkpoint(self) -> Checkpoint:
         return Checkpoint(
             version=VERSION,
-            fingerprint=self._catalogue.fingerprint,
+            fingerprint=self._kernel.fingerprint,
             watermark=at(self._watermark),
-            positions=self._follower.positions(),
+            positions={**self._live.positions(), "enrichment": self._enrichment.state()},
             state=self._kernel.snapshot().to_bytes(),
         )
+
+    def _fingerprint(self) -> str:
+        return self._catalogue.under(self._enrichment.fingerprint).fingerprint
 
     def health(self) -> HealthReport:
         """Say whether incidents are being stored, and what could not be read."""
         watermark = at(self._watermark)
-        problems = self._follower.problems
+        problems = self.problems
+        tally = self._live.tally
         return HealthReport(
             healthy=not self._failing,
             details={
-                "lines": self._follower.lines,
-                "events": self._follower.events,
-                "set_aside": self._follower.quarantine.total,
-                "late": self._follower.late,
+                "lines": tally.lines,
+                "events": tally.events,
+                "set_aside": tally.quarantine.total,
+                "ignored": tally.ignored,
+                "late": self._live.late,
                 "watermark": watermark.isoformat() if watermark else None,
                 "checkpoint_age_seconds": round(monotonic() - self._saved, 1),
                 "source_problems": len(problems),
                 "evicted_entities": sum(self._kernel.evicted.values()),
             },
+            problems=tuple(problems),
+            lag=self._live.lag,
+            quarantined=tally.quarantine.by_reason(),
         )
 
     @property
     def problems(self) -> list[str]:
         """What is wrong with the sources."""
-        return [str(problem) for problem in self._follower.problems]
+        return [*map(str, self._live.problems), *self._enrichment.problems]
+
+
+def _by_kind(positions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return positions by kind of source; before topics could be read, all were of files."""
+    return dict(positions) if "files" in positions else {"files": dict(positions)}

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from alerts.database import open_database
-from alerts.keys import KeyStore, Role, SecretError, server_secret
+from alerts.keys import KeyStore, Role
+from alerts.secret import SecretError, server_secret
 
 NOW = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -11,6 +11,7 @@ from pydantic_core import PydanticUndefined
 
 from detectors.catalogue import load_catalogue
 from ingest.durations import parse_duration
+from ingest.sources import KafkaSource
 from tests.docs.pages import blocks, name_of, page, pages, rows
 from vedette.commands.init import TEMPLATE
 from vedette.settings import Settings, SettingsError, load_settings, settings_from
@@ -22,18 +23,19 @@ def settings(model: type[BaseModel], place: str = "") -> Iterator[tuple[str, Any
     """Every setting's path with its field; a table by any name has NAME in its place."""
     for name, field in model.model_fields.items():
         path = f"{place}{name}"
-        inner, by_name = _model_of(field.annotation)
-        if inner is None:
+        models, by_name = _models_of(field.annotation)
+        if not models:
             yield path, field
-        else:
+        for inner in models:
             yield from settings(inner, f"{path}.{NAME}." if by_name else f"{path}.")
 
 
-def _model_of(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
+def _models_of(annotation: Any) -> tuple[list[type[BaseModel]], bool]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation, False
-    models = [a for a in get_args(annotation) if isinstance(a, type) and issubclass(a, BaseModel)]
-    return (models[0] if models else None), str in get_args(annotation)
+        return [annotation], False
+    inside = get_args(annotation)
+    models = [model for argument in inside for model in _models_of(argument)[0]]
+    return models, str in inside
 
 
 PATHS = dict(settings(Settings))
@@ -139,8 +141,11 @@ def test_the_template_shows_the_defaults() -> None:
 
 def test_the_template_loads_with_all_that_is_commented_out() -> None:
     text = uncommented(TEMPLATE).replace('format = "auto"', 'format = "json"')
+    for alternative in ("pattern", "fields"):  # a mapping is of JSON, these are not
+        text = re.sub(rf"^{alternative} = ", f"# {alternative} = ", text, flags=re.MULTILINE)
     loaded = plain(text)
     assert loaded.sources[0].mapping
+    assert isinstance(loaded.sources[1], KafkaSource)
     assert loaded.notify.url is not None
     override = loaded.detectors["request_rate"]
     assert override.threshold
@@ -150,7 +155,8 @@ def test_the_template_loads_with_all_that_is_commented_out() -> None:
 def commented_lines() -> list[str]:
     """Lines that can be switched on alone; an exception and a certificate need all of their own."""
     single, _, _ = TEMPLATE.partition("# [[detectors.")
-    single = re.sub(r"^# \[api\.tls\](.*\n)(# .*\n)+", "", single, flags=re.MULTILINE)
+    for table in (r"\[api\.tls\]", r"\[\[sources\]\]"):
+        single = re.sub(rf"^# {table}(.*\n)(# .*\n)+", "", single, flags=re.MULTILINE)
     return [line for line in single.splitlines() if re.match(r"^# [a-z_]+ = ", line)]
 
 
@@ -162,6 +168,9 @@ def test_a_certificate_can_be_switched_on() -> None:
 @pytest.mark.parametrize("line", commented_lines())
 def test_a_commented_line_can_be_switched_on_by_itself(line: str) -> None:
     text = TEMPLATE.replace(line, line.removeprefix("# "), 1)
+    for name, form in (("pattern", "nginx"), ("fields", "w3c")):
+        if line.startswith(f"# {name} = "):
+            text = text.replace('format = "auto"', f'format = "{form}"')
     if TEMPLATE.index(line) > TEMPLATE.index("# [detectors."):
         text = text.replace("# [detectors.", "[detectors.", 1)
     plain(text)

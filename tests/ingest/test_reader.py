@@ -42,8 +42,8 @@ def read(
     for frame in frames:
         assert frame.schema == BATCH_SCHEMA
     events = pl.concat([pl.DataFrame(schema=BATCH_SCHEMA), *frames])
-    assert events.height == reader.events
-    assert reader.lines == reader.events + reader.quarantine.total + reader.blank
+    assert events.height == reader.tally.events
+    assert reader.tally.lines == reader.tally.events + reader.tally.quarantine.total + reader.tally.blank
     for (_,), group in events.group_by("partition"):
         positions = group["position"]
         assert positions.is_sorted()
@@ -61,8 +61,8 @@ def test_a_plain_log(tmp_path: Path) -> None:
     assert events["position"].to_list()[1] == len(line(0)) + 1
     assert events["client_network"].unique().to_list() == ["203.0.113.0/24"]
     assert events["environment"].unique().to_list() == ["prod"]
-    assert reader.quarantine.by_reason() == {"unparsed": 1}
-    (entry,) = reader.quarantine
+    assert reader.tally.quarantine.by_reason() == {"unparsed": 1}
+    (entry,) = reader.tally.quarantine
     assert entry.positions == (len(line(0)) * 2 + 1 + len("/users/7?x=1") - len("/a"),)
     assert reader.detections[str(log.resolve())].format == "combined"
     assert reader.progress.bytes_read == reader.progress.bytes_total == log.stat().st_size
@@ -133,7 +133,7 @@ def test_cutting_changes_nothing(
     )
     order = ["partition", "position"]
     assert whole[0].sort(order).to_dicts() == cut[0].sort(order).to_dicts()
-    assert list(whole[1].quarantine) == list(cut[1].quarantine)
+    assert list(whole[1].tally.quarantine) == list(cut[1].tally.quarantine)
     assert whole[1].late == cut[1].late
 
 
@@ -142,7 +142,7 @@ def test_the_format_is_detected_the_same_however_cut(tmp_path: Path, chunk_bytes
     log = write(tmp_path / "a.log", ["junk\n"] * 30 + [line(n) for n in range(5)])
     events, reader = read(log, chunk_bytes=chunk_bytes)
     assert events.height == 5
-    assert reader.quarantine.by_reason() == {"unparsed": 30}
+    assert reader.tally.quarantine.by_reason() == {"unparsed": 30}
 
 
 @settings(max_examples=60, deadline=None)
@@ -162,8 +162,8 @@ def test_long_lines_are_counted_not_kept(tmp_path: Path) -> None:
     results = [read(log, chunk_bytes=size) for size in (10_000, 1 << 20, 64 << 20)]
     for events, reader in results:
         assert events.height == 4
-        assert reader.quarantine.by_reason() == {"too_long": 2, "unparsed": 1}
-    assert len({tuple(map(str, reader.quarantine)) for _, reader in results}) == 1
+        assert reader.tally.quarantine.by_reason() == {"too_long": 2, "unparsed": 1}
+    assert len({tuple(map(str, reader.tally.quarantine)) for _, reader in results}) == 1
 
 
 def test_binary_junk_is_quarantined_as_not_text(tmp_path: Path) -> None:
@@ -171,14 +171,14 @@ def test_binary_junk_is_quarantined_as_not_text(tmp_path: Path) -> None:
     log.write_bytes(bytes(range(256)) * 50 + b"\n" + line(0).encode())
     events, reader = read(log, format="combined")
     assert events.height == 1
-    assert reader.quarantine.by_reason() == {"not_text": 51}
+    assert reader.tally.quarantine.by_reason() == {"not_text": 51}
 
 
 def test_an_unknown_format_is_said_and_counted(tmp_path: Path) -> None:
     log = write(tmp_path / "a.log", ["what is this\n"] * 3)
     events, reader = read(log)
     assert events.is_empty()
-    assert reader.quarantine.by_reason() == {"unparsed": 3}
+    assert reader.tally.quarantine.by_reason() == {"unparsed": 3}
     (problem,) = reader.problems
     assert "unknown format" in str(problem)
     assert "combined" in problem.advice
@@ -193,7 +193,7 @@ def test_wild_times(tmp_path: Path) -> None:
         stream.writelines(line(n) for n in range(4, 8))
     events, reader = read(log)
     assert events.height == 9
-    assert reader.quarantine.by_reason() == {"future": 1, "no_time": 1}
+    assert reader.tally.quarantine.by_reason() == {"future": 1, "no_time": 1}
     assert events.filter(~pl.col("windowed"))["timestamp"].dt.year().to_list() == [1970]
     assert reader.late == 1
 

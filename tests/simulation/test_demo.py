@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 
 from vedette.simulation import lines
-from vedette.simulation.demo import EPISODE, DemoStream
+from vedette.simulation.demo import EPISODE, DemoStream, appending
 from vedette.simulation.scenarios import choose_scenarios
 
 START = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
@@ -16,7 +16,7 @@ SPEED = 60.0
 
 
 def _stream(path: Path, speed: float = SPEED, requests_per_second: float = 5.0) -> DemoStream:
-    return DemoStream(path, 1, speed, start=START, requests_per_second=requests_per_second)
+    return DemoStream(appending(path), 1, speed, start=START, requests_per_second=requests_per_second)
 
 
 def test_attacks_come_early_and_one_by_one(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from vedette.folders import sqlite_url
 from vedette.screen import Ticker, note, terminal
 from vedette.service import Ready, run_until_stopped
 from vedette.settings import ApiSettings, Settings, StoreSettings, settings_from
-from vedette.simulation.demo import DemoStream
+from vedette.simulation.demo import DemoStream, appending
 
 
 @reports_failures
@@ -24,7 +24,10 @@ def run_demo(seconds: str | None, *, speed: float, seed: int, port: int) -> int:
     with tempfile.TemporaryDirectory(prefix="vedette-demo-") as name:
         folder = Path(name)
         stream = DemoStream(
-            folder / "access.log", seed, speed, start=datetime.now(UTC).replace(microsecond=0)
+            appending(folder / "access.log"),
+            seed,
+            speed,
+            start=datetime.now(UTC).replace(microsecond=0),
         )
 
         def ready(state: Ready) -> None:

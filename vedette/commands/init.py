@@ -14,13 +14,34 @@ TEMPLATE: Final = """\
 
 # ---- Sources: which logs to read. Repeat [[sources]] for each kind of log. -------------------
 [[sources]]
-paths = ["/var/log/nginx/access.log*"]  # paths and globs; rotations of a log belong together
+paths = ["/var/log/nginx/access.log*"]  # paths, folders, globs; rotations of a log are one log
 format = "auto"              # auto, or a name from docs/formats.md
+# pattern = '$remote_addr - $remote_user [$time_local] "$request" $status $request_time'
+#                              the log_format with format "nginx", the LogFormat with "apache"
+# fields = "date time c-ip cs-method cs-uri-stem sc-status"   # W3C logs without a #Fields line
+# mapping = { client_ip = "net.peer.addr", status = "http.status" }  # JSON: column = field name
+# timezone = "UTC"           # zone of times without an offset
+# ignore = ["^DEBUG ", "^INFO "]   # regular expressions: lines that are no access lines
 # service = "shop"           # what these logs are of, where lines do not say
 # environment = "production"
 # role = "edge"              # edge: seen where clients arrive; internal: seen behind a gateway
 # lateness = "5s"            # how far lines may be out of order
-# mapping = { client_ip = "net.peer.addr", status = "http.status" }  # JSON: column = field name
+# trusted_proxies = ["10.0.0.0/8"]   # whose X-Forwarded-For is believed; "private": all private
+
+# A source can be topics of Kafka instead; all of the above but paths holds for them, too.
+# [[sources]]
+# bootstrap_servers = ["localhost:9092"]
+# topics = ["vedette.access"]
+# start = "end"              # where reading begins at first: beginning, end, or a time
+# group_id = "vedette"       # under which lag tools see how far reading has come
+# security_protocol = "SASL_SSL"       # PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL
+# sasl_mechanism = "SCRAM-SHA-512"     # PLAIN, SCRAM-SHA-256, SCRAM-SHA-512
+# username = "vedette"
+# password = "..."           # better from the environment; keep this file private
+# ca_file = "/etc/vedette/kafka-ca.pem"
+# certificate_file = "/etc/vedette/kafka.pem"
+# key_file = "/etc/vedette/kafka.key"
+# key_password = "..."
 
 # ---- Where incidents are kept -----------------------------------------------------------------
 [store]
@@ -41,6 +62,27 @@ behind_proxy = false         # true: a proxy in front ends TLS
 # url = "slack://tokenA/tokenB/tokenC/#alerts"    # one Apprise URL; keep this file private
 min_level = "medium"         # informational, low, medium, high, critical
 max_age = "1h"               # incidents whose last event is older are stored, not sent
+
+# ---- What is known about addresses: MMDB files (MaxMind, DB-IP, IPinfo) -----------------------
+[geo]
+# country = "/var/lib/GeoIP/GeoLite2-Country.mmdb"
+# city = "/var/lib/GeoIP/GeoLite2-City.mmdb"
+# asn = "/var/lib/GeoIP/GeoLite2-ASN.mmdb"
+# anonymous = "/var/lib/GeoIP/GeoIP2-Anonymous-IP.mmdb"
+bundled = true               # without a file of countries: labels that come with Vedette
+
+# ---- Which paths are one endpoint -------------------------------------------------------------
+[routes]
+openapi = []                 # OpenAPI documents, as in ["/etc/vedette/shop-openapi.yaml"]
+learn = true                 # segments with very many answered values become {id}
+
+# ---- What of people is kept only as a pseudonym -----------------------------------------------
+[privacy]
+pseudonymise = []            # "user", "client_ip"
+
+# ---- Lines that could not be read -------------------------------------------------------------
+[quarantine]
+keep = "14d"                 # masked samples of them expire after this
 
 # ---- Rules of your own: folders of Sigma files ------------------------------------------------
 [rules]

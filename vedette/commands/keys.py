@@ -10,7 +10,7 @@ from rich.table import Table
 from alerts.database import open_database
 from alerts.keys import KeyStore, Role
 from vedette.failures import FAILED, WRONG_USE, reports_failures
-from vedette.folders import state_folder
+from vedette.folders import secret_file
 from vedette.screen import note, terminal
 from vedette.settings import Settings, load_settings
 
@@ -23,7 +23,7 @@ def key_store(settings: Settings) -> Iterator[KeyStore]:
     """Open the keys of the service's database."""
     engine = open_database(settings.store.url.get_secret_value())
     try:
-        yield KeyStore(engine, state_folder() / "server.secret")
+        yield KeyStore(engine, secret_file())
     finally:
         engine.dispose()
 

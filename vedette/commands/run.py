@@ -6,7 +6,7 @@ from pathlib import Path
 from ingest.durations import parse_duration
 from ingest.masking import printable
 from vedette.failures import WRONG_USE, reports_failures
-from vedette.folders import state_folder
+from vedette.folders import secret_file
 from vedette.screen import Ticker, note, terminal
 from vedette.service import Ready, run_until_stopped
 from vedette.settings import SettingsError, load_settings
@@ -39,7 +39,7 @@ def run_service(config: Path | None, seconds: str | None) -> int:
 
     run_until_stopped(
         settings,
-        state_folder() / "server.secret",
+        secret_file(),
         announce=Ticker(screen).show,
         ready=ready,
         limit=None if seconds is None else duration(seconds),

@@ -8,7 +8,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -18,38 +17,23 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from alerts.secret import server_secret
 from detectors.catalogue import load_catalogue
 from ingest.masking import printable
 from ingest.quarantine import REASONS
 from ingest.reader import LogReader
-from ingest.sources import FileSource
+from vedette.folders import secret_file
 from vedette.failures import PARTLY_READ, reports_failures
 from vedette.scan import scan
 from vedette.screen import incident_table, note, terminal
-from vedette.settings import Settings, SettingsError, load_settings
+from vedette.settings import load_settings
+from vedette.sources import enrichment_of, sources_for
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from alerts.store import Store
     from alerts.views import IncidentView
-
-
-def sources_for(files: Sequence[str], settings: Settings, log_format: str) -> list[FileSource]:
-    """Return the source of files named on the command line.
-
-    It has the format, mapping and service of the settings' first source, if there is one.
-    """
-    given: dict[str, object] = {"paths": tuple(files)}
-    if settings.sources:
-        given = settings.sources[0].model_dump() | given
-    if log_format != "auto":
-        given["format"] = log_format
-    try:
-        return [FileSource.model_validate(given)]
-    except ValidationError as error:
-        reasons = "; ".join(str(mistake["msg"]) for mistake in error.errors())
-        raise SettingsError(f"--format {log_format}: {reasons}") from error
 
 
 def standard_input() -> BinaryIO:
@@ -69,7 +53,10 @@ def run_scan(
     """Scan the files, print incidents to stdout and all else to stderr; return the status."""
     settings = load_settings(config)
     catalogue = load_catalogue(settings.detectors, settings.rules.folders)
-    reader = LogReader(sources_for(files, settings, log_format), stdin=standard_input())
+    enrichment = enrichment_of(settings, server_secret(secret_file()))
+    reader = LogReader(
+        sources_for(files, settings, log_format), enrichment=enrichment, stdin=standard_input()
+    )
     screen = terminal(stderr=True)
     began = time.monotonic()
     opened: list[tuple[Engine, str]] = []
@@ -86,7 +73,7 @@ def run_scan(
         task = progress.add_task("Scanning", total=total, rate="")
 
         def show() -> None:
-            rate = reader.lines / max(time.monotonic() - began, 1e-3)
+            rate = reader.tally.lines / max(time.monotonic() - began, 1e-3)
             done = reader.progress.bytes_read
             progress.update(task, completed=done, rate=f"{rate:,.0f} lines/s")
 
@@ -132,18 +119,18 @@ def _progress(screen: Console) -> Progress:
 
 def _account(screen: Console, reader: LogReader, seconds: float) -> None:
     """Say what became of every line, and which inputs could not be read."""
-    rate = reader.lines / max(seconds, 1e-3)
+    rate = reader.tally.lines / max(seconds, 1e-3)
     note(
         screen,
-        f"{reader.lines:,} lines in {seconds:.1f} s ({rate:,.0f} lines/s): "
-        f"{reader.events:,} events, {reader.quarantine.total:,} set aside, "
-        f"{reader.blank:,} blank.",
+        f"{reader.tally.lines:,} lines in {seconds:.1f} s ({rate:,.0f} lines/s): "
+        f"{reader.tally.events:,} events, {reader.tally.quarantine.total:,} set aside, "
+        f"{reader.tally.blank:,} blank.",
     )
-    for reason, count in reader.quarantine.by_reason().items():
+    for reason, count in reader.tally.quarantine.by_reason().items():
         note(screen, f"  {count:,} x {reason}: {REASONS[reason]}")
-    if reader.quarantine.total * 10 > reader.lines:
+    if reader.tally.quarantine.total * 10 > reader.tally.lines:
         note(screen, "  That is more than a tenth: is it all one format? --format names one.")
-    for row in list(reader.quarantine)[:10]:
+    for row in list(reader.tally.quarantine)[:10]:
         places = ", ".join(str(position) for position in row.positions)
         note(screen, f"  {printable(row.partition)}: {row.reason} at byte {places}")
     for problem in reader.problems:

@@ -1,5 +1,6 @@
-"""A log that grows as if the shop were live, only faster, with an attack every few seconds."""
+"""Lines that come as if the shop were live, only faster, with an attack every few seconds."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
@@ -41,7 +42,9 @@ def placement(speed: float) -> dict[str, timedelta]:
 
 
 class DemoStream:
-    """Appends simulated lines to a file at `speed` times real time, until stopped.
+    """Writes simulated lines at `speed` times real time, until stopped.
+
+    `write` gets the lines that are due, from a thread of the stream's own.
 
     Episodes follow each other without a gap in event time, each with the next seed. The first
     line has a time just after `start`, which has a time zone.
@@ -49,7 +52,7 @@ class DemoStream:
 
     def __init__(
         self,
-        path: Path,
+        write: Callable[[Sequence[str]], None],
         seed: int,
         speed: float = 60.0,
         *,
@@ -59,7 +62,7 @@ class DemoStream:
     ) -> None:
         if speed <= 0:
             raise ValueError("speed must be greater than 0: it is simulated seconds a second")
-        self._path = path
+        self._write = write
         self._seed = seed
         self._speed = speed
         self._start = start
@@ -75,11 +78,11 @@ class DemoStream:
         return settings(choose_scenarios(None), self._start + _YEARS)
 
     def start(self) -> None:
-        """Begin to append, from a thread of its own; once only."""
+        """Begin to write, from a thread of its own; once only."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop appending and wait for the thread.
+        """Stop writing and wait for the thread.
 
         Raises the OSError that ended it early, if one did.
         """
@@ -114,20 +117,28 @@ class DemoStream:
             self._error = error
 
     def _play(self, simulation: Simulation, began: float) -> None:
-        """Append each line of the episode when its time has come."""
+        """Write each line of the episode when its time has come."""
         rendered = render(simulation.events, self._form)
         times = simulation.events["timestamp"].to_physical().to_numpy()
         zero = microseconds(self._start)
         end = microseconds(simulation.start + simulation.duration)
         written = 0
-        with self._path.open("a", encoding="utf-8", newline="\n") as log:
-            while not self._stopping.is_set():
-                now = zero + int((monotonic() - began) * self._speed * 1e6)
-                due = int(np.searchsorted(times, now, side="right"))
-                if due > written:
-                    log.write("\n".join(rendered[written:due]) + "\n")
-                    log.flush()
-                    written = due
-                if now >= end:
-                    return
-                self._stopping.wait(_TICK)
+        while not self._stopping.is_set():
+            now = zero + int((monotonic() - began) * self._speed * 1e6)
+            due = int(np.searchsorted(times, now, side="right"))
+            if due > written:
+                self._write(rendered[written:due])
+                written = due
+            if now >= end:
+                return
+            self._stopping.wait(_TICK)
+
+
+def appending(path: Path) -> Callable[[Sequence[str]], None]:
+    """Return a function that appends lines to a file."""
+
+    def write(lines: Sequence[str]) -> None:
+        with path.open("a", encoding="utf-8", newline="\n") as log:
+            log.write("\n".join(lines) + "\n")
+
+    return write

@@ -1,0 +1,71 @@
+"""What settings say about reading: sources for files of the command line, and enrichment."""
+
+import fnmatch
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ingest.enrichment import Enrichment
+from ingest.geo import GeoData
+from ingest.pseudonyms import Pseudonyms, derived_key
+from ingest.route_learning import RouteLearner
+from ingest.routes import RouteTemplates
+from ingest.sources import FileSource, files_among
+from vedette.settings import Settings, SettingsError
+
+
+def sources_for(files: Sequence[str], settings: Settings, log_format: str) -> list[FileSource]:
+    """Return the sources of files named on the command line.
+
+    A file that a source of the settings names is read as that source says; else as the only
+    source says, if there is just one; else by default. `log_format` goes before. Raises
+    SettingsError.
+    """
+    known = files_among(settings.sources)
+    alike: dict[FileSource | None, list[str]] = {}
+    for file in files:
+        source = next((s for s in known if any(_names(path, file) for path in s.paths)), None)
+        if source is None and len(known) == 1:
+            source = known[0]
+        alike.setdefault(source, []).append(file)
+    try:
+        return [_source(source, paths, log_format) for source, paths in alike.items()]
+    except ValidationError as error:
+        reasons = "; ".join(str(mistake["msg"]) for mistake in error.errors())
+        raise SettingsError(f"--format {log_format}: {reasons}") from error
+
+
+def enrichment_of(settings: Settings, secret: bytes | None, *, learn: bool = False) -> Enrichment:
+    """Return geo data, route templates and pseudonyms as set.
+
+    Without `secret`, the installation's own, API keys are left out and nothing is pseudonymised.
+    `learn` lets route templates be learned, if the settings allow it. Raises
+    ingest.geo.GeoError, ingest.route_documents.RouteDocumentError.
+    """
+    columns = frozenset(settings.privacy.pseudonymise)
+    return Enrichment(
+        geo=GeoData(settings.geo),
+        routes=RouteTemplates(settings.routes.openapi),
+        pseudonyms=None if secret is None else Pseudonyms(derived_key(secret), columns),
+        learner=RouteLearner() if learn and settings.routes.learn else None,
+    )
+
+
+def _source(source: FileSource | None, paths: Sequence[str], log_format: str) -> FileSource:
+    given = {} if source is None else source.model_dump()
+    given["paths"] = tuple(paths)
+    if log_format != "auto":
+        given["format"] = log_format
+    return FileSource.model_validate(given)
+
+
+def _names(path: str, file: str) -> bool:
+    """Whether a source's path, glob or folder names the file."""
+    if path == file:
+        return True
+    pattern, whole = Path(path).expanduser(), Path(file).absolute()
+    return fnmatch.fnmatch(str(whole), str(pattern.absolute())) or pattern.absolute() in (
+        whole,
+        whole.parent,
+    )
