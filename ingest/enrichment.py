@@ -1,7 +1,7 @@
 """Enrichment: what all sources share beyond a line's own text: geo data, routes, pseudonyms."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ import polars as pl
 
 from ingest.geo import GeoData
 from ingest.pseudonyms import Pseudonyms
+from ingest.route_documents import RouteDocument
 from ingest.route_learning import RouteLearner
 from ingest.routes import RouteTemplates
 
@@ -21,9 +22,13 @@ class Enrichment:
     """
 
     geo: GeoData | None = None
-    routes: RouteTemplates = field(default_factory=RouteTemplates)
+    documents: Sequence[RouteDocument] = ()
     pseudonyms: Pseudonyms | None = None
     learner: RouteLearner | None = None
+    routes: RouteTemplates = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.routes = RouteTemplates(self.documents)
 
     @property
     def fingerprint(self) -> str:
@@ -42,7 +47,7 @@ class Enrichment:
         if self.geo is not None:
             self.geo.reload()
         if self.learner is not None:
-            self.routes = self.routes.with_learned(self.learner.proposals())
+            self._adopt(self.learner.proposals())
         return self.fingerprint != before
 
     def state(self) -> dict[str, Any]:
@@ -53,7 +58,11 @@ class Enrichment:
         """Go on with what was learned before."""
         if self.learner is not None and "routes" in state:
             self.learner.restore(state["routes"])
-            self.routes = self.routes.with_learned(self.learner.proposals())
+            self._adopt(self.learner.proposals())
+
+    def _adopt(self, proposals: Sequence[str]) -> None:
+        if tuple(sorted(proposals)) != self.routes.learned:
+            self.routes = RouteTemplates(self.documents, proposals)
 
     @property
     def problems(self) -> list[str]:

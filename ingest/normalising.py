@@ -12,7 +12,7 @@ from ingest.events import EVENT_SCHEMA
 from ingest.formats import FORMATS, Format, compile_pattern
 from ingest.formats.mixed import read_mixed
 from ingest.formats.parsed import Reading
-from ingest.formats.w3c import directives
+from ingest.formats.directives import directives
 from ingest.lines import LAST_ASCII, Flags, Ints, Lines
 from ingest.quarantine import Reason
 from ingest.records import Records
@@ -74,6 +74,7 @@ class Normaliser:
         self._partition = partition
         self._enrichment = enrichment
         self._clients = ClientAddresses(source.trusted_proxies)
+        self._own = frozenset(name.partition(".")[0] for name in source.mapping.values())
 
     def read(self, records: Records, detected: str | None) -> Read:
         """Return events, all with a time, and what was set aside."""
@@ -132,7 +133,7 @@ class Normaliser:
             account.lines += int(blank.sum())
             keep = ~(long | blank)
             lines, positions = lines.select(keep), positions[keep]
-        unwrapped = unwrap(lines)
+        unwrapped = unwrap(lines, self._own)
         if unwrapped.lines is lines:
             return self._relevant(lines, positions, None, account)
         part = unwrapped.partial
@@ -166,15 +167,19 @@ class Normaliser:
     def _events(self, parsed: pl.DataFrame, positions: Ints) -> pl.DataFrame:
         source, shared = self._source, self._enrichment
         address, network = self._clients.columns(parsed)
-        named = source.service or parsed["service"].null_count() < parsed.height
-        service = pl.coalesce("service", pl.lit(source.service, dtype=pl.String))
-        template = shared.routes.of(parsed["path"], parsed["method"])
+        service = parsed["service"]
+        if source.service is not None:
+            service = service.fill_null(source.service)
+        named = service.null_count() < parsed.height
+        template = shared.routes.of(parsed["path"], service)
         events = parsed.with_columns(
-            service.alias("service"),
+            service,
             pl.coalesce("environment", pl.lit(source.environment, dtype=pl.String)),
             address.alias("client_ip"),
             network.alias("client_network"),
-            routes(service if named else None, pl.col("method"), pl.lit(template)).alias("route"),
+            routes(
+                pl.lit(service) if named else None, pl.col("method"), pl.lit(template)
+            ).alias("route"),
             pl.lit(self._partition).alias("partition"),
             pl.Series("position", positions),
             *self._places(parsed, address),

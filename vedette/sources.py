@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from ingest.enrichment import Enrichment
 from ingest.geo import GeoData
 from ingest.pseudonyms import Pseudonyms, derived_key
+from ingest.route_documents import load_document
 from ingest.route_learning import RouteLearner
-from ingest.routes import RouteTemplates
 from ingest.sources import FileSource, files_among
 from vedette.settings import Settings, SettingsError
 
@@ -46,7 +46,7 @@ def enrichment_of(settings: Settings, secret: bytes | None, *, learn: bool = Fal
     columns = frozenset(settings.privacy.pseudonymise)
     return Enrichment(
         geo=GeoData(settings.geo),
-        routes=RouteTemplates(settings.routes.openapi),
+        documents=[load_document(file) for file in settings.routes.openapi],
         pseudonyms=None if secret is None else Pseudonyms(derived_key(secret), columns),
         learner=RouteLearner() if learn and settings.routes.learn else None,
     )
