@@ -6,12 +6,11 @@ from datetime import timedelta
 from typing import Any, Final
 
 from ingest.chunks import CHUNK_BYTES
+from ingest.enrichment import Enrichment
 from ingest.events import Batch
 from ingest.formats.detection import SAMPLE_BYTES, Detection
-from ingest.lines import Lines
 from ingest.logs import STDIN_PATH, InputProblem, find_logs
-from ingest.partitions import Partition, Tally
-from ingest.quarantine import Quarantine
+from ingest.partitions import Partition, Tally, first_lines
 from ingest.reader import watermark_of
 from ingest.sources import FileSource
 from ingest.tails import LogTail, Start
@@ -53,7 +52,8 @@ class LogFollower:
         self,
         sources: Sequence[FileSource],
         *,
-        interval: timedelta = timedelta(milliseconds=200),
+        tally: Tally | None = None,
+        enrichment: Enrichment | None = None,
         start: Start = "end",
         positions: Mapping[str, Any] | None = None,
         chunk_bytes: int = CHUNK_BYTES,
@@ -62,12 +62,12 @@ class LogFollower:
     ) -> None:
         if any(STDIN_PATH in source.paths for source in sources):
             raise ValueError("standard input cannot be followed: scan it, or name a file")
-        self.interval = interval
         self._sources = tuple(sources)
         self._chunk_bytes = chunk_bytes
         self._idle = idle // _MICROSECOND
         self._clock = clock
-        self._tally = Tally()
+        self.tally = tally or Tally()
+        self._enrichment = enrichment or Enrichment()
         self._stored = dict(positions or {})
         self._followed: dict[str, _Followed] = {}
         self._problems: dict[InputProblem, None] = {}
@@ -77,7 +77,7 @@ class LogFollower:
     def poll(self) -> list[Batch]:
         """Return batches of what was appended: at most one chunk a log, furthest behind first.
 
-        Call again at once if it returned any; else wait for `interval`.
+        Call again at once if it returned any.
         """
         now = self._clock()
         if now - self._looked >= _LOOK_AGAIN // _MICROSECOND:
@@ -130,19 +130,9 @@ class LogFollower:
         return [*self._problems, *tails]
 
     @property
-    def quarantine(self) -> Quarantine:
-        """Lines that could not be read."""
-        return self._tally.quarantine
-
-    @property
-    def lines(self) -> int:
-        """Lines read so far."""
-        return self._tally.lines
-
-    @property
-    def events(self) -> int:
-        """Events returned so far."""
-        return self._tally.events
+    def lag(self) -> dict[str, int]:
+        """Bytes that wait to be read, by log; of the file that is read now."""
+        return {name: followed.tail.unread for name, followed in self._followed.items()}
 
     @property
     def late(self) -> int:
@@ -157,6 +147,9 @@ class LogFollower:
             for name, followed in self._followed.items()
             if followed.partition.detection is not None
         }
+
+    def commit(self) -> None:
+        """Files have no place to note how far reading has come."""
 
     def close(self) -> None:
         """Close all files."""
@@ -173,7 +166,7 @@ class LogFollower:
                 if log.name in self._followed:
                     continue
                 state = self._stored.pop(log.name, None)
-                partition = Partition(log.name, source, self._tally)
+                partition = Partition(log.name, source, self.tally, self._enrichment)
                 if state is not None:
                     partition.restore(state)
                 tail = LogTail(log, start=start, chunk_bytes=self._chunk_bytes, state=state)
@@ -184,19 +177,18 @@ class LogFollower:
         chunk = followed.tail.read(now)
         if chunk is None:
             return None
-        if partition.detection is None or partition.detection.format is None:
+        if not partition.settled:
             self._detect(followed)
         followed.last_read = now
-        read = partition.read(chunk)
-        events = partition.timed(partition.clock.feed(read.events)).events
+        events = partition.feed(partition.parse(partition.records(chunk))).events
         return Batch(events, self.watermark)
 
     def _detect(self, followed: _Followed) -> None:
         head = followed.tail.head(SAMPLE_BYTES)
-        lines = Lines.of(head[: head.rfind(b"\n") + 1])
+        lines = first_lines(head[: head.rfind(b"\n") + 1])
         if not len(lines):
             return
-        problem = followed.partition.detect([lines[index] for index in range(len(lines))])
+        problem = followed.partition.detect(lines)
         if problem is not None:
             self._problems[problem] = None
 

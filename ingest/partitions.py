@@ -48,6 +48,7 @@ class Partition:
     clock: PartitionClock = field(init=False)
     detection: Detection | None = None
     directive: str | None = None
+    looked: bool = False
     _normaliser: Normaliser = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -59,6 +60,7 @@ class Partition:
 
     def detect(self, sample: Lines) -> InputProblem | None:
         """Settle the format by the partition's first lines; return what is wrong if none fits."""
+        self.looked = True
         self.directive = last_directive(sample) or self.directive
         if self.source.format != "auto" or self.source.mapping:
             return None
@@ -77,6 +79,11 @@ class Partition:
             " for JSON lines; `vedette quarantine list` shows what the lines look like",
         )
 
+    @property
+    def settled(self) -> bool:
+        """Whether the first lines were looked at and a format is known."""
+        return self.looked and self.detection is not None and self.detection.format is not None
+
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs, as plain JSON."""
         found = self.detection.format if self.detection else None
@@ -87,6 +94,7 @@ class Partition:
         self.clock.newest = state["newest"]
         self.clock.late = state["late"]
         self.directive = state.get("directive")
+        self.looked = state["format"] is not None
         if self.detection is None and state["format"] in FORMATS:
             self.detection = Detection(state["format"], 1.0)
 
@@ -142,7 +150,7 @@ class PartitionFiles:
 
     def next(self) -> Chunk | None:
         """Return the next chunk, or None at the end."""
-        if self.partition.detection is None:
+        if not self.partition.looked:
             self._detect()
         return self._ahead.popleft() if self._ahead else next(self._rest, None)
 

@@ -101,6 +101,11 @@ class LogTail:
             self._guarded(self._open_first, None)
         return self._file.head(size) if self._file is not None else b""
 
+    @property
+    def unread(self) -> int:
+        """Bytes of the file at hand that were not read yet; unpacked files count none."""
+        return self._file.unread if self._file is not None else 0
+
     def state(self, held_from: int | None) -> dict[str, Any] | None:
         """Return where to go on as plain JSON: a file's identity, its base, and an offset in it.
 
