@@ -108,9 +108,11 @@ class LiveSources:
                     positions=known.get("files"),
                 )
             )
-        for source in sources:
-            if isinstance(source, KafkaSource):
-                opened.append(_topics(source, tally, enrichment, known.get("topics")))
+        opened += [
+            _topics(source, tally, enrichment, known.get("topics"))
+            for source in sources
+            if isinstance(source, KafkaSource)
+        ]
         return cls(opened, tally)
 
     def poll(self) -> list[Batch]:
@@ -162,7 +164,9 @@ class LiveSources:
     @property
     def detections(self) -> dict[str, Detection]:
         """The format of each partition that was begun."""
-        return {name: found for source in self._sources for name, found in source.detections.items()}
+        return {
+            name: found for source in self._sources for name, found in source.detections.items()
+        }
 
     def _marked(self, read: Callable[[LiveSource], list[Batch]]) -> Iterator[Batch]:
         for source in self._sources:

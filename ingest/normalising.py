@@ -10,15 +10,16 @@ from ingest.clients import ClientAddresses
 from ingest.enrichment import Enrichment
 from ingest.events import EVENT_SCHEMA
 from ingest.formats import FORMATS, Format, compile_pattern
+from ingest.formats.directives import directives
 from ingest.formats.mixed import read_mixed
 from ingest.formats.parsed import Reading
-from ingest.formats.directives import directives
 from ingest.lines import LAST_ASCII, Flags, Ints, Lines
 from ingest.quarantine import Reason
 from ingest.records import Records
 from ingest.routes import routes
 from ingest.sources import Source
-from ingest.wrappers import ignored, unwrap
+from ingest.wrappers import unwrap
+from ingest.wrappers.ignored import ignored
 
 _CONTROL: Final = np.ones(256, dtype=np.bool_)
 _CONTROL[32:127] = False
@@ -100,9 +101,7 @@ class Normaliser:
         if labels is not None:
             parsed = _labelled(parsed, labels[index])
         events = self._events(parsed, positions[index])
-        return Read(
-            events, tuple(account.rejects), account.blank, account.ignored, account.lines
-        )
+        return Read(events, tuple(account.rejects), account.blank, account.ignored, account.lines)
 
     def payloads(self, lines: Lines) -> Lines:
         """Return what formats see of raw lines: for the detection of the format."""
@@ -177,9 +176,9 @@ class Normaliser:
             pl.coalesce("environment", pl.lit(source.environment, dtype=pl.String)),
             address.alias("client_ip"),
             network.alias("client_network"),
-            routes(
-                pl.lit(service) if named else None, pl.col("method"), pl.lit(template)
-            ).alias("route"),
+            routes(pl.lit(service) if named else None, pl.col("method"), pl.lit(template)).alias(
+                "route"
+            ),
             pl.lit(self._partition).alias("partition"),
             pl.Series("position", positions),
             *self._places(parsed, address),

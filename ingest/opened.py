@@ -144,6 +144,11 @@ class PackedFile:
         self._at = 0
 
     @property
+    def unread(self) -> int:
+        """Nobody knows how much is in there until it is unpacked."""
+        return 0
+
+    @property
     def end(self) -> int:
         """How far the file was looked at."""
         return max(self.offset, self._cutter.pushed)

@@ -16,8 +16,8 @@ from ingest.enrichment import Enrichment
 from ingest.events import BATCH_SCHEMA, no_events
 from ingest.formats import FORMATS
 from ingest.formats.detection import SAMPLE_BYTES, SAMPLE_LINES, Detection, detect_format
-from ingest.formats.parsed import Reading
 from ingest.formats.directives import last_directive
+from ingest.formats.parsed import Reading
 from ingest.lines import Lines
 from ingest.logs import InputProblem
 from ingest.normalising import Normaliser, Read

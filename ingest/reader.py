@@ -105,6 +105,11 @@ class LogReader:
         ]
 
     @property
+    def late(self) -> int:
+        """Events whose effective time is later than their timestamp."""
+        return sum(files.partition.clock.late for files in self._files)
+
+    @property
     def partitions(self) -> list[str]:
         """The names of all partitions, in order of first mention."""
         return [files.partition.name for files in self._files]

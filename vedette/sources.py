@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from ingest.enrichment import Enrichment
 from ingest.geo import GeoData
-from ingest.pseudonyms import Pseudonyms, derived_key
+from ingest.pseudonyms import Pseudonyms
 from ingest.route_documents import load_document
 from ingest.route_learning import RouteLearner
 from ingest.sources import FileSource, files_among
@@ -47,7 +47,7 @@ def enrichment_of(settings: Settings, secret: bytes | None, *, learn: bool = Fal
     return Enrichment(
         geo=GeoData(settings.geo),
         documents=[load_document(file) for file in settings.routes.openapi],
-        pseudonyms=None if secret is None else Pseudonyms(derived_key(secret), columns),
+        pseudonyms=None if secret is None else Pseudonyms(secret, columns),
         learner=RouteLearner() if learn and settings.routes.learn else None,
     )
 

@@ -43,7 +43,10 @@ def read(
         assert frame.schema == BATCH_SCHEMA
     events = pl.concat([pl.DataFrame(schema=BATCH_SCHEMA), *frames])
     assert events.height == reader.tally.events
-    assert reader.tally.lines == reader.tally.events + reader.tally.quarantine.total + reader.tally.blank
+    assert (
+        reader.tally.lines
+        == reader.tally.events + reader.tally.quarantine.total + reader.tally.blank
+    )
     for (_,), group in events.group_by("partition"):
         positions = group["position"]
         assert positions.is_sorted()

@@ -16,7 +16,8 @@ SPEED = 60.0
 
 
 def _stream(path: Path, speed: float = SPEED, requests_per_second: float = 5.0) -> DemoStream:
-    return DemoStream(appending(path), 1, speed, start=START, requests_per_second=requests_per_second)
+    write = appending(path)
+    return DemoStream(write, 1, speed, start=START, requests_per_second=requests_per_second)
 
 
 def test_attacks_come_early_and_one_by_one(tmp_path: Path) -> None:

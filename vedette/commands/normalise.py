@@ -12,8 +12,8 @@ from ingest.logs import InputProblem
 from ingest.masking import printable, printable_json
 from ingest.normalised import normalised
 from vedette.commands.scan import standard_input
-from vedette.folders import secret_file
 from vedette.failures import PARTLY_READ, reports_failures
+from vedette.folders import secret_file
 from vedette.screen import note, terminal
 from vedette.settings import load_settings
 from vedette.sources import enrichment_of, sources_for

@@ -22,8 +22,8 @@ from detectors.catalogue import load_catalogue
 from ingest.masking import printable
 from ingest.quarantine import REASONS
 from ingest.reader import LogReader
-from vedette.folders import secret_file
 from vedette.failures import PARTLY_READ, reports_failures
+from vedette.folders import secret_file
 from vedette.scan import scan
 from vedette.screen import incident_table, note, terminal
 from vedette.settings import load_settings
