@@ -76,9 +76,13 @@ class LiveSources:
     `tally` counts the lines of them all.
     """
 
-    def __init__(self, sources: Sequence[LiveSource], tally: Tally) -> None:
+    def __init__(
+        self, files: Sequence[LiveSource], topics: Sequence[LiveSource], tally: Tally
+    ) -> None:
         self.tally = tally
-        self._sources = tuple(sources)
+        self._files = tuple(files)
+        self._topics = tuple(topics)
+        self._sources = self._files + self._topics
 
     @classmethod
     def open(
@@ -96,24 +100,22 @@ class LiveSources:
         """
         tally = Tally()
         known = positions or {}
-        opened: list[LiveSource] = []
         files = files_among(sources)
-        if files:
-            opened.append(
-                LogFollower(
-                    files,
-                    tally=tally,
-                    enrichment=enrichment,
-                    start=start,
-                    positions=known.get("files"),
-                )
+        logs = [
+            LogFollower(
+                files,
+                tally=tally,
+                enrichment=enrichment,
+                start=start,
+                positions=known.get("files"),
             )
-        opened += [
+        ]
+        topics = [
             _topics(source, tally, enrichment, known.get("topics"))
             for source in sources
             if isinstance(source, KafkaSource)
         ]
-        return cls(opened, tally)
+        return cls(logs if files else [], topics, tally)
 
     def poll(self) -> list[Batch]:
         """Return what is new in all sources; call again at once if there was anything."""
@@ -125,11 +127,7 @@ class LiveSources:
 
     def positions(self) -> dict[str, Positions]:
         """Return where every partition stands, by kind of source; plain JSON."""
-        stands: dict[str, Positions] = {"files": {}, "topics": {}}
-        for source in self._sources:
-            kind = "files" if isinstance(source, LogFollower) else "topics"
-            stands[kind] |= source.positions()
-        return stands
+        return {"files": _joined(self._files), "topics": _joined(self._topics)}
 
     def commit(self) -> None:
         """Tell lag tools how far what was stored has come."""
@@ -177,6 +175,10 @@ class LiveSources:
         """Return the least watermark; that of a batch's own source is as of that batch."""
         marks = [mark if other is source else other.watermark for other in self._sources]
         return least(marks)
+
+
+def _joined(sources: Sequence[LiveSource]) -> Positions:
+    return {name: place for source in sources for name, place in source.positions().items()}
 
 
 def _topics(

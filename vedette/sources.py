@@ -23,14 +23,15 @@ def sources_for(files: Sequence[str], settings: Settings, log_format: str) -> li
     SettingsError.
     """
     known = files_among(settings.sources)
-    alike: dict[FileSource | None, list[str]] = {}
+    alike: dict[int | None, list[str]] = {}
     for file in files:
-        source = next((s for s in known if any(_names(path, file) for path in s.paths)), None)
-        if source is None and len(known) == 1:
-            source = known[0]
-        alike.setdefault(source, []).append(file)
+        naming = (n for n, s in enumerate(known) if any(_names(path, file) for path in s.paths))
+        alike.setdefault(next(naming, 0 if len(known) == 1 else None), []).append(file)
     try:
-        return [_source(source, paths, log_format) for source, paths in alike.items()]
+        return [
+            _source(None if number is None else known[number], paths, log_format)
+            for number, paths in alike.items()
+        ]
     except ValidationError as error:
         reasons = "; ".join(str(mistake["msg"]) for mistake in error.errors())
         raise SettingsError(f"--format {log_format}: {reasons}") from error

@@ -195,7 +195,7 @@ class Worker:
             },
             problems=tuple(problems),
             lag=self._live.lag,
-            quarantined=tally.quarantine.by_reason(),
+            quarantined=dict(tally.quarantine.by_reason().items()),
         )
 
     @property

@@ -66,7 +66,7 @@ def api(tmp_path: Path) -> Iterator[Api]:
     secret = tmp_path / "secret"
     api: Api
     app = create_api(engine, secret, health=lambda: api.report, now=lambda: api.clock)
-    report = HealthReport(healthy=True, details={"lag_seconds": 2.5})
+    report = HealthReport(healthy=True, details={"lag_seconds": 2.5}, lag={"access-0": 7})
     api = Api(engine, KeyStore(engine, secret), app, report)
     yield api
     for client in api.opened:
@@ -256,7 +256,12 @@ def test_readiness_tells_details_to_key_holders_only(api: Api) -> None:
     assert api.client(None).get("/healthz").json() == {"status": "alive"}
     assert api.client(None).get("/readyz").json() == {"status": "ready"}
     full = api.client().get("/readyz").json()
-    assert full["details"] == {"database": True, "lag_seconds": 2.5}
+    assert full["details"] == {
+        "database": True,
+        "lag_seconds": 2.5,
+        "problems": [],
+        "lag": {"access-0": 7},
+    }
     api.report = HealthReport(healthy=False, details={"worker": "stopped"})
     answer = api.client(None).get("/readyz")
     assert (answer.status_code, "stopped" in answer.text) == (503, False)

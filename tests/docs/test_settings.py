@@ -161,7 +161,7 @@ def commented_lines() -> list[str]:
 
 
 def test_a_certificate_can_be_switched_on() -> None:
-    text = re.sub(r"^# (\[api\.tls\]|certificate|key)", r"\1", TEMPLATE, flags=re.MULTILINE)
+    text = re.sub(r"^# (\[api\.tls\]|certificate =|key =)", r"\1", TEMPLATE, flags=re.MULTILINE)
     assert plain(text).api.tls is not None
 
 

@@ -243,7 +243,7 @@ def test_long_lines_are_passed_over(follow: Follow) -> None:
     follow.append(4)
     assert follow.read() == [4]
     assert follow.follower is not None
-    assert follow.follower.quarantine.by_reason() == {"too_long": 1}
+    assert follow.follower.tally.quarantine.by_reason() == {"too_long": 1}
 
 
 def test_idle_partitions_have_their_time_moved_on(follow: Follow) -> None:

@@ -184,7 +184,7 @@ def test_an_unknown_format_is_said_and_counted(tmp_path: Path) -> None:
     assert reader.tally.quarantine.by_reason() == {"unparsed": 3}
     (problem,) = reader.problems
     assert "unknown format" in str(problem)
-    assert "combined" in problem.advice
+    assert "docs/formats.md" in problem.advice
 
 
 def test_wild_times(tmp_path: Path) -> None:

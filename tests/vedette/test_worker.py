@@ -13,9 +13,9 @@ from alerts.database import open_database
 from alerts.store import Store
 from alerts.views import Transition
 from detectors.catalogue import load_catalogue
+from ingest import live as live_module
 from ingest.follow import LogFollower
 from ingest.sources import FileSource
-from vedette import worker as worker_module
 from vedette.commands.scan import stored
 from vedette.folders import sqlite_url
 from vedette.worker import Worker
@@ -149,7 +149,7 @@ def test_a_quiet_log_does_not_hold_a_busy_one_back(
     tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [micros(START)]
-    monkeypatch.setattr(worker_module, "LogFollower", partial(LogFollower, clock=lambda: clock[0]))
+    monkeypatch.setattr(live_module, "LogFollower", partial(LogFollower, clock=lambda: clock[0]))
     log = written(tmp_path / "a.log", [])
     service = Service(log, engine, written(tmp_path / "quiet.log", []))
     for second in range(200):

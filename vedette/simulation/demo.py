@@ -127,7 +127,7 @@ class DemoStream:
             now = zero + int((monotonic() - began) * self._speed * 1e6)
             due = int(np.searchsorted(times, now, side="right"))
             if due > written:
-                self._write(rendered[written:due])
+                self._write(rendered[written:due].to_list())
                 written = due
             if now >= end:
                 return
