@@ -9,7 +9,7 @@ from ingest.chunks import CHUNK_BYTES
 from ingest.enrichment import Enrichment
 from ingest.events import Batch
 from ingest.formats.detection import SAMPLE_BYTES, Detection
-from ingest.logs import STDIN_PATH, InputProblem, find_logs
+from ingest.logs import STDIN_PATH, InputProblem, Log, find_logs
 from ingest.partitions import Partition, Tally, first_lines
 from ingest.reader import watermark_of
 from ingest.sources import FileSource
@@ -23,7 +23,19 @@ IDLE: Final = timedelta(minutes=2)
 _TICK: Final = timedelta(seconds=1)
 
 _MICROSECOND: Final = timedelta(microseconds=1)
-_LOOK_AGAIN: Final = timedelta(seconds=1)
+_SECOND: Final = timedelta(seconds=1) // _MICROSECOND
+#: Looking for new logs takes at most this share of the time.
+_LOOKING: Final = 20
+#: A log without new lines for so long is looked at once a second only.
+_QUIET: Final = timedelta(minutes=1) // _MICROSECOND
+#: Files held open at most; of others only the position is kept.
+OPEN_FILES: Final = 256
+#: A log whose files are gone is no longer followed after this, and its position is kept for long:
+#: a network mount may come back.
+FORGET: Final = timedelta(minutes=10) // _MICROSECOND
+FORGET_POSITION: Final = timedelta(days=7) // _MICROSECOND
+#: Problems told at most.
+PROBLEMS: Final = 200
 
 
 def wall_clock() -> int:
@@ -36,7 +48,18 @@ class _Followed:
         self.partition = partition
         self.tail = tail
         self.last_read = now
-        self.idle = False
+        self.looked = now
+        self.absent_since: int | None = None
+        self.problem: InputProblem | None = None
+
+    def position(self) -> dict[str, Any] | None:
+        """Return where it stands, None if nothing was opened yet."""
+        place = self.tail.state(self.partition.clock.held_from)
+        return None if place is None else {**place, **self.partition.state()}
+
+    def due(self, now: int) -> bool:
+        """Whether to look for new lines."""
+        return now - self.last_read < _QUIET or now - self.looked >= _SECOND
 
 
 class LogFollower:
@@ -68,10 +91,11 @@ class LogFollower:
         self._clock = clock
         self.tally = tally or Tally()
         self._enrichment = enrichment or Enrichment()
-        self._stored = dict(positions or {})
+        self._stored = {name: dict(state) for name, state in (positions or {}).items()}
         self._followed: dict[str, _Followed] = {}
+        self._open: dict[_Followed, None] = {}
         self._problems: dict[InputProblem, None] = {}
-        self._looked = clock()
+        self._look_at = 0
         self._look(start)
 
     def poll(self) -> list[Batch]:
@@ -80,14 +104,20 @@ class LogFollower:
         Call again at once if it returned any.
         """
         now = self._clock()
-        if now - self._looked >= _LOOK_AGAIN // _MICROSECOND:
-            self._looked = now
+        if now >= self._look_at:
             self._look("beginning")
         batches = []
-        for followed in sorted(self._followed.values(), key=_behind):
+        due = [followed for followed in self._followed.values() if followed.due(now)]
+        for followed in sorted(due, key=_behind):
+            if not self._room_for(followed):
+                continue
+            followed.looked = now
             batch = self._read(followed, now)
             if batch is not None:
                 batches.append(batch)
+            if followed.tail.is_open and (batch is not None or followed not in self._open):
+                self._open.pop(followed, None)
+                self._open[followed] = None
         return batches
 
     def tick(self, now: int | None = None) -> list[Batch]:
@@ -113,9 +143,9 @@ class LogFollower:
         """Return where each partition stands after the batches returned so far; plain JSON."""
         stands = dict(self._stored)
         for name, followed in self._followed.items():
-            place = followed.tail.state(followed.partition.clock.held_from)
-            if place is not None:
-                stands[name] = {**place, **followed.partition.state()}
+            position = followed.position()
+            if position is not None:
+                stands[name] = position
         return stands
 
     @property
@@ -125,9 +155,16 @@ class LogFollower:
 
     @property
     def problems(self) -> list[InputProblem]:
-        """What is wrong with the inputs."""
-        tails = [problem for entry in self._followed.values() for problem in entry.tail.problems]
-        return [*self._problems, *tails]
+        """What is wrong with the inputs now, and where lines may be missing; at most PROBLEMS."""
+        found = dict(self._problems)
+        for followed in self._followed.values():
+            known = [followed.problem] if followed.problem else []
+            found.update(dict.fromkeys([*known, *followed.tail.problems]))
+        told = list(found)[:PROBLEMS]
+        if len(told) < len(found):
+            more = f"{len(found) - len(told)} more problems with other inputs"
+            told.append(InputProblem("sources", more, "mend those that are told first"))
+        return told
 
     @property
     def lag(self) -> dict[str, int]:
@@ -157,20 +194,66 @@ class LogFollower:
             followed.tail.close()
 
     def _look(self, start: Start) -> None:
-        """Find logs that were not there before."""
+        """Find logs that were not there before, and let go of those that are no longer there."""
+        began = self._clock()
         self._problems = {}
+        found: set[str] = set()
         for source in self._sources:
             logs, problems = find_logs(source.paths)
             self._problems.update(dict.fromkeys(problems))
             for log in logs:
-                if log.name in self._followed:
-                    continue
-                state = self._stored.pop(log.name, None)
-                partition = Partition(log.name, source, self.tally, self._enrichment)
-                if state is not None:
-                    partition.restore(state)
-                tail = LogTail(log, start=start, chunk_bytes=self._chunk_bytes, state=state)
-                self._followed[log.name] = _Followed(partition, tail, self._clock())
+                found.add(log.name)
+                followed = self._followed.get(log.name)
+                if followed is None:
+                    self._followed[log.name] = self._begin(source, log, start)
+                else:
+                    followed.tail.refresh(log)
+        self._forget(found, began)
+        self._open = {entry: None for entry in self._open if entry.tail.is_open}
+        now = self._clock()
+        self._look_at = now + max(_SECOND, _LOOKING * (now - began))
+
+    def _begin(self, source: FileSource, log: Log, start: Start) -> _Followed:
+        state = self._stored.pop(log.name, None)
+        partition = Partition(log.name, source, self.tally, self._enrichment)
+        if state is not None:
+            partition.restore(state)
+        tail = LogTail(
+            log,
+            start=start,
+            chunk_bytes=self._chunk_bytes,
+            state=state,
+            newest=lambda: partition.clock.newest,
+        )
+        return _Followed(partition, tail, self._clock())
+
+    def _forget(self, found: set[str], now: int) -> None:
+        for name, followed in list(self._followed.items()):
+            if name in found or not followed.tail.ended:
+                followed.absent_since = None
+            elif followed.absent_since is None:
+                followed.absent_since = now
+            elif now - followed.absent_since >= FORGET:
+                position = followed.position()
+                if position is not None:
+                    self._stored[name] = {**position, "ended": True, "absent_since": now}
+                followed.tail.close()
+                self._open.pop(followed, None)
+                del self._followed[name]
+        for name, state in list(self._stored.items()):
+            if now - state.setdefault("absent_since", now) >= FORGET_POSITION:
+                del self._stored[name]
+
+    def _room_for(self, followed: _Followed) -> bool:
+        """Let another file be open, by closing the one least recently read that has no more."""
+        if followed.tail.is_open or len(self._open) < OPEN_FILES:
+            return True
+        for other in list(self._open):
+            other.tail.rest()
+            if not other.tail.is_open:
+                del self._open[other]
+                return True
+        return False
 
     def _read(self, followed: _Followed, now: int) -> Batch | None:
         partition = followed.partition
@@ -188,9 +271,7 @@ class LogFollower:
         lines = first_lines(head[: head.rfind(b"\n") + 1])
         if not len(lines):
             return
-        problem = followed.partition.detect(lines)
-        if problem is not None:
-            self._problems[problem] = None
+        followed.problem = followed.partition.detect(lines)
 
 
 def _behind(followed: _Followed) -> tuple[bool, int]:

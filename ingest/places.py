@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from ingest.identity import Candidate, Identity, find
 
+#: Files of which base and identity are kept, and those of which only the identity is.
 _KEPT: Final = 16
+_KNOWN: Final = 4
 _NO_FILE: Final = Identity(0, 0, None)
 
 
@@ -29,11 +31,12 @@ class Places:
         self.current: Place | None = None
         self.base = 0
         self._passed: deque[Place] = deque()
-        self._before: Identity | None = None
+        self._before: deque[Identity] = deque(maxlen=_KNOWN)
 
     def passed_over(self, identity: Identity) -> None:
-        """Begin behind a file that is not read."""
-        self._before = identity
+        """Remember a file behind which reading goes on."""
+        if identity.telling:
+            self._before.append(identity)
 
     def enter(self, identity: Identity) -> None:
         """Begin a file."""
@@ -52,7 +55,7 @@ class Places:
         self._passed.append(self.current)
         self.current = None
         if len(self._passed) > _KEPT:
-            self._before = self._passed.popleft().identity
+            self.passed_over(self._passed.popleft().identity)
 
     def shortened(self, end: int, size: int) -> None:
         """Go on at the end of the current file, `size`, though `end` of its bytes were seen."""
@@ -67,9 +70,7 @@ class Places:
         If none of those is there any more, the time of the last change decides; compressing and
         renaming keep it.
         """
-        known = [place.identity for place in self._passed]
-        if self._before is not None:
-            known.insert(0, self._before)
+        known = [*self._before, *(place.identity for place in self._passed)]
         if self.current is not None:
             known.append(self.current.identity)
         known = [identity for identity in known if identity.telling]
@@ -81,34 +82,34 @@ class Places:
             return list(files)
         if not known or known[-1].head is None:  # stored by a version that knew only inodes
             return list(files[-1:])
-        return [file for file in files if file.status.st_mtime_ns >= known[-1].modified]
+        last = known[-1].modified
+        return [file for file in files if file is files[-1] or file.status.st_mtime_ns >= last]
 
-    def state(self, offset: int, held_from: int | None) -> dict[str, Any] | None:
+    def state(self, offset: int, held_from: int | None) -> dict[str, Any]:
         """Return where to go on, as plain JSON: a file, its base, and an offset in it.
 
-        `offset` is that in the current file, `held_from` a position to be read again. `before` is
-        the file before it. None if nothing was ever read or passed over.
+        `offset` is that in the current file, `held_from` a position to be read again. `before` are
+        the last files before it.
         """
         places = [*self._passed, *([self.current] if self.current else [])]
-        if not places and self._before is None and not self.base:
-            return None
-        if held_from is None and self.current is None:
-            before = places[-1].identity if places else self._before
-            return _state(_NO_FILE, self.base, 0, before)
         position = held_from
         if position is None:
-            position = (self.current.base if self.current else self.base) + offset
+            if self.current is None:
+                return _state(_NO_FILE, self.base, 0, self._known(places))
+            position = self.current.base + offset
         index = max((i for i, place in enumerate(places) if place.base <= position), default=0)
-        before = places[index - 1].identity if index else self._before
         if not places:
-            return _state(_NO_FILE, self.base, 0, before)
-        place = places[index]
+            return _state(_NO_FILE, self.base, 0, self._known([]))
+        place, before = places[index], self._known(places[:index])
         return _state(place.identity, place.base, max(position - place.base, 0), before)
+
+    def _known(self, places: Sequence[Place]) -> list[Identity]:
+        known = [*self._before, *(place.identity for place in places if place.identity.telling)]
+        return known[-_KNOWN:]
 
     def restore(self, state: Mapping[str, Any]) -> int:
         """Go on from a stored state; return the offset in the current file."""
-        before = state.get("before")
-        self._before = None if before is None else Identity.restored(before)
+        self._before.extend(Identity.restored(entry) for entry in state.get("before", ()))
         identity = Identity.restored(state)
         base, offset = int(state["base"]), int(state["offset"])
         if identity.inode == 0:
@@ -119,6 +120,6 @@ class Places:
         return offset
 
 
-def _state(identity: Identity, base: int, offset: int, before: Identity | None) -> dict[str, Any]:
-    earlier = None if before is None else before.state()
+def _state(identity: Identity, base: int, offset: int, before: list[Identity]) -> dict[str, Any]:
+    earlier = [entry.state() for entry in before]
     return {**identity.state(), "base": base, "offset": offset, "before": earlier}

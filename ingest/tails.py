@@ -68,7 +68,7 @@ class LogTail:
         self._drained = False
         self._stamps: Stamps = (None, None)
         self._missing_since: int | None = None
-        self._truncated = False
+        self._truncated = self._was_ended = False
         self._quiet_since: int | None = None
         self._notes: dict[str, InputProblem] = {}
         self._fault: InputProblem | None = None
@@ -76,6 +76,7 @@ class LogTail:
         if state is not None:
             self._start = None
             self._offset = self._places.restore(state)
+            self._was_ended = bool(state.get("ended"))
         else:
             self._guarded(self._begin, None)
 
@@ -109,11 +110,11 @@ class LogTail:
     def state(self, held_from: int | None) -> dict[str, Any] | None:
         """Return where to go on as plain JSON: a file's identity, its base, and an offset in it.
 
-        None if nothing was opened yet. `held_from` is the position of a record that must be read
-        again.
+        None if the log could not be looked at yet. `held_from` is the position of a record that
+        must be read again.
         """
         offset = self._file.offset if self._file is not None else self._offset
-        return self._places.state(offset, held_from)
+        return None if self._start is not None else self._places.state(offset, held_from)
 
     @property
     def problems(self) -> list[InputProblem]:
@@ -257,15 +258,19 @@ class LogTail:
         index = find(current.identity, files) if current is not None else None
         if current is not None and index is not None:
             self._missing_since, self._truncated = None, False
-            self._newer = files[index + 1 :]
+            self._set_newer(files[index + 1 :])
             self._where = files[index].path
             if self._file is None:
                 self._reopen(current, files[index])
             return
         self._where = self.path
-        self._newer = self._places.unread(files)
+        self._set_newer(self._places.unread(files))
         if current is not None and self._file is None and self._newer:
             self._lost(now)
+
+    def _set_newer(self, files: Sequence[Candidate]) -> None:
+        """Remember what comes next, and how the first of it begins at this time."""
+        self._newer = [file for file in files if file is not files[0] or file.identity]
 
     def _forget_if_empty(self, files: Sequence[Candidate]) -> None:
         """Go back to what is unread if nothing was seen of the current file.
@@ -296,7 +301,9 @@ class LogTail:
             if now - self._missing_since < GRACE:
                 self._newer = []
                 return
-        self._note(_SHORTER if self._truncated else _GONE, _KEEP, missing=True)
+        if not self._was_ended:
+            self._note(_SHORTER if self._truncated else _GONE, _KEEP, missing=True)
+        self._was_ended = False
         self._missing_since, self._truncated = None, False
         self._places.leave(self._offset)
 
@@ -318,8 +325,9 @@ class LogTail:
         """Whether a file that has nothing new was rotated away, and its writer went on."""
         if not self._newer:
             return False
-        following = Candidate(self._newer[0].path)
-        if not following.same(self._newer[0]):
+        next_file, following = self._newer[0], Candidate(self._newer[0].path)
+        was_empty = not next_file.identity.telling and following.head
+        if was_empty or not following.same(next_file):
             self._look_again = True
             return False
         if len(self._newer) > 1 or not isinstance(file, PlainFile):
