@@ -14,30 +14,33 @@ def read_mixed(
 ) -> pl.DataFrame:
     """Return a frame of PARSED_SCHEMA, ordered by line.
 
-    Lines that `first` cannot read are tried by the others in their order; those take only lines
-    with a readable time. What a line becomes depends on that line, `first` and the others only.
+    Lines that `first` cannot read, or only without a time, are tried by the others in their
+    order; those take only lines with a readable time. What a line becomes depends on that line,
+    `first` and the others only.
     """
-    frames = [first.parse(lines, reading)] if first is not None else []
+    frame = first.parse(lines, reading) if first is not None else nothing_parsed()
     left = np.ones(len(lines), dtype=np.bool_)
-    for frame in frames:
-        left[frame["line"].to_numpy()] = False
+    left[frame["line"].filter(frame["timestamp"].is_not_null()).to_numpy()] = False
+    tried = [first.parse] if first is not None else []
+    frames = []
     for entry in others:
         if not left.any():
             break
-        if entry is first:
-            continue
         rows: Ints = np.flatnonzero(left)
         rows = rows[likely(lines.select(rows), entry)]
-        if not len(rows):
+        if entry.parse in tried or not len(rows):
             continue
+        tried.append(entry.parse)
         found = entry.parse(lines.select(rows), reading)
         found = found.filter(pl.col("timestamp").is_not_null())
         taken = rows[found["line"].to_numpy()]
         frames.append(found.with_columns(pl.Series("line", taken, dtype=pl.Int64)))
         left[taken] = False
-    if len(frames) <= 1:
-        return frames[0] if frames else nothing_parsed()
-    return pl.concat(frames).sort("line")
+    if not frames:
+        return frame
+    others_found = pl.concat(frames)
+    kept = frame.filter(pl.col("timestamp").is_not_null() | left[frame["line"].to_numpy()])
+    return pl.concat([kept, others_found]).sort("line")
 
 
 def likely(lines: Lines, entry: Format) -> Flags:
