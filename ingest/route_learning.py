@@ -24,7 +24,7 @@ SHARE: Final = VALUE_LIMIT // NETWORK_LIMIT
 #: does not matter in which order they came.
 NETWORKS_KEPT: Final = VALUE_LIMIT + NETWORK_LIMIT
 
-_ROWS: Final = 1 << 16
+_ROWS: Final = 1 << 17
 _PENDING_LIMIT: Final = 100_000
 _STATE_VERSION: Final = 1
 
@@ -172,8 +172,10 @@ def _values(routes: pl.DataFrame) -> pl.DataFrame:
         pl.col("template").is_not_null()
         & ~service.str.contains(" /", literal=True).fill_null(value=False)
     )
-    segments = []
-    for depth in range(SEGMENT_LIMIT):
+    segments = [templates.select("row", "service", parent="template", segment="template").clear()]
+    depths = pl.col("template").str.count_matches("/", literal=True)
+    deepest = int(templates.select(depths.max().fill_null(0)).item())
+    for depth in range(min(deepest, SEGMENT_LIMIT)):
         parts = pl.col("template").str.extract_groups(rf"^((?:/[^/]*){{{depth}}})/([^/{{][^/]*)")
         segments.append(
             templates.select(
