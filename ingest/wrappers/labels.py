@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from ingest.wrappers.objects import value_of
+from ingest.wrappers.objects import encodable, value_of
 from ingest.wrappers.peeling import LABELS_SCHEMA
 
 _POD_LABELS: Final = ("kubernetes.labels", "kubernetes.pod_labels", "k8s.pod.label")
@@ -68,7 +68,11 @@ _LENGTH_LIMIT: Final = 200
 _SEPARATOR: Final = "\x1f"
 
 
-def labels_of(names: Mapping[str, str]) -> tuple[str | None, str | None]:
+#: (service, environment)
+Labels = tuple[str | None, str | None]
+
+
+def labels_of(names: Mapping[str, str]) -> Labels:
     """Return (service, environment) for values by dotted name."""
     return _first(names, SERVICE), _first(names, ENVIRONMENT)
 
@@ -114,7 +118,7 @@ def _object(text: str) -> Any:  # noqa: ANN401
 
 def _first(names: Mapping[str, str], wanted: Iterable[str]) -> str | None:
     for name in wanted:
-        text = names.get(name, "").strip().lstrip("/")
+        text = encodable(names.get(name, "").strip().lstrip("/"))
         if text and len(text) <= _LENGTH_LIMIT:
             return text
     return None

@@ -38,6 +38,11 @@ def value_of(text: str) -> Any:  # noqa: ANN401 - whatever JSON can say
         raise ValueError("too deep") from error
 
 
+def encodable(text: str) -> str:
+    """Return a text that came out of JSON with half characters as \\uNNNN."""
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
+
+
 def _halves(
     texts: Sequence[str], rows: list[int], schema: pl.Schema
 ) -> Iterator[tuple[list[int], pl.DataFrame]]:

@@ -1,41 +1,32 @@
 """OTLP JSON, as the Kafka exporter of the OpenTelemetry collector writes it: many lines in one.
 
-Each log record's body is a line; attributes of its resource name service and environment.
+Each log record's body is a line; attributes of its resource name service and environment. The
+objects are read one by one: Polars takes longer for lists of lists than Python for the objects.
 """
 
 import json
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
-from ingest.lines import Flags, Ints, Lines
-from ingest.wrappers.labels import ENVIRONMENT, SERVICE, labels_of
-from ingest.wrappers.objects import read_objects, value_of
+from ingest.lines import Flags, Lines
+from ingest.wrappers.labels import Labels, labels_of
+from ingest.wrappers.objects import encodable, value_of
 from ingest.wrappers.peeling import LABELS_SCHEMA, NOTHING, Peeled, Wrapper, byte_at, split_payloads
 
-_BEGIN: Final = '{"resourceLogs"'
+_BEGIN: Final = b'{"resourceLogs"'
 _SIMPLE: Final = ("stringValue", "intValue", "doubleValue", "boolValue", "bytesValue")
-_ATTRIBUTE: Final = pl.Struct(
-    {"key": pl.String(), "value": pl.Struct({"stringValue": pl.String()})}
-)
-_BODY: Final = pl.Struct(dict.fromkeys((*_SIMPLE, "kvlistValue", "arrayValue"), pl.String()))
-_RECORD: Final = pl.Struct({"body": _BODY})
-_RESOURCE: Final = pl.Struct(
-    {
-        "resource": pl.Struct({"attributes": pl.List(_ATTRIBUTE)}),
-        "scopeLogs": pl.List(pl.Struct({"logRecords": pl.List(_RECORD)})),
-    }
-)
-_SCHEMA: Final = pl.Schema({"resourceLogs": pl.List(_RESOURCE)})
+_SAID_NOTHING: Final[Labels] = (None, None)
 
 
 def may_wrap(lines: Lines) -> Flags:
-    """Mark lines that begin as such a record does."""
-    flags: Flags = byte_at(lines, 0) == ord(_BEGIN[0])
+    """Mark lines that begin with such a record's first bytes."""
+    flags: Flags = byte_at(lines, 0) == _BEGIN[0]
     for offset in (2, 10, len(_BEGIN) - 1):
         if flags.any():
-            flags &= byte_at(lines, offset) == ord(_BEGIN[offset])
+            flags &= byte_at(lines, offset) == _BEGIN[offset]
     return flags
 
 
@@ -43,92 +34,75 @@ def begins(lines: Lines) -> Flags:
     """Mark lines that begin exactly as such a record does."""
     flags = may_wrap(lines)
     for index in np.flatnonzero(flags):
-        flags[index] = lines[int(index)].startswith(_BEGIN.encode())
+        flags[index] = lines[int(index)].startswith(_BEGIN)
     return flags
 
 
 def peel(lines: Lines) -> Peeled:
     """Take the lines out of each record; one without any gives one empty line."""
-    texts = pl.Series("text", list(lines.decoded()), dtype=pl.String)
-    where = np.flatnonzero(texts.str.starts_with(_BEGIN).to_numpy())
-    table, rows = read_objects(texts[where], _SCHEMA)
-    if not table.height:
+    origin: list[int] = []
+    texts: list[str] = []
+    labels: list[Labels] = []
+    where = np.flatnonzero(begins(lines))
+    for index, text in zip(where.tolist(), lines.select(where).decoded(), strict=True):
+        try:
+            found = list(_lines(value_of(text))) or [("", _SAID_NOTHING)]
+        except (ValueError, RecursionError):
+            continue
+        origin += [index] * len(found)
+        texts += [body for body, _ in found]
+        labels += [said for _, said in found]
+    if not origin:
         return NOTHING
-    groups = (
-        table.with_columns(pl.Series("_line", where[rows]))
-        .explode("resourceLogs", empty_as_null=True)
-        .unnest("resourceLogs")
-        .with_row_index("_group")
-    )
-    records = (
-        groups.select("_line", "_group", "scopeLogs")
-        .explode("scopeLogs", empty_as_null=True)
-        .unnest("scopeLogs")
-        .explode("logRecords", empty_as_null=True)
-        .unnest("logRecords")
-        .unnest("body")
-    )
-    payloads = records.select(pl.coalesce(*_SIMPLE, "arrayValue")).to_series()
-    lists = records["kvlistValue"]
-    if lists.null_count() < len(lists):
-        objects = lists.map_elements(_object, return_dtype=pl.String)
-        payloads = pl.select(pl.coalesce(payloads, objects)).to_series()
-    return _lines(records, payloads, _labels(groups))
+    pieces, payloads = split_payloads(pl.Series("body", texts, dtype=pl.String))
+    said = None
+    if any(found != _SAID_NOTHING for found in labels):
+        said = pl.DataFrame(labels, schema=LABELS_SCHEMA, orient="row")[pieces]
+    return Peeled(np.array(origin)[pieces], payloads, said)
 
 
-def _lines(records: pl.DataFrame, payloads: pl.Series, labels: pl.DataFrame | None) -> Peeled:
-    """Leave out what says nothing, but no line wholly."""
-    line = records["_line"].to_numpy()
-    said = payloads.is_not_null().to_numpy()
-    first = np.concatenate(([True], line[1:] != line[:-1]))
-    silent = ~np.isin(line, line[said])
-    keep: Ints = np.flatnonzero(said | (first & silent))
-    pieces, texts = split_payloads(payloads[keep].fill_null(""))
-    kept = keep[pieces]
-    group = records["_group"].to_numpy()[kept]
-    return Peeled(line[kept], texts, None if labels is None else labels[group])
+def _lines(record: Any) -> Iterator[tuple[str, Labels]]:  # noqa: ANN401
+    """Yield each body that is there, and the labels of its resource."""
+    for group in _objects(record, "resourceLogs"):
+        said = labels_of(dict(_attributes(group.get("resource"))))
+        for scope in _objects(group, "scopeLogs"):
+            for entry in _objects(scope, "logRecords"):
+                body = _text(entry.get("body"))
+                if body is not None:
+                    yield encodable(body), said
 
 
-def _labels(groups: pl.DataFrame) -> pl.DataFrame | None:
-    """Return LABELS_SCHEMA, one row a group."""
-    attributes = (
-        groups.select("_group", pl.col("resource").struct.field("attributes"))
-        .explode("attributes")
-        .unnest("attributes")
-        .filter(pl.col("key").is_in([*SERVICE, *ENVIRONMENT]))
-        .unnest("value")
-        .drop_nulls()
-    )
-    if not attributes.height:
-        return None
-    names: dict[int, dict[str, str]] = {}
-    for group, key, text in attributes.iter_rows():
-        names.setdefault(group, {}).setdefault(key, text)
-    said = [labels_of(names.get(group, {})) for group in range(groups.height)]
-    return pl.DataFrame(said, schema=LABELS_SCHEMA, orient="row")
+def _objects(value: Any, name: str) -> Iterator[dict[str, Any]]:  # noqa: ANN401
+    """Yield the objects in the list of that name; nothing of another shape."""
+    inner = value.get(name) if isinstance(value, dict) else None
+    if isinstance(inner, list):
+        yield from (entry for entry in inner if isinstance(entry, dict))
 
 
-def _object(text: str) -> str | None:
-    """Return a list of keys and values as JSON text of the object it stands for."""
-    try:
-        return json.dumps(_plain({"kvlistValue": value_of(text)}))
-    except ValueError:
-        return None
+def _attributes(resource: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401
+    for attribute in _objects(resource, "attributes"):
+        key, value = attribute.get("key"), attribute.get("value")
+        text = value.get("stringValue") if isinstance(value, dict) else None
+        if isinstance(key, str) and isinstance(text, str):
+            yield key, text
+
+
+def _text(body: Any) -> str | None:  # noqa: ANN401
+    """Return a body as a line: text as it is, lists and maps as JSON."""
+    plain = _plain(body)
+    return plain if plain is None or isinstance(plain, str) else json.dumps(plain)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any value of OTLP, any value of JSON
     if not isinstance(value, dict):
         return None
-    if isinstance(inner := value.get("kvlistValue"), dict):
-        pairs = inner.get("values")
-        items = (
-            [item for item in pairs if isinstance(item, dict)] if isinstance(pairs, list) else []
-        )
-        return {str(item.get("key")): _plain(item.get("value")) for item in items}
-    if isinstance(inner := value.get("arrayValue"), dict):
-        several = inner.get("values")
-        return [_plain(item) for item in several] if isinstance(several, list) else []
-    return next((value[name] for name in _SIMPLE if name in value), None)
+    if isinstance(value.get("kvlistValue"), dict):
+        pairs = _objects(value["kvlistValue"], "values")
+        return {str(pair.get("key")): _plain(pair.get("value")) for pair in pairs}
+    if isinstance(value.get("arrayValue"), dict):
+        return [_plain(entry) for entry in _objects(value["arrayValue"], "values")]
+    simple = next((value[name] for name in _SIMPLE if name in value), None)
+    return simple if isinstance(simple, str | bool) else None
 
 
 WRAPPER: Final = Wrapper("otlp", "OpenTelemetry logs (OTLP JSON)", may_wrap, peel)

@@ -286,6 +286,12 @@ def test_records_that_hold_many_lines_are_known() -> None:
     assert holds_many(lines).tolist() == [False, True, False, False]
 
 
+def test_a_record_nested_deeply_is_left_alone() -> None:
+    deep = '{"kvlistValue":{"values":[{"key":"a","value":' * 240 + "1" + "}]}}" * 240
+    line = otlp([body("DEEP")]).replace('{"stringValue":"DEEP"}', deep)
+    assert len(payloads(opened(line))) == 1
+
+
 def test_layers() -> None:
     syslog = f"<190>Nov  2 08:00:00 web1 nginx: {LINE}"
     found = opened(
@@ -357,6 +363,8 @@ SAMPLES: Final = (
     f"<190>Nov  2 08:00:00 web1 nginx: {LINE}",
     "<190>1 - - - - - - x",
     '"a \\u003c b"',
+    '{"message":"x","service":"{\\"name\\":\\"\\\\ud800\\"}"}',
+    otlp([body("HALF")], {"service.name": "HALF"}).replace("HALF", "\\ud800"),
     '"a \\x16 b"',
     '"a","line":"b"',
     "\x00\x01",
