@@ -177,6 +177,15 @@ class LiveSources:
         return least(marks)
 
 
+def by_kind(positions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return stored positions with the keys files, topics and enrichment.
+
+    Before topics could be read, all positions were of files.
+    """
+    known = positions if "files" in positions else {"files": positions}
+    return {"files": {}, "topics": {}, "enrichment": {}, **known}
+
+
 def _joined(sources: Sequence[LiveSource]) -> Positions:
     return {name: place for source in sources for name, place in source.positions().items()}
 

@@ -7,21 +7,20 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import polars as pl
 
 from ingest.chunks import CHUNK_BYTES, Chunk, LogChunks, cut_lines
+from ingest.enrichment import Enrichment
 from ingest.events import Batch
 from ingest.formats.detection import SAMPLE_LINES
 from ingest.identity import Identity, candidates_of, find
-from ingest.lines import Ints, Lines
+from ingest.lines import Ints
 from ingest.logs import Log
-from ingest.normalising import Read
 from ingest.packed import MAGIC_BYTES, codec_of
 from ingest.partitions import Partition, Tally
 from ingest.quarantine import Reason, Sample
 from ingest.records import Records
 from ingest.rotations import rotations_of
-from ingest.sources import FileSource
+from ingest.sources import Source
 
 Range = tuple[int, int]
 
@@ -177,22 +176,23 @@ class FileRecords:
 class Replay:
     """Records of one partition, read with the settings of today, as if they were all of it.
 
-    Once `batches` has ended, lines == events + blank + the sum of `rest`.
+    Once `batches` has ended, lines == events + blank + ignored + the sum of `rest`.
     """
 
-    def __init__(self, partition: str, source: FileSource) -> None:
+    def __init__(
+        self, partition: str, source: Source, enrichment: Enrichment | None = None
+    ) -> None:
         self._tally = Tally()
-        self._partition = Partition(partition, source, self._tally)
+        shared = enrichment or Enrichment()
+        self._partition = Partition(partition, source, self._tally, shared)
 
     def batches(self, records: Iterable[Records]) -> Iterator[Batch]:
         """Yield the events among the records, in order of positions."""
         partition = self._partition
         for some in records:
-            if partition.detection is None:
-                count = min(len(some.lines), SAMPLE_LINES)
-                partition.detect([some.lines[index] for index in range(count)])
-            read = partition.count(_parsed(partition, some))
-            timed = partition.timed(partition.clock.feed(read.events))
+            if not partition.settled:
+                partition.detect(some.lines.select(np.arange(min(len(some.lines), SAMPLE_LINES))))
+            timed = partition.feed(partition.parse(some))
             yield Batch(timed.events, partition.clock.watermark)
         yield Batch(partition.timed(partition.clock.finish()).events, None)
 
@@ -215,15 +215,6 @@ class Replay:
     def newest(self) -> int | None:
         """The newest event time, in microseconds since 1970."""
         return self._partition.clock.newest
-
-
-def _parsed(partition: Partition, records: Records) -> Read:
-    """Parse records; positions of events are the records'."""
-    data = records.lines.joined()
-    read = partition.parse(Chunk(0, data))
-    at = np.searchsorted(Lines.of(data).starts, read.events["position"].to_numpy())
-    events = read.events.with_columns(position=pl.Series(records.positions[at]))
-    return replace(read, events=events)
 
 
 def _packed(file: Path) -> bool:

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from alerts.checkpoint import Checkpoint, CheckpointError
 from alerts.quarantine import QuarantineStore, StoredDetail
+from alerts.secret import server_secret
 from alerts.store import Store
 from alerts.times import utc_now
 from detectors.findings import Finding, merge_runs
 from ingest.events import Batch
+from ingest.live import by_kind
 from ingest.logs import find_logs
 from ingest.records import Records
 from ingest.replay import FileRecords, RecordsAt, RecordsGoneError, Replay
-from ingest.sources import FileSource
-from vedette.commands.scan import sources_for
+from ingest.sources import FileSource, files_among
+from vedette.folders import secret_file
 from vedette.scan import at
 from vedette.settings import Settings
+from vedette.sources import enrichment_of, sources_for
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -68,13 +71,15 @@ class Replayer:
         self._stores = stores
         self._store = Store(engine, notify_max_age=settings.notify.max_age)
         self._checkpoint = self._load_checkpoint()
-        positions = self._checkpoint.positions if self._checkpoint else {}
-        self._places: tuple[RecordsAt, ...] = (FileRecords(positions), *others)
+        positions = by_kind(self._checkpoint.positions if self._checkpoint else {})
+        self._enrichment = enrichment_of(settings, server_secret(secret_file()))
+        self._enrichment.restore(positions["enrichment"])
+        self._places: tuple[RecordsAt, ...] = (FileRecords(positions["files"]), *others)
 
     def replay(self, detail: StoredDetail) -> Outcome:
         """Read a group again; raises RecordsGoneError if none of its lines is there."""
         group = detail.group
-        replay = Replay(group.partition, self._source(group.partition))
+        replay = Replay(group.partition, self._source(group.partition), self._enrichment)
         problems: list[str] = []
         batches = replay.batches(self._records(detail, problems))
         changes = self._judge(replay, batches) if self._stores else None
@@ -124,7 +129,7 @@ class Replayer:
 
     def _source(self, partition: str) -> FileSource:
         """Return the source that reads the partition today, else what a scan would take."""
-        for source in self._settings.sources:
+        for source in files_among(self._settings.sources):
             logs, _ = find_logs(source.paths)
             if any(log.name == partition for log in logs):
                 given = {"format": self._format} if self._format != "auto" else {}

@@ -45,7 +45,11 @@ def scan(
                 store.record(pending, watermark=None)
                 pending = []
             on_batch()
-    store.record(_joined(pending, kernel.finish()), watermark=at(reader.newest))
+    store.record(
+        _joined(pending, kernel.finish()),
+        watermark=at(reader.newest),
+        quarantine=reader.tally.quarantine.changed(),
+    )
 
 
 def _joined(pending: list[Finding], found: list[Finding]) -> list[Finding]:

@@ -7,11 +7,11 @@ After a crash the input since the last checkpoint is read again, which changes n
 everything that is stored is absolute.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from threading import Event
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from sqlalchemy.exc import OperationalError
@@ -25,7 +25,7 @@ from detectors.findings import Finding
 from detectors.kernel import RuleKernel
 from detectors.snapshot import VERSION, Snapshot, SnapshotError
 from ingest.enrichment import Enrichment
-from ingest.live import INTERVAL, LiveSources
+from ingest.live import INTERVAL, LiveSources, by_kind
 from ingest.quarantine import QuarantineGroup
 from ingest.sources import FileSource, KafkaSource
 from vedette.scan import at
@@ -67,8 +67,8 @@ class Worker:
         self._unsaved: list[Finding] = []
         self._set_aside: list[QuarantineGroup] = []
         checkpoint = self._restored()
-        positions = _by_kind(checkpoint.positions) if checkpoint else {}
-        self._enrichment.restore(positions.pop("enrichment", {}))
+        positions = by_kind(checkpoint.positions if checkpoint else {})
+        self._enrichment.restore(positions["enrichment"])
         self._kernel.fingerprint = self._fingerprint()
         self._live = LiveSources.open(
             sources,
@@ -202,8 +202,3 @@ class Worker:
     def problems(self) -> list[str]:
         """What is wrong with the sources."""
         return [*map(str, self._live.problems), *self._enrichment.problems]
-
-
-def _by_kind(positions: Mapping[str, Any]) -> dict[str, Any]:
-    """Return positions by kind of source; before topics could be read, all were of files."""
-    return dict(positions) if "files" in positions else {"files": dict(positions)}

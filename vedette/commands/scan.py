@@ -124,7 +124,7 @@ def _account(screen: Console, reader: LogReader, seconds: float) -> None:
         screen,
         f"{reader.tally.lines:,} lines in {seconds:.1f} s ({rate:,.0f} lines/s): "
         f"{reader.tally.events:,} events, {reader.tally.quarantine.total:,} set aside, "
-        f"{reader.tally.blank:,} blank.",
+        f"{reader.tally.ignored:,} ignored, {reader.tally.blank:,} blank.",
     )
     for reason, count in reader.tally.quarantine.by_reason().items():
         note(screen, f"  {count:,} x {reason}: {REASONS[reason]}")
