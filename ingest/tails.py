@@ -67,6 +67,8 @@ class LogTail:
         self._look_again = True
         self._drained = False
         self._stamps: Stamps = (None, None)
+        self._folder: Stamp | None = None
+        self._written = False
         self._missing_since: int | None = None
         self._truncated = self._was_ended = False
         self._quiet_since: int | None = None
@@ -227,6 +229,12 @@ class LogTail:
         """Whether nothing happened since the last read found nothing new."""
         stamps = _stamp(self._where), _stamp(self.path)
         before, self._stamps = self._stamps, stamps
+        self._written = self._written or stamps[1] is not None
+        if self._written and stamps[1] is None:
+            # it may be written and rotated away between two looks
+            folder = _stamp(self.path.parent)
+            self._look_again |= folder != self._folder
+            self._folder = folder
         current = self._places.current
         if _inodes(before) != _inodes(stamps) or (
             before != stamps and current is not None and not current.identity.telling

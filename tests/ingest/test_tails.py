@@ -46,7 +46,7 @@ class Lifecycle(RuleBasedStateMachine):
         self.read: list[int] = []
         self.positions: list[int] = []
         self.read_before = 0  # how many were read before the last start
-        self.copied = False  # whether the newest rotation is a copy
+        self.copied = False  # whether nobody writes to the newest rotation any more
         self.complete = True  # whether nothing was ever deleted
         self.kept: list[list[int]] = []  # the lines of each rotation, newest first
         self.live: list[int] = []
@@ -146,7 +146,7 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(refill=st.integers(0, 40))
     def truncate(self, refill: int) -> None:
         self.path.write_bytes(b"")
-        self.complete = False
+        self.complete, self.copied = False, True
         self.live = []
         if refill:
             self.append(refill, 40)
