@@ -37,6 +37,7 @@ AHEAD: Final = timedelta(minutes=10)
 PATIENCE: Final = timedelta(seconds=5)
 
 _POLL_SECONDS: Final = 0.05
+_FIRST_SECONDS: Final = 3.0
 _CLOSE_SECONDS: Final = 5.0
 _MICROSECOND: Final = timedelta(microseconds=1)
 _TICK: Final = timedelta(seconds=1)
@@ -85,6 +86,8 @@ class _Followed:
 class TopicFollower:
     """Reads the topics of one source; `poll` waits some hundredths of a second at most.
 
+    Making one waits a few seconds at most, for the cluster to say where partitions stand.
+
     `positions` is what `positions()` returned before a restart: it fits the batches returned until
     then, so that no event is lost or seen twice. A partition without one begins where the source
     says; one that appears later at its beginning. Whatever the cluster does is told in `problems`;
@@ -111,6 +114,7 @@ class TopicFollower:
         self._make_partition = make_partition
         self._idle = idle // _MICROSECOND
         self._clock = clock
+        self._monotonic = monotonic
         self._stored = {
             name: state for name, state in (positions or {}).items() if self._is_ours(name)
         }
@@ -134,7 +138,10 @@ class TopicFollower:
         self._connections = 0
         self._told: dict[TopicPartition, int] = {}
         self._closing = Event()
-        self._thread = self._begin() if threaded else None
+        self._thread: Thread | None = None
+        if threaded:
+            self._thread = self._begin()
+            self._await_places()
 
     def poll(self) -> list[Batch]:
         """Return batches of what was sent: at most one a partition, furthest behind first."""
@@ -253,6 +260,21 @@ class TopicFollower:
         thread = Thread(target=self._fetch, name="topics", daemon=True)
         thread.start()
         return thread
+
+    def _await_places(self) -> None:
+        """Wait until the cluster said where partitions stand, or it takes long or fails.
+
+        So that they are in the first `positions`: else a crash soon after the first start would
+        lose what a source that starts at the end has seen.
+        """
+        deadline = self._monotonic() + _FIRST_SECONDS
+        while self._monotonic() < deadline and not self._fetching.problems:
+            self._buffers.wait(_POLL_SECONDS)
+            starts = self._buffers.take_starts()
+            for start in starts:
+                self._start(start)
+            if starts:
+                return
 
     def _fetch(self) -> None:
         while not self._closing.is_set():

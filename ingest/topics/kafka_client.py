@@ -32,7 +32,7 @@ from ingest.topics.client import (
     TopicPartition,
 )
 from ingest.topics.connection import connection_settings
-from ingest.topics.diagnosis import why_unreachable
+from ingest.topics.diagnosis import why_silent, why_unreachable
 from ingest.topics.library_batches import LibraryBatches
 
 #: How long a question to the cluster may take, and finding it in the first place.
@@ -73,6 +73,9 @@ class KafkaClient:
         self._commit_failure: str | None = None
         with self._failing():
             self._settings = connection_settings(source)
+            closed = why_unreachable(source)
+            if closed is not None:
+                raise ClientError(*closed)
             self._consumer = self._connect(
                 auto_offset_reset="none",
                 isolation_level="read_committed",
@@ -239,7 +242,9 @@ class KafkaClient:
                 "grant READ and DESCRIBE on the topics to this user",
             ) from error
         except KafkaTimeoutError as error:
-            raise ClientError(*why_unreachable(self._source)) from error
+            raise ClientError(
+                *(why_unreachable(self._source) or why_silent(self._source))
+            ) from error
         except KafkaError as error:
             raise ClientError(
                 f"{type(error).__name__}", "the broker's own log may say more"

@@ -210,7 +210,7 @@ def by_partition(events: list[tuple[Any, ...]]) -> dict[str, list[tuple[Any, ...
 
 
 @given(STEPS, st.integers(1, 4))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_however_it_is_cut_and_restarted_the_events_are_the_same(
     steps: list[Any], batch: int
 ) -> None:

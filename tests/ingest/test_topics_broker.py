@@ -18,7 +18,8 @@ from ingest.partitions import Partition, Tally
 from ingest.sources import KafkaSource
 from ingest.topics import TopicFollower
 from tests.broker.fixtures import MakeTopic, create_topic
-from tests.broker.launch import PASSWORD, USER, Broker
+from tests.broker.launch import Broker
+from tests.broker.properties import PASSWORD, USER
 
 #: The library leaves sockets that found nobody to the garbage collector.
 pytestmark = pytest.mark.filterwarnings(
