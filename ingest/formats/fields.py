@@ -24,16 +24,17 @@ _TEXTS: Final = (
     "user_agent",
     "referrer",
     "request_id",
-    "scheme",
-    "host",
-    "protocol",
     "forwarded_for",
     "forwarded",
     "connecting_ip",
     "api_key",
     "country",
 )
+_OWN: Final = ("scheme", "host", "protocol")
 _NUMBERS: Final = ("status", "request_bytes", "response_bytes", "asn")
+
+#: What logs write that do not say HTTP.
+_VERSIONS: Final = ["0.9", "1.0", "1.1", "2", "2.0", "3", "3.0"]
 
 #: The fields that formats may give, all text. Besides columns of events: `request` is a whole
 #: request line, `uri` a path with its query
@@ -41,7 +42,7 @@ _NUMBERS: Final = ("status", "request_bytes", "response_bytes", "asn")
 #: duration is added), `duration_s`, `duration_ms` and `duration_ns` are durations in other units,
 #: `client_ip` is the peer as written, with or without a port.
 FIELDS: Final = frozenset(
-    {*_TEXTS, *_NUMBERS, *DURATIONS, "timestamp", "start", "client_ip"}
+    {*_TEXTS, *_OWN, *_NUMBERS, *DURATIONS, "timestamp", "start", "client_ip"}
     | {"method", "request", "uri", "path", "query"}
 )
 
@@ -62,12 +63,24 @@ def events_of(
     names = set(given.columns)
     columns = given.select(
         pl.Series("line", rows),
-        *(name for name in _TEXTS if name in names),
+        *(_text(given, name) for name in _TEXTS if name in names),
         *(_integer(name) for name in _NUMBERS if name in names),
         *([pl.col("client_ip").alias("client")] if "client_ip" in names else ()),
     )
     columns = columns.with_columns(_times(given, reading.timezone))
     return complete(columns.with_columns(_requests(given)))
+
+
+def _text(given: pl.DataFrame, name: str) -> pl.Expr:
+    """Return a text as it is, countries as two capitals and versions ("1.1") as protocols."""
+    column = pl.col(name)
+    if name == "country":
+        code = pl.when(column.str.contains("^[A-Za-z]{2}$")).then(column.str.to_uppercase())
+        return pl.when(code != "XX").then(code).alias(name)
+    if name == "protocol" and given[name].is_in(_VERSIONS).any():
+        versions = pl.when(column.is_in(_VERSIONS)).then("HTTP/" + column)
+        return versions.otherwise(column).alias(name)
+    return column
 
 
 def _given(fields: pl.DataFrame) -> pl.DataFrame:
@@ -81,7 +94,7 @@ def _given(fields: pl.DataFrame) -> pl.DataFrame:
 
 def _requests(given: pl.DataFrame) -> list[pl.Series]:
     """Return those of REQUEST_COLUMNS that occur, the more particular field first."""
-    own = [given[name] for name in ("scheme", "host", "protocol") if name in given.columns]
+    own = [given.select(_text(given, name)).to_series() for name in _OWN if name in given.columns]
     own += [*_method(given), *_path(given)]
     found: dict[str, list[pl.Series]] = {}
     for column in (*own, *_uri(given), *_request(given)):

@@ -2,7 +2,8 @@
 
 A name with dots is a key of that very name, or keys inside one another, however it is cut:
 `http.request.method`, `http` holding `request.method`, and so on. A last part `0` means the
-first item of a list. An object is no value: only what is inside it can be.
+first item of a list, `*` all of them with ", " between. An object is no value: only what is
+inside it can be.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,26 +21,26 @@ _NOTHING: Final = "\x00"
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """One place where a name's value may be: keys from the outside in; `first` of a list."""
+    """One place where a name's value may be: keys from the outside in, "0" or "*" of a list."""
 
     name: str
     keys: tuple[str, ...]
-    first: bool = False
+    items: str = ""
 
     def within(self, keys: Keys) -> bool:
         """Whether a block with these keys can have a value here."""
         last = self.keys[-1]
-        ends = keys.lists if self.first else keys.scalars | keys.lists
+        ends = keys.lists if self.items else keys.scalars | keys.lists
         return last in ends and all(key in keys.objects for key in self.keys[:-1])
 
 
 @lru_cache(maxsize=1024)
 def paths_of(name: str) -> tuple[Path, ...]:
     """Return the places of a name, keys with the most dots first."""
+    listed, _, last = name.rpartition(".")
     found = [Path(name, keys) for keys in _cuts(name)]
-    listed = name.removesuffix(".0")
-    if listed != name:
-        found += [Path(name, keys, first=True) for keys in _cuts(listed)]
+    if listed and last in {"0", "*"}:
+        found += [Path(name, keys, last) for keys in _cuts(listed)]
     return tuple(found)
 
 
@@ -80,12 +81,12 @@ def read_paths(
     lines. Where a name has several values, its first path counts.
     """
     paths = list(paths)
-    guarded = {path for path in paths if not path.first and path.keys[-1] in keys.objects}
+    guarded = {path for path in paths if not path.items and path.keys[-1] in keys.objects}
     first = _Pass()
     for path in guarded:
         first.add((*path.keys, _NOTHING), pl.String())
     values: dict[Path, pl.Series] = {}
-    left = sorted(paths, key=lambda path: (-len(path.keys), not path.first))
+    left = sorted(paths, key=lambda path: (-len(path.keys), not path.items))
     objects: dict[Path, pl.Series] = {}
     current, table = first, None
     while left or table is None:
@@ -104,7 +105,7 @@ def read_paths(
 
 
 def _end(path: Path) -> pl.DataType:
-    return pl.List(pl.String()) if path.first else pl.String()
+    return pl.List(pl.String()) if path.items else pl.String()
 
 
 def _all(flags: pl.Series | None) -> bool:
@@ -121,7 +122,9 @@ def _series(table: pl.DataFrame, keys: Sequence[str]) -> pl.Series:
 
 def _value(table: pl.DataFrame, path: Path) -> pl.Series:
     series = _series(table, path.keys)
-    return series.list.first() if path.first else series
+    if not path.items:
+        return series
+    return series.list.first() if path.items == "0" else series.list.join(", ")
 
 
 def _by_name(paths: Sequence[Path], values: dict[Path, pl.Series], height: int) -> pl.DataFrame:
