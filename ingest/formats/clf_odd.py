@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from ingest.formats.texts import texts
 from ingest.lines import Ints, Lines
 
 ADDRESS: Final = r"\[?[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]+\]?(?::[0-9]+)?"
@@ -43,6 +44,11 @@ _PATTERNS: Final = tuple(
     for head in _HEADS
 )
 
+_BLANKS: Final = " \t\r\n\x0b\x0c"
+
+#: What each line has: the end of its time and the beginning of its request.
+_REQUEST: Final = r'\] \\?"'
+
 _NAMES: Final = (
     "host",
     "client",
@@ -62,27 +68,30 @@ def read(lines: Lines) -> tuple[pl.DataFrame, Ints]:
 
     The fields are those of `clf.FIELDS`, with the log's own quoting undone.
     """
-    texts = pl.Series("text", [unwrapped(line) for line in lines.decoded()], dtype=pl.String)
-    left = np.arange(len(lines))
+    stripped = texts(lines).str.strip_chars(_BLANKS)
+    likely = stripped.str.contains(_REQUEST)
+    quoted = likely & stripped.str.starts_with('"')
+    text = stripped.filter(likely)
+    if quoted.any():
+        where = quoted.filter(likely).arg_true()
+        text = text.scatter(where, [_unwrapped(line) for line in stripped.filter(quoted)])
+    left: Ints = np.flatnonzero(likely.to_numpy())
     frames = [pl.DataFrame(schema=dict.fromkeys(_NAMES, pl.String))]
     rows = [left[:0]]
     for pattern in _PATTERNS:
         if not len(left):
             break
-        found = texts.str.extract_groups(pattern).struct.unnest()
+        found = text.str.extract_groups(pattern).struct.unnest()
         good = found["time"].is_not_null()
         frames.append(found.filter(good).select(_tidied(name) for name in _NAMES))
         rows.append(left[good.to_numpy()])
-        texts, left = texts.filter(~good), left[~good.to_numpy()]
+        text, left = text.filter(~good), left[~good.to_numpy()]
     order = np.argsort(np.concatenate(rows), kind="stable")
     return pl.concat(frames)[order], np.concatenate(rows)[order]
 
 
-def unwrapped(line: str) -> str:
-    """Return the line without blanks around it and without quotes around the whole of it."""
-    text = line.strip(" \t\r\n\x0b\x0c")
-    if not text.startswith('"'):
-        return text
+def _unwrapped(text: str) -> str:
+    """Return a line that begins with a quote without the quotes around the whole of it."""
     body = text[1:].removesuffix('"')
     quote = body.find('"')
     if quote > 0 and body[quote - 1] == "\\":

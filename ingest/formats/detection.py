@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import polars as pl
+
 from ingest.formats.directives import directives
 from ingest.formats.mixed import likely
 from ingest.formats.parsed import Format, Reading
@@ -42,10 +44,11 @@ def detect_format(lines: Sequence[bytes], reading: Reading | None = None) -> Det
     block = Lines.of(b"\n".join(line.rstrip(b"\r\n") for line in sample))
     block = block.select(~block.too_long())
     counted = max(len(sample) - int(directives(block).sum()), 1)
+    parsed: dict[object, pl.DataFrame] = {}
     taken = {
         name: found / counted
         for name, entry in FORMATS.items()
-        if (found := _claimed(block, entry, reading or Reading()))
+        if (found := _claimed(block, entry, reading or Reading(), parsed))
     }
     most = max(taken.values(), default=0.0)
     best = next((name for name, share in taken.items() if share >= _NEARLY * most), None)
@@ -55,9 +58,15 @@ def detect_format(lines: Sequence[bytes], reading: Reading | None = None) -> Det
     return Detection(best, taken[best], tuple(share for share in shares if share[0] != best))
 
 
-def _claimed(block: Lines, entry: Format, reading: Reading) -> int:
+def _claimed(
+    block: Lines, entry: Format, reading: Reading, parsed: dict[object, pl.DataFrame]
+) -> int:
+    """Count the lines that speak for a format; formats that share a parser share its result."""
     candidates = likely(block, entry)
     if not candidates.any():
         return 0
     chosen = block if candidates.all() else block.select(candidates)
-    return entry.claims(chosen, entry.parse(chosen, reading))
+    key = (entry.parse, entry.starts)
+    if key not in parsed:
+        parsed[key] = entry.parse(chosen, reading)
+    return entry.claims(chosen, parsed[key])

@@ -44,6 +44,8 @@ PARSED_SCHEMA: Final = pl.Schema(
     }
 )
 
+_NOTHING: Final = pl.DataFrame(schema=PARSED_SCHEMA)
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -78,7 +80,7 @@ class Format:
 
 def nothing_parsed() -> pl.DataFrame:
     """Return a frame of PARSED_SCHEMA without rows."""
-    return pl.DataFrame(schema=PARSED_SCHEMA)
+    return _NOTHING.clone()
 
 
 def complete(frame: pl.DataFrame) -> pl.DataFrame:

@@ -40,9 +40,10 @@ def parse_lines(lines: Lines, reading: Reading, patterns: tuple[Expressions, ...
     for pattern in patterns:
         if not len(rows):
             break
-        found, kept = _matches(text, pattern)
-        if not len(kept):
+        matches = _matches(text, pattern)
+        if matches is None:
             continue
+        found, kept = matches
         fields = _completed(found, pattern.forms, reading.timezone, escaped=escaped)
         frames.append(events_of(fields, reading, rows[kept]))
         left = np.ones(len(rows), dtype=np.bool_)
@@ -53,16 +54,16 @@ def parse_lines(lines: Lines, reading: Reading, patterns: tuple[Expressions, ...
     return frames[0] if len(frames) == 1 else pl.concat(frames).sort("line")
 
 
-def _matches(text: pl.Series, pattern: Expressions) -> tuple[pl.DataFrame, Ints]:
-    """Return (fields as text, index of each row's text), ordered."""
-    schema = dict.fromkeys(sorted(pattern.fields), pl.String)
-    frames, kept = [pl.DataFrame(schema=schema)], [np.arange(0)]
-    for found, rows in _by_stages(text, pattern):
-        frames.append(found.select(list(schema)))
-        kept.append(rows)
-    order = np.argsort(np.concatenate(kept), kind="stable")
-    merged = pl.concat(frames)
-    return (merged if len(kept) <= 2 else merged[order]), np.concatenate(kept)[order]  # noqa: PLR2004
+def _matches(text: pl.Series, pattern: Expressions) -> tuple[pl.DataFrame, Ints] | None:
+    """Return (fields as text, index of each row's text), ordered; None if nothing matches."""
+    found = list(_by_stages(text, pattern))
+    if len(found) <= 1:
+        return found[0] if found else None
+    names = sorted(pattern.fields)
+    merged = pl.concat([frame.select(names) for frame, _ in found])
+    kept = np.concatenate([rows for _, rows in found])
+    order = np.argsort(kept, kind="stable")
+    return merged[order], kept[order]
 
 
 def _by_stages(text: pl.Series, pattern: Expressions) -> Iterator[tuple[pl.DataFrame, Ints]]:

@@ -136,7 +136,7 @@ def w3c_format(
                 for separator in separators:
                     frame, rows = _read(text, rows, columns, separator, reading)
                     frames.append(frame)
-        return pl.concat([nothing_parsed(), *frames]).sort("line")
+        return pl.concat(frames).sort("line") if frames else nothing_parsed()
 
     return Format(name, title, parse, claims, b"0123456789" if only else b"")
 
