@@ -15,7 +15,7 @@ import polars as pl
 from ingest.lines import Flags, Ints, Lines
 from ingest.wrappers.labels import LABEL_FIELDS, labels_of_columns
 from ingest.wrappers.objects import read_objects, value_of
-from ingest.wrappers.peeling import NOTHING, Peeled, Wrapper, byte_at, split_payloads
+from ingest.wrappers.peeling import NOTHING, Peeled, Wrapper, byte_at, decoded, split_payloads
 
 #: Where the line is, the first that is there.
 PAYLOAD_FIELDS: Final = ("message", "log", "MESSAGE", "msg")
@@ -90,7 +90,7 @@ def peel(lines: Lines, own: Collection[str] = ()) -> Peeled:
     """Take the line out of each envelope; `own` are further fields that only requests have."""
     if not any(key.encode() in lines.data for key in _KEYS):
         return NOTHING
-    texts = pl.Series("text", list(lines.decoded()), dtype=pl.String)
+    texts = decoded(lines)
     where = np.flatnonzero(texts.str.contains_any(_KEYS).to_numpy())
     texts = texts[where]
     table, rows = read_objects(texts, _SCHEMA)
@@ -110,7 +110,7 @@ def peel(lines: Lines, own: Collection[str] = ()) -> Peeled:
 def _opened(table: pl.DataFrame, cut: Ints) -> Peeled:
     payloads = table["_payload"]
     if payloads.str.contains(_BYTES).any():  # journald writes what is not plain text so
-        payloads = payloads.map_elements(_decoded, return_dtype=pl.String)
+        payloads = payloads.map_elements(_from_bytes, return_dtype=pl.String)
     pieces, texts = split_payloads(payloads)
     labels = labels_of_columns(table.select(LABEL_FIELDS))
     if labels is not None and len(pieces) != table.height:
@@ -139,7 +139,7 @@ def _is_part() -> pl.Expr:
     return (docker & cut & (pl.col("log") == pl.col("_payload"))).fill_null(value=False)
 
 
-def _decoded(text: str) -> str:
+def _from_bytes(text: str) -> str:
     """Return the text that a list of bytes stands for."""
     if not (text.startswith("[") and text[1:2].isdigit()):
         return text

@@ -20,13 +20,13 @@ NO_LINES: Final = np.empty(0, dtype=np.int64)
 class Peeled:
     """What one wrapper took out of lines; indices count the lines it was given.
 
-    `origin` is the index of the line that each payload came out of and never decreases;
-    `payloads` hold no newline; `labels` has LABELS_SCHEMA, one row a payload (None: nothing was
-    said); `partial` are lines that hold only a part of a line. All other lines are not wrapped.
+    `origin` is the index of the line that each payload came out of and never decreases; `labels`
+    has LABELS_SCHEMA, one row a payload (None: nothing was said); `partial` are lines that hold
+    only a part of a line. All other lines are not wrapped.
     """
 
     origin: Ints
-    payloads: Sequence[bytes]
+    payloads: Lines
     labels: pl.DataFrame | None = None
     partial: Ints = field(default_factory=NO_LINES.copy)
 
@@ -45,7 +45,7 @@ class Wrapper:
     peel: Callable[[Lines], Peeled]
 
 
-NOTHING: Final = Peeled(NO_LINES, ())
+NOTHING: Final = Peeled(NO_LINES, Lines.of(b""))
 
 
 def byte_at(lines: Lines, offset: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
@@ -68,23 +68,28 @@ def heads(lines: Lines, limit: int) -> pl.Series:
     return pl.Series("head", texts, dtype=pl.String)
 
 
-def behind(lines: Lines, lengths: Ints) -> list[bytes]:
+def decoded(lines: Lines) -> pl.Series:
+    r"""Return the lines as text; bytes that are not UTF-8 become \xNN."""
+    if lines.whole and lines.text():
+        texts = lines.data.decode().split("\n")
+        return pl.Series("text", texts[: len(lines)], dtype=pl.String)
+    return pl.Series("text", list(lines.decoded()), dtype=pl.String)
+
+
+def behind(lines: Lines, lengths: Ints) -> Lines:
     """Return each line without its first bytes."""
     data = lines.data
     starts = (lines.starts + lengths).tolist()
     spans = zip(starts, lines.ends.tolist(), strict=True)
-    return [data[start:end] for start, end in spans]
+    return lines_of([data[start:end] for start, end in spans])
 
 
 def lines_of(payloads: Sequence[bytes]) -> Lines:
     """Return payloads (without newlines) as lines, one after the other."""
-    data = b"\n".join(payloads) + b"\n"
-    ends = np.cumsum(np.fromiter(map(len, payloads), np.int64, len(payloads)) + 1) - 1
-    starts = np.concatenate((NO_LINES, ends[:-1] + 1)) if len(ends) > 1 else ends[:0]
-    return Lines(data, np.concatenate((np.zeros(min(len(ends), 1), np.int64), starts)), ends)
+    return Lines.of(b"\n".join(payloads) + b"\n" if payloads else b"")
 
 
-def split_payloads(payloads: pl.Series) -> tuple[Ints, list[bytes]]:
+def split_payloads(payloads: pl.Series) -> tuple[Ints, Lines]:
     """Return (index of the text that each piece came out of, pieces): one for each line of it.
 
     A text over several lines that is an object is one line. Blank pieces are left out, but a text
@@ -93,16 +98,15 @@ def split_payloads(payloads: pl.Series) -> tuple[Ints, list[bytes]]:
     text = payloads.str.strip_chars_end("\r\n").str.strip_chars_start("\r\n")
     text = text.str.replace(r"^ (\S)", "$1")
     several = text.str.contains("\n", literal=True).to_numpy()
-    if not several.any():
-        pieces = [piece.encode(errors="backslashreplace") for piece in text.to_list()]
-        return np.arange(len(pieces)), pieces
-    parts = [
-        _pieces(piece) if folded else [piece]
-        for piece, folded in zip(text.to_list(), several.tolist(), strict=True)
-    ]
-    counts = np.fromiter(map(len, parts), np.int64, len(parts))
-    flat = [piece.encode(errors="backslashreplace") for piece in chain.from_iterable(parts)]
-    return np.repeat(np.arange(len(parts)), counts), flat
+    numbers = np.arange(len(text))
+    if several.any():
+        parts = [
+            _pieces(piece) if folded else [piece]
+            for piece, folded in zip(text.to_list(), several.tolist(), strict=True)
+        ]
+        numbers = np.repeat(numbers, np.fromiter(map(len, parts), np.int64, len(parts)))
+        text = pl.Series("text", list(chain.from_iterable(parts)), dtype=pl.String)
+    return numbers, Lines.of((text.str.join("\n")[0] + "\n").encode() if len(text) else b"")
 
 
 def _pieces(text: str) -> list[str]:

@@ -7,7 +7,7 @@ import polars as pl
 
 from ingest.lines import Flags, Lines
 from ingest.wrappers.objects import read_objects
-from ingest.wrappers.peeling import NOTHING, Peeled, Wrapper, byte_at, split_payloads
+from ingest.wrappers.peeling import NOTHING, Peeled, Wrapper, byte_at, decoded, split_payloads
 
 _QUOTE: Final = ord('"')
 _ONE_TEXT: Final = r'^"(?:[^"\\]|\\.)*"\s*$'
@@ -22,7 +22,7 @@ def may_wrap(lines: Lines) -> Flags:
 
 def peel(lines: Lines) -> Peeled:
     """Take the line out of each JSON text; a line in quotes that is no JSON stays as it is."""
-    texts = pl.Series("text", list(lines.decoded()), dtype=pl.String)
+    texts = decoded(lines)
     where = np.flatnonzero(texts.str.contains(_ONE_TEXT).to_numpy())
     objects = pl.select('{"line":' + pl.lit(texts[where]) + "}").to_series()
     table, rows = read_objects(objects, _SCHEMA)

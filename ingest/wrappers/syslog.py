@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.lines import Flags, Lines
+from ingest.lines import Flags, Ints, Lines
 from ingest.wrappers.peeling import NOTHING, Peeled, Wrapper, behind, byte_at, heads
 
 #: Longer heads are not syslog's; RFC 5424 lets structured data be long.
@@ -30,10 +30,9 @@ _ELEMENT: Final = r'\[[^\]" ]+(?: [^\]" =]+="(?:[^"\\]|\\.)*")*\]'
 _RFC_5424: Final = (
     rf"<[0-9]{{1,3}}>[1-9][0-9]? (?:-|{_ISO})(?: [^ ]+){{4}} (?:-|(?:{_ELEMENT})+)(?: |$)"
 )
-_HEAD: Final = rf"(?s)^(?:{_RFC_5424}|{_RFC_3164})"
-
-_MARKS: Final = (b"\xef\xbb\xbf", b"@cee:")  # a byte order mark; the cookie of JSON in syslog
-_BLANKS: Final = (b"", b" ", b"\t")
+_MARKS: Final = r"(?:\u00ef\u00bb\u00bf)?(?: ?@cee:)?"  # byte order mark; cookie of JSON in syslog
+_HEAD: Final = rf"(?s)^(?:{_RFC_5424}|{_RFC_3164}){_MARKS}"
+_BLANKS: Final = np.frombuffer(b" \t", dtype=np.uint8)
 _LESS, _DASH, _COLON, _T, _BLANK = b"<-:T "
 _MONTHS: Final[NDArray[np.bool_]] = np.isin(
     np.arange(256), np.frombuffer(b"JFMASOND", dtype=np.uint8)
@@ -61,16 +60,16 @@ def peel(lines: Lines) -> Peeled:
     found = np.flatnonzero(lengths)
     if not len(found):
         return NOTHING
-    return Peeled(found, [_unmarked(text) for text in behind(lines.select(found), lengths[found])])
+    lines, lengths = lines.select(found), lengths[found]
+    return Peeled(found, behind(lines, lengths + _single_blank(lines, lengths)))
 
 
-def _unmarked(text: bytes) -> bytes:
-    """Leave out a mark, and a single blank in front: further ones are the line's own."""
-    for mark in _MARKS:
-        text = text.removeprefix(mark)
-        if text[:1] == b" " and text[1:2] not in _BLANKS:
-            text = text[1:]
-    return text
+def _single_blank(lines: Lines, lengths: Ints) -> Flags:
+    """Mark lines with one blank behind the head: further ones are the line's own."""
+    starts = lines.starts + lengths
+    first, second = (lines.codes[np.minimum(starts + n, len(lines.data) - 1)] for n in (0, 1))
+    flags: Flags = (starts + 1 < lines.ends) & (first == _BLANK) & ~np.isin(second, _BLANKS)
+    return flags
 
 
 WRAPPER: Final = Wrapper("syslog", "syslog, RFC 3164 and RFC 5424", may_wrap, peel)

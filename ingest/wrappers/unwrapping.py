@@ -71,17 +71,18 @@ def _without(state: Unwrapped, peeled: Sequence[Peeled]) -> tuple[Unwrapped, Fla
         untouched[layer.partial] = False
     same = np.flatnonzero(untouched)
     parents = np.concatenate([*(layer.origin for layer in peeled), same])
-    texts = [text for layer in peeled for text in layer.payloads]
-    texts += [state.lines[index] for index in same.tolist()]
     order = np.argsort(parents, kind="stable")
-    if len(peeled) > 1 or len(same):
-        texts = [texts[index] for index in order.tolist()]
     parents = parents[order]
+    lines = peeled[0].payloads
+    if len(peeled) > 1 or len(same):
+        taken = [layer.payloads for layer in peeled] + [state.lines.select(same)]
+        texts = [part[index] for part in taken for index in range(len(part))]
+        lines = lines_of([texts[index] for index in order.tolist()])
     partial = np.concatenate([layer.partial for layer in peeled])
     gone = np.sort(np.concatenate((state.partial, state.origin[partial])))
     labels = _merged(state.labels, peeled, parents, order, len(same))
     fresh = ~untouched[parents]
-    return Unwrapped(lines_of(texts), state.origin[parents], labels, gone), fresh
+    return Unwrapped(lines, state.origin[parents], labels, gone), fresh
 
 
 def _merged(
