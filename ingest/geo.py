@@ -4,7 +4,6 @@ import hashlib
 import importlib.metadata
 import threading
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -13,7 +12,6 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from ingest.address_ranges import SPECIAL, AddressRanges
-from ingest.distinct import Distinct
 from ingest.mmdb import Identity, Mmdb, MmdbError, identity_of, open_mmdb
 
 GEO_SCHEMA: Final = pl.Schema(
@@ -45,7 +43,9 @@ _OTHER_KINDS: Final[Mapping[Key, Sequence[str]]] = {
     "anonymous": ("country", "city", "asn"),
 }
 
+#: Addresses remembered across batches.
 _REMEMBERED: Final = 1 << 16
+_ADDRESS: Final = "address"
 _COUNTRY_LENGTH: Final = 2
 _SPECIAL: Final = AddressRanges(SPECIAL)
 
@@ -134,9 +134,10 @@ class GeoData:
         data = self._data
         if data.is_empty:
             return _nothing(client_ip.len())
-        distinct = Distinct.of(client_ip.rename("address").to_frame())
-        places = data.places(distinct.rows["address"])
-        return pl.DataFrame([distinct.spread(column) for column in places])
+        asked = client_ip.rename(_ADDRESS)
+        known = data.known(asked.drop_nulls().unique())
+        found = asked.to_frame().join(known, on=_ADDRESS, how="left", maintain_order="left")
+        return found.select(GEO_SCHEMA.names())
 
     def reload(self) -> bool:
         """Open files that were replaced on disk; return whether the data changed.
@@ -177,15 +178,28 @@ class _Data:
         if self.bundled:
             parts.append(f"iptocc {importlib.metadata.version('iptocc')}")
         self.fingerprint = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._place)
+        self._known = _nothing(0).with_columns(pl.Series(_ADDRESS, [], dtype=pl.String))
 
-    def places(self, distinct: pl.Series) -> pl.DataFrame:
-        """Return a frame of GEO_SCHEMA for distinct addresses."""
+    def known(self, distinct: pl.Series) -> pl.DataFrame:
+        """Return a frame of GEO_SCHEMA and `address` that has at least these addresses.
+
+        Two threads at once may forget what the other one found; then it is looked up again.
+        """
+        known = self._known
+        fresh = distinct.to_frame().join(known, on=_ADDRESS, how="anti")[_ADDRESS]
+        if len(fresh):
+            known = pl.concat([known, self._places(fresh).with_columns(fresh)])
+            if known.height > _REMEMBERED:
+                known = known.join(distinct.to_frame(), on=_ADDRESS, how="semi")
+            self._known = known
+        return known
+
+    def _places(self, distinct: pl.Series) -> pl.DataFrame:
         anywhere = (distinct.is_not_null() & ~_SPECIAL.contain(distinct)).to_list()
         texts = distinct.to_list()
         if self.files:
             places = [
-                self._remembered(address) if asked else _NOWHERE
+                self._place(address) if asked else _NOWHERE
                 for address, asked in zip(texts, anywhere, strict=True)
             ]
             frame = pl.DataFrame(places, schema=GEO_SCHEMA, orient="row")
