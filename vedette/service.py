@@ -20,10 +20,12 @@ from sqlalchemy.engine import Engine
 
 from alerts.database import open_database
 from alerts.keys import KeyStore, Role
+from alerts.quarantine import QuarantineStore
 from alerts.secret import server_secret
 from alerts.sender import Sender
 from alerts.store import Store
 from alerts.target import Target, TargetError
+from alerts.times import utc_now
 from alerts.views import Transition
 from api.application import create_api
 from api.server import ApiServer, ServerError, Tls, serve
@@ -66,6 +68,7 @@ def run_until_stopped(
         engine = open_database(settings.store.url.get_secret_value())
         opened.callback(engine.dispose)
         keys = KeyStore(engine, secret_file)
+        quarantine = QuarantineStore(engine)
         targets = _targets(settings)
         sender = _sender(engine, targets)
         worker = Worker(
@@ -75,6 +78,7 @@ def run_until_stopped(
             enrichment=enrichment_of(settings, server_secret(secret_file), learn=True),
             targets=[target.name for target in targets],
             announce=announce,
+            housekeep=lambda: quarantine.expire(utc_now(), settings.quarantine.keep),
         )
         opened.callback(worker.close)
         server = _server(settings, create_api(engine, secret_file, health=worker.health))

@@ -33,6 +33,9 @@ from vedette.scan import at
 #: How often positions and state are stored.
 CHECKPOINT_EVERY: Final = timedelta(seconds=5)
 
+#: How often what has expired is deleted.
+HOUSEKEEP_EVERY: Final = timedelta(hours=1)
+
 #: Wait before a failed transaction is tried again.
 _RETRY_SECONDS: Final = 1.0
 
@@ -42,7 +45,7 @@ _log: Final = structlog.get_logger("vedette.worker")
 class Worker:
     """Turns what the sources append into stored incidents; one at a time per database.
 
-    `announce` is called with what changed after each transaction.
+    `announce` is called with what changed after each transaction, `housekeep` once an hour.
     """
 
     def __init__(
@@ -54,11 +57,14 @@ class Worker:
         enrichment: Enrichment | None = None,
         targets: Sequence[str] = (),
         announce: Callable[[Sequence[Transition]], None] = lambda _: None,
+        housekeep: Callable[[], object] = lambda: None,
     ) -> None:
         self._catalogue = catalogue
         self._store = store
         self._targets = tuple(targets)
         self._announce = announce
+        self._housekeep = housekeep
+        self._kept_at = monotonic()
         self._enrichment = enrichment or Enrichment()
         self._kernel = RuleKernel(catalogue)
         self._watermark: int | None = None
@@ -160,8 +166,18 @@ class Worker:
             self._live.commit()
             if self._enrichment.refresh():
                 self._kernel.fingerprint = self._fingerprint()
+            self._tidy()
         if changed:
             self._announce(changed)
+
+    def _tidy(self) -> None:
+        if monotonic() - self._kept_at < HOUSEKEEP_EVERY.total_seconds():
+            return
+        self._kept_at = monotonic()
+        try:
+            self._housekeep()
+        except OperationalError as error:
+            _log.warning("housekeeping failed; trying again in an hour", reason=str(error.orig))
 
     def _checkpoint(self) -> Checkpoint:
         return Checkpoint(

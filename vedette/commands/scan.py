@@ -52,8 +52,8 @@ def run_scan(
 ) -> int:
     """Scan the files, print incidents to stdout and all else to stderr; return the status."""
     settings = load_settings(config)
-    catalogue = load_catalogue(settings.detectors, settings.rules.folders)
     enrichment = enrichment_of(settings, server_secret(secret_file()))
+    catalogue = load_catalogue(settings.detectors, settings.rules.folders)
     reader = LogReader(
         sources_for(files, settings, log_format), enrichment=enrichment, stdin=standard_input()
     )
@@ -77,7 +77,7 @@ def run_scan(
             done = reader.progress.bytes_read
             progress.update(task, completed=done, rate=f"{rate:,.0f} lines/s")
 
-        scan(reader, catalogue, open_store, show)
+        scan(reader, catalogue.under(enrichment.fingerprint), open_store, show)
     ((engine, name),) = opened
     _account(screen, reader, time.monotonic() - began)
     incidents = stored(engine)
