@@ -9,7 +9,11 @@ blocks        batches as they were sent into blocks of values, unreadable ones p
 places        where reading stands and goes on; gaps
 buffers       blocks that wait, within bounds, between the fetching thread and the reader
 fetching      surveys the cluster, fetches, and begins anew after a failure
-follower      TopicFollower: blocks into timed events, positions for the checkpoint
+followed      a partition: its blocks into timed events, and where reading stands
+follower      TopicFollower: all partitions of a source, read fairly
+backoff       waits between attempts to connect
+diagnosis     why no broker answers
+library_batches  batches taken from kafka-python's fetcher
 """
 
 from ingest.topics.follower import TopicFollower

@@ -1,36 +1,39 @@
 """Follows topics: what was sent since the last poll, as batches of events."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import timedelta
 from threading import Event, Thread
 from time import monotonic
 from typing import Any, Final
 
-import numpy as np
 import polars as pl
 
 from ingest.events import Batch
 from ingest.follow import IDLE, wall_clock
-from ingest.formats.detection import SAMPLE_LINES, Detection
+from ingest.formats.detection import Detection
 from ingest.logs import InputProblem
 from ingest.normalising import Read
 from ingest.partitions import Partition, Tally
 from ingest.reader import watermark_of
-from ingest.records import Records
 from ingest.sources import KafkaSource
 from ingest.topics.blocks import Block
 from ingest.topics.buffers import Buffers, Start
 from ingest.topics.client import ClientError, Connect, TopicClient, TopicPartition
 from ingest.topics.fetching import SURVEY_SECONDS, WAIT_SECONDS, Fetching
+from ingest.topics.followed import Followed
 from ingest.topics.places import Gap, Place
 
 #: Bytes of values that wait to be read, over all partitions.
 BUFFER_BYTES: Final = 64 << 20
 
-#: At most so much of a partition becomes one batch.
-BATCH_BYTES: Final = 4 << 20
-BATCH_RECORDS: Final = 20_000
+#: About so much becomes one batch.
+BATCH_BYTES: Final = 16 << 20
+BATCH_RECORDS: Final = 80_000
+
+#: If more than that waits, the next batch is read while the caller works on this one.
+READ_AHEAD_BYTES: Final = 2 << 20
 
 #: A partition so far ahead of the slowest in event time waits for it, but not for ever.
 AHEAD: Final = timedelta(minutes=10)
@@ -51,36 +54,13 @@ def connect_to_kafka(source: KafkaSource) -> TopicClient:
     return KafkaClient(source)
 
 
-@dataclass
-class _Followed:
-    """A partition, and where the batches returned so far end.
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """Blocks of a partition that are read, maybe in another thread, and not returned yet."""
 
-    `held` are the positions of events that the clock holds back, `sizes` how many events the
-    records at these positions have. The first `dropping` events of the record at `first` were
-    returned before a restart.
-    """
-
-    partition: Partition
-    place: Place
-    read_at: int
-    first: int = 0
-    dropping: int = 0
-    held: list[int] = field(default_factory=list)
-    sizes: dict[int, int] = field(default_factory=dict)
-    gap: Gap | None = None
-
-    def stands(self) -> Place:
-        """Return where reading goes on after a restart."""
-        if not self.held:
-            return self.place if not self.dropping else replace(self.place, skip=self.dropping)
-        first = self.held[0]
-        skip = self.sizes[first] - self.held.count(first)
-        return replace(self.place, offset=first, skip=skip)
-
-    def known(self, events: pl.DataFrame) -> int:
-        """Return how many of the first events were returned before the restart, once."""
-        dropping, self.dropping = self.dropping, 0
-        return min(dropping, int((events["position"] == self.first).sum())) if dropping else 0
+    partition: TopicPartition
+    blocks: list[Block]
+    read: Future[Read]
 
 
 class TopicFollower:
@@ -118,8 +98,9 @@ class TopicFollower:
         self._stored = {
             name: state for name, state in (positions or {}).items() if self._is_ours(name)
         }
-        self._followed: dict[TopicPartition, _Followed] = {}
-        self._unknown: dict[TopicPartition, InputProblem] = {}
+        self._followed: dict[TopicPartition, Followed] = {}
+        self._ahead: list[_Taken] = []
+        self._pool = ThreadPoolExecutor(1, "topics-reading")
         self._buffers = Buffers(buffer_bytes)
         self._fetching = Fetching(
             source,
@@ -144,19 +125,22 @@ class TopicFollower:
             self._await_places()
 
     def poll(self) -> list[Batch]:
-        """Return batches of what was sent: at most one a partition, furthest behind first."""
+        """Return what was sent, in one batch; at most so much, furthest behind first."""
         self._supervise()
         now = self._clock()
         if self._connections != self._fetching.connections:  # what comes now was held up
             self._connections = self._fetching.connections
             for followed in self._followed.values():
                 followed.read_at = now
-        batches = [batch for start in self._buffers.take_starts() for batch in self._start(start)]
-        for partition in self._due(now):
-            batch = self._read(partition, now)
-            if batch is not None:
-                batches.append(batch)
-        return batches
+        ahead, self._ahead = self._ahead, []
+        events = [self._feed(taken, now) for taken in ahead]
+        events += [self._start(start) for start in self._buffers.take_starts()]
+        if not ahead:
+            events += [self._feed(taken, now) for taken in self._take(now)]
+        if self._buffers.size >= READ_AHEAD_BYTES:
+            self._ahead = self._take(now)
+        found = [frame for frame in events if frame is not None]
+        return [Batch(pl.concat(found), self.watermark)] if found else []
 
     def tick(self, now: int | None = None) -> list[Batch]:
         """Let time pass, up to `idle` ago, for partitions that had nothing new for `idle`.
@@ -169,7 +153,7 @@ class TopicFollower:
         if not self._fetching.connected:
             return []
         until = instant - self._idle
-        waiting = set(self._buffers.filled())
+        waiting = {*self._buffers.filled(), *(taken.partition for taken in self._ahead)}
         batches = []
         for partition, followed in self._followed.items():
             busy = partition in waiting or partition in self._fetching.stalled
@@ -180,10 +164,7 @@ class TopicFollower:
                 before is not None and until < before + _TICK // _MICROSECOND
             ):
                 continue
-            events = followed.partition.timed(followed.partition.clock.tick(until)).events
-            followed.held.clear()
-            followed.sizes.clear()
-            batches.append(Batch(events, self.watermark))
+            batches.append(Batch(followed.tick(until), self.watermark))
         return batches
 
     def positions(self) -> dict[str, dict[str, Any]]:
@@ -192,14 +173,9 @@ class TopicFollower:
         for topic in self._fetching.absent - {at.topic for at in self._followed}:
             stands[topic + _ABSENT] = {}
         for partition, followed in self._followed.items():
-            gap = {} if followed.gap is None else {"gap": followed.gap.state()}
-            place = followed.stands()
-            self._told[partition] = place.offset
-            stands[str(partition)] = {
-                **place.state(),
-                **followed.partition.state(),
-                **gap,
-            }
+            state = followed.state()
+            self._told[partition] = state["offset"]
+            stands[str(partition)] = state
         return stands
 
     def commit(self) -> None:
@@ -218,7 +194,8 @@ class TopicFollower:
             InputProblem(f"partition {gap.partition}", str(gap), "keep records for longer")
             for gap in self.gaps
         ]
-        return [*list(self._fetching.problems.values()), *self._unknown.values(), *gaps]
+        formats = [entry.problem for entry in self._followed.values() if entry.problem is not None]
+        return [*list(self._fetching.problems.values()), *formats, *gaps]
 
     @property
     def gaps(self) -> list[Gap]:
@@ -247,6 +224,7 @@ class TopicFollower:
     def close(self) -> None:
         """End fetching and the connection."""
         self._closing.set()
+        self._pool.shutdown(cancel_futures=True)
         if self._thread is not None:
             self._thread.join(_CLOSE_SECONDS)
         else:
@@ -289,30 +267,22 @@ class TopicFollower:
             reason = "fetching ended by an error in the program"
             self._fetching.begin_anew(ClientError(reason, "see its log, and report it"))
             self._thread = self._begin()
-        self._buffers.wait(_POLL_SECONDS)
+        if not self._ahead:
+            self._buffers.wait(_POLL_SECONDS)
 
-    def _start(self, start: Start) -> list[Batch]:
-        """Begin a partition, or go on elsewhere in it: then nothing is held back any more."""
-        name, now = str(start.partition), self._clock()
+    def _start(self, start: Start) -> pl.DataFrame | None:
+        """Begin a partition, or go on elsewhere in it."""
+        name = str(start.partition)
         followed = self._followed.get(start.partition)
-        batches = []
         if followed is None:
-            followed = _Followed(self._make_partition(name), start.place, now)
+            followed = Followed(self._make_partition(name), start.place, self._clock())
             state = self._stored.pop(name, None)
             if state is not None:
-                followed.partition.restore(state)
-                followed.gap = Gap.stored(name, state["gap"]) if "gap" in state else None
+                followed.restore(state)
             self._stored.pop(start.partition.topic + _ABSENT, None)
             self._followed[start.partition] = followed
-        else:
-            events = followed.partition.timed(followed.partition.clock.finish()).events
-            batches.append(Batch(events, self.watermark))
-            followed.held, followed.sizes = [], {}
-        followed.place = replace(start.place, skip=0)
-        followed.first, followed.dropping = start.place.offset, start.place.skip
-        if start.gap is not None:
-            followed.gap = replace(start.gap, since=followed.partition.clock.newest)
-        return batches
+        events = followed.begin(start)
+        return events if events.height else None
 
     def _due(self, now: int) -> Sequence[TopicPartition]:
         """Return the partitions to read from now, furthest behind in event time first.
@@ -339,55 +309,24 @@ class TopicFollower:
         end = self._fetching.ends.get(partition, 0)
         return max(0, end - self._followed[partition].place.offset)
 
-    def _read(self, at: TopicPartition, now: int) -> Batch | None:
-        blocks = self._buffers.take(at, BATCH_BYTES, BATCH_RECORDS)
-        if not blocks:
-            return None
-        followed = self._followed[at]
-        followed.read_at = now
-        followed.place = replace(followed.place, offset=blocks[-1].next_offset)
-        self._count_poison(str(at), blocks)
-        values = [value for block in blocks for value in block.values]
-        if not values:
-            return None
-        offsets = [offset for block in blocks for offset in block.offsets]
-        records = Records.of_values(values, offsets)
-        self._detect(at, followed.partition, records)
-        return self._timed(followed, followed.partition.parse(records))
+    def _take(self, now: int) -> list[_Taken]:
+        """Take what is due off the buffers and have it read by a thread of its own."""
+        taken = []
+        size, count = BATCH_BYTES, BATCH_RECORDS
+        for at in self._due(now):
+            blocks = self._buffers.take(at, size, count)
+            if not blocks:
+                continue
+            followed = self._followed[at]
+            records = followed.records(blocks)
+            read = self._pool.submit(followed.partition.parse, records)
+            taken.append(_Taken(at, blocks, read))
+            size -= sum(block.size for block in blocks)
+            count -= len(records.lines)
+            if size <= 0 or count <= 0:
+                break
+        return taken
 
-    def _timed(self, followed: _Followed, read: Read) -> Batch:
-        partition, events = followed.partition, read.events
-        known = followed.known(events)
-        fresh = events[known:]
-        timed = partition.feed(replace(read, events=fresh, lines=read.lines - known))
-        held = partition.clock.held
-        if held:
-            positions = [*followed.held, *fresh["position"].tail(held).to_list()]
-            followed.held = positions[-held:]
-            followed.sizes = {
-                position: followed.sizes.get(position)
-                or int((events["position"] == position).sum())
-                for position in followed.held
-            }
-        else:
-            followed.held, followed.sizes = [], {}
-        if followed.gap is not None and followed.gap.until is None and timed.events.height:
-            first = int(timed.events["timestamp"].to_physical()[0])
-            followed.gap = replace(followed.gap, until=first)
-        return Batch(timed.events, self.watermark)
-
-    def _count_poison(self, name: str, blocks: Sequence[Block]) -> None:
-        poison = [offset for block in blocks for offset in block.poison]
-        if poison:
-            self._tally.lines += len(poison)
-            self._tally.quarantine.add(name, "poison", poison)
-
-    def _detect(self, at: TopicPartition, partition: Partition, records: Records) -> None:
-        if partition.detection is not None and partition.detection.format is not None:
-            return
-        lines = records.lines
-        problem = partition.detect(lines.select(np.arange(min(len(lines), SAMPLE_LINES))))
-        if problem is None:
-            self._unknown.pop(at, None)
-        else:
-            self._unknown[at] = problem
+    def _feed(self, taken: _Taken, now: int) -> pl.DataFrame | None:
+        events = self._followed[taken.partition].feed(taken.blocks, taken.read.result(), now)
+        return events if any(block.values for block in taken.blocks) else None

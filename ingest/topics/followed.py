@@ -1,0 +1,122 @@
+"""A partition that is followed: its blocks into timed events, and where reading stands."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ingest.formats.detection import SAMPLE_LINES
+from ingest.logs import InputProblem
+from ingest.normalising import Read
+from ingest.partitions import Partition
+from ingest.records import Records
+from ingest.topics.blocks import Block
+from ingest.topics.buffers import Start
+from ingest.topics.places import Gap, Place
+
+
+@dataclass
+class Followed:
+    """A partition, and where the events returned so far end.
+
+    `read_at` is when something new was read last, by the follower's clock. `problem` says that
+    the format is unknown. `_held` are the positions of events that the clock holds back, `_sizes`
+    how many events the records at these positions have. The first `_dropping` events of the
+    record at `_first` were returned before a restart.
+    """
+
+    partition: Partition
+    place: Place
+    read_at: int
+    gap: Gap | None = None
+    problem: InputProblem | None = None
+    _first: int = 0
+    _dropping: int = 0
+    _held: list[int] = field(default_factory=list)
+    _sizes: dict[int, int] = field(default_factory=dict)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up what `state` returned before a restart."""
+        self.partition.restore(state)
+        if "gap" in state:
+            self.gap = Gap.stored(self.partition.name, state["gap"])
+
+    def state(self) -> dict[str, Any]:
+        """Return where reading goes on after a restart; plain JSON."""
+        gap = {} if self.gap is None else {"gap": self.gap.state()}
+        return {**self._stands().state(), **self.partition.state(), **gap}
+
+    def begin(self, start: Start) -> pl.DataFrame:
+        """Go on at another place; return what was held back, decided with what there is."""
+        events = self.partition.timed(self.partition.clock.finish()).events
+        self._held, self._sizes = [], {}
+        self.place = replace(start.place, skip=0)
+        self._first, self._dropping = start.place.offset, start.place.skip
+        if start.gap is not None:
+            self.gap = replace(start.gap, since=self.partition.clock.newest)
+        return events
+
+    def tick(self, until: int) -> pl.DataFrame:
+        """Let time pass; return what was held back and is taken now."""
+        events = self.partition.timed(self.partition.clock.tick(until)).events
+        self._held, self._sizes = [], {}
+        return events
+
+    def records(self, blocks: Sequence[Block]) -> Records:
+        """Return the lines of blocks; settles the format, if it is not yet."""
+        values = [value for block in blocks for value in block.values]
+        offsets = [offset for block in blocks for offset in block.offsets]
+        records = Records.of_values(values, offsets)
+        known = self.partition.detection
+        if len(records.lines) and (known is None or known.format is None):
+            few = np.arange(min(len(records.lines), SAMPLE_LINES))
+            self.problem = self.partition.detect(records.lines.select(few))
+        return records
+
+    def feed(self, blocks: Sequence[Block], read: Read, now: int) -> pl.DataFrame:
+        """Return the events of blocks, given what was read of them: these are returned now."""
+        self.read_at = now
+        self.place = replace(self.place, offset=blocks[-1].next_offset)
+        self._count_poison(blocks)
+        events = read.events
+        known = self._known(events)
+        fresh = events[known:]
+        timed = self.partition.feed(replace(read, events=fresh, lines=read.lines - known))
+        self._hold(events, fresh)
+        if self.gap is not None and self.gap.until is None and timed.events.height:
+            first = int(timed.events["timestamp"].to_physical()[0])
+            self.gap = replace(self.gap, until=first)
+        return timed.events
+
+    def _stands(self) -> Place:
+        if not self._held:
+            return replace(self.place, skip=self._dropping)
+        first = self._held[0]
+        skip = self._sizes[first] - self._held.count(first)
+        return replace(self.place, offset=first, skip=skip)
+
+    def _known(self, events: pl.DataFrame) -> int:
+        """Return how many of the first events were returned before the restart; once."""
+        dropping, self._dropping = self._dropping, 0
+        return min(dropping, int((events["position"] == self._first).sum())) if dropping else 0
+
+    def _hold(self, events: pl.DataFrame, fresh: pl.DataFrame) -> None:
+        held = self.partition.clock.held
+        if not held:
+            self._held, self._sizes = [], {}
+            return
+        positions = [*self._held, *fresh["position"].tail(held).to_list()]
+        self._held = positions[-held:]
+        self._sizes = {
+            position: self._sizes.get(position) or int((events["position"] == position).sum())
+            for position in self._held
+        }
+
+    def _count_poison(self, blocks: Sequence[Block]) -> None:
+        poison = [offset for block in blocks for offset in block.poison]
+        if poison:
+            tally = self.partition.tally
+            tally.lines += len(poison)
+            tally.quarantine.add(self.partition.name, "poison", poison)
