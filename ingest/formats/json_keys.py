@@ -2,11 +2,13 @@
 
 Reading a column that no line has costs as much as reading one that all have, and a log has few
 of the names that are tried. The screen looks at the last eight letters of everything before
-`":`. It may find a key that is not there; it never misses one that is.
+`":`. It may find a key that is not there; it never misses one that is. Keys with escapes or
+blanks before their colon make it give up: then all keys may be there.
 """
 
 import re
-from collections.abc import Collection
+import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
@@ -34,6 +36,8 @@ _FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT: Final = np.uint64(48)
 _SLOTS: Final = 1 << 16
 
+_LAST: Final = threading.local()
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
@@ -44,45 +48,58 @@ class Keys:
     scalars: frozenset[str]
 
 
-def occurring(data: bytes, wanted: Collection[str]) -> Keys:
-    """Return which of the wanted keys can occur in valid JSON lines, at whatever depth."""
-    seen = _Seen()
-    head = 2 * _TAIL  # what begins the block has nothing before it: it is looked at by itself
-    known = seen.take(b" " * _TAIL + data[:head] + b"   ")
-    for start in range(0, len(data) if known else 0, _PIECE):
-        piece = memoryview(data)[start : start + _PIECE + _TAIL + 3]
-        known = known and seen.take(piece if len(piece) > _PIECE else bytes(piece) + b"   ")
-    if not known or (seen.spaced and _SPACED.search(data)):
-        everything = frozenset(wanted)
-        return Keys(everything, everything, everything)
-    found = [
-        frozenset(name for name in wanted if not _PLAIN.fullmatch(name) or table[_slot(name)])
-        for table in (seen.objects, seen.lists, seen.scalars)
-    ]
-    return Keys(*found)
-
-
-def _table() -> Flags:
-    return np.zeros(_SLOTS, dtype=np.bool_)
-
-
 @dataclass(slots=True)
-class _Seen:
-    objects: Flags = field(default_factory=_table)
-    lists: Flags = field(default_factory=_table)
-    scalars: Flags = field(default_factory=_table)
+class Screen:
+    """What `":` stands behind in a block, as slots of a hash."""
+
+    objects: Flags = field(default_factory=lambda: np.zeros(_SLOTS, dtype=np.bool_))
+    lists: Flags = field(default_factory=lambda: np.zeros(_SLOTS, dtype=np.bool_))
+    scalars: Flags = field(default_factory=lambda: np.zeros(_SLOTS, dtype=np.bool_))
     spaced: bool = False
+    usual: bool = True
 
-    def take(self, piece: bytes | memoryview) -> bool:
-        """Note the keys of a piece, False if some may be written in an unusual way.
+    @classmethod
+    def of(cls, data: bytes) -> "Screen":
+        """Look through a block; the last one of each thread is remembered: formats share it."""
+        if getattr(_LAST, "data", None) is not data:
+            _LAST.data, _LAST.screen = data, cls._through(data)
+        found: Screen = _LAST.screen
+        return found
 
-        A key counts if its last eight bytes and the three after it are in the piece.
-        """
+    @classmethod
+    def _through(cls, data: bytes) -> "Screen":
+        screen = cls()
+        # What begins the block has nothing before it: it is looked at by itself.
+        screen.take(b" " * _TAIL + data[: 2 * _TAIL] + b"   ")
+        for start in range(0, len(data), _PIECE):
+            piece = memoryview(data)[start : start + _PIECE + _TAIL + 3]
+            screen.take(piece if len(piece) > _PIECE else bytes(piece) + b"   ")
+        if screen.spaced and _SPACED.search(data):
+            screen.usual = False
+        return screen
+
+    def keys(self, wanted: Iterable[str]) -> Keys:
+        """Return which of the wanted keys can occur in valid JSON lines, at whatever depth."""
+        everything = frozenset(wanted)
+        if not self.usual:
+            return Keys(everything, everything, everything)
+        odd = {name for name in everything if not _PLAIN.fullmatch(name)}
+        slots = {name: _slot(name) for name in everything - odd}
+        found = [
+            frozenset(name for name, slot in slots.items() if table[slot]) | odd
+            for table in (self.objects, self.lists, self.scalars)
+        ]
+        return Keys(*found)
+
+    def take(self, piece: bytes | memoryview) -> None:
+        """Note the keys whose last eight bytes and the three after them are in the piece."""
         codes = np.frombuffer(piece, dtype=np.uint8)
         column = pl.Series(codes)
         escapes = column == _BACKSLASH
         if escapes.any() and _escaped_letters(codes, _where(escapes)):
-            return False
+            self.usual = False
+        if not self.usual or len(codes) < _TAIL + len('":1}'):
+            return
         ends = _where(column == _COLON) - 1
         ends = ends[np.searchsorted(ends, _TAIL) : np.searchsorted(ends, len(codes) - 3)]
         before = codes[ends]
@@ -99,7 +116,6 @@ class _Seen:
             unclear = first <= _BLANK
             self.objects[slots[objects | unclear]] = True
             self.lists[slots[lists | unclear]] = True
-        return True
 
 
 @cache

@@ -12,9 +12,12 @@ import polars as pl
 
 from ingest.formats.fields import FIELDS, events_of
 from ingest.formats.json_names import DEFAULT_NAMES
-from ingest.formats.json_objects import read_objects
+from ingest.formats.json_objects import may_occur, read_objects
 from ingest.formats.parsed import Format, Reading, nothing_parsed
 from ingest.lines import Lines
+
+#: What lines of JSON begin with: an object, blanks before it, or a byte order mark.
+_STARTS: Final = b"{ \t\xef"
 
 #: Texts that say that there is no value.
 _NONE: Final = ["", "-", "null", "[]", "{}"]
@@ -38,7 +41,7 @@ def json_format(
         mapped = {column: (field,) for column, field in reading.mapping.items()}
         return _parse(lines, reading, {**fixed, **mapped}, tuple(markers))
 
-    return Format(name, title, parse, claims)
+    return Format(name, title, parse, claims, _STARTS)
 
 
 def claims(lines: Lines, parsed: pl.DataFrame) -> int:  # noqa: ARG001
@@ -53,6 +56,8 @@ def _parse(
     markers: Sequence[str],
 ) -> pl.DataFrame:
     if b"{" not in lines.data:
+        return nothing_parsed()
+    if not all(may_occur(marker, lines.data) for marker in markers):
         return nothing_parsed()
     wanted = {name for several in names.values() for name in several}
     values, rows = read_objects(lines, wanted.union(markers))

@@ -5,13 +5,14 @@ are left out first; if the rest is still refused, lines with what is known to be
 apart, and the block is cut until what is refused is small. Those lines go through `json_mending`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from ingest.formats.json_keys import occurring
+from ingest.formats.json_keys import Keys, Screen
 from ingest.formats.json_mending import DEPTH_LIMIT, mended
 from ingest.formats.json_paths import Path, paths_of, read_paths
 from ingest.lines import LAST_ASCII, Flags, Ints, Lines
@@ -28,21 +29,53 @@ _PLACE: Final = "\x00"
 _FEW: Final = 128
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Where values may be in the lines of a block."""
+
+    paths: tuple[Path, ...]
+    keys: Keys
+
+    @classmethod
+    def of(cls, data: bytes, names: Iterable[str]) -> "_Wanted":
+        paths = [path for name in sorted(set(names)) for path in paths_of(name)]
+        keys = Screen.of(data).keys(key for path in paths for key in path.keys)
+        return cls(tuple(path for path in paths if path.within(keys)), keys)
+
+    def read(self, data: bytes, count: int) -> pl.DataFrame | None:
+        """Return the values of so many lines, None if Polars refuses one of them."""
+
+        def read(schema: dict[str, pl.DataType]) -> pl.DataFrame | None:
+            try:
+                table = pl.read_ndjson(data, schema=schema, ignore_errors=True)
+            except pl.exceptions.ComputeError:
+                return None
+            return table if table.height == count else None
+
+        return read_paths(read, self.paths, self.keys)
+
+
+def may_occur(name: str, data: bytes) -> bool:
+    """Whether a line of the block can have a value of this name; told without parsing."""
+    return bool(_Wanted.of(data, [name]).paths)
+
+
 def read_objects(lines: Lines, names: Iterable[str]) -> tuple[pl.DataFrame, Ints]:
     """Return (a text column for each name that occurs, index of each row's line, ascending).
 
     What is no JSON object has no row. What a row has depends on its line only.
     """
-    paths = [path for name in sorted(set(names)) for path in paths_of(name)]
+    wanted = _Wanted.of(lines.data, names)
     lines, rows = _objects(lines)
+    if not len(rows):
+        return pl.DataFrame(), rows
     deep = _deep(lines)
-    if not deep.any():
-        table = _table(lines.joined(), len(lines), paths) if len(rows) else pl.DataFrame()
-        if table is not None:
-            return table, rows
+    table = None if deep.any() else wanted.read(lines.joined(), len(lines))
+    if table is not None:
+        return table, rows
     odd = deep | _refused(lines)
-    parts = [] if odd.all() else list(_parts(lines.select(~odd), rows[~odd], paths))
-    parts += _with_care(lines.select(odd), rows[odd], paths)
+    parts = [] if odd.all() else list(_parts(lines.select(~odd), rows[~odd], wanted))
+    parts += _with_care(lines.select(odd), rows[odd], wanted)
     if not parts:
         return pl.DataFrame(), rows[:0]
     placed = [table.with_columns(pl.Series(_PLACE, found)) for table, found in parts]
@@ -106,47 +139,32 @@ def _refused(lines: Lines) -> Flags:
     return refused
 
 
-def _parts(lines: Lines, rows: Ints, paths: Sequence[Path]) -> Iterator[tuple[pl.DataFrame, Ints]]:
+def _parts(lines: Lines, rows: Ints, wanted: _Wanted) -> Iterator[tuple[pl.DataFrame, Ints]]:
     """Read runs of lines, each as long as Polars takes it; the least ones with care."""
-    table = _table(lines.joined(), len(lines), paths)
+    table = wanted.read(lines.joined(), len(lines))
     if table is not None:
         yield table, rows
     elif len(lines) <= _FEW:
-        yield from _with_care(lines, rows, paths)
+        yield from _with_care(lines, rows, wanted)
     else:
         half = len(lines) // 2
-        yield from _parts(lines.select(np.arange(half)), rows[:half], paths)
-        yield from _parts(lines.select(np.arange(half, len(lines))), rows[half:], paths)
+        yield from _parts(lines.select(np.arange(half)), rows[:half], wanted)
+        yield from _parts(lines.select(np.arange(half, len(lines))), rows[half:], wanted)
 
 
-def _with_care(
-    lines: Lines, rows: Ints, paths: Sequence[Path]
-) -> Iterator[tuple[pl.DataFrame, Ints]]:
-    """Read what can be mended; one by one only if Polars refuses what Python takes."""
+def _with_care(lines: Lines, rows: Ints, wanted: _Wanted) -> Iterator[tuple[pl.DataFrame, Ints]]:
+    """Read what can be mended; one by one only if Polars refuses what Python takes.
+
+    Mending adds no key that the screen looks for: the block's keys hold here, too.
+    """
     texts = [mended(lines[row]) for row in range(len(lines))]
     good = [row for row, text in enumerate(texts) if text is not None]
     kept = [text for text in texts if text is not None]
-    if not kept:
-        return
-    table = _table(b"\n".join(kept), len(kept), paths)
+    table = wanted.read(b"\n".join(kept), len(kept)) if kept else None
     if table is not None:
         yield table, rows[good]
         return
     for row, text in zip(good, kept, strict=True):
-        table = _table(text, 1, paths)
+        table = wanted.read(text, 1)
         if table is not None:
             yield table, rows[row : row + 1]
-
-
-def _table(data: bytes, count: int, paths: Sequence[Path]) -> pl.DataFrame | None:
-    """Return the values of so many lines, None if Polars refuses one of them."""
-    keys = occurring(data, {key for path in paths for key in path.keys})
-
-    def read(schema: dict[str, pl.DataType]) -> pl.DataFrame | None:
-        try:
-            table = pl.read_ndjson(data, schema=schema, ignore_errors=True)
-        except pl.exceptions.ComputeError:
-            return None
-        return table if table.height == count else None
-
-    return read_paths(read, [path for path in paths if path.within(keys)], keys)
