@@ -59,7 +59,8 @@ class Lines:
     @cached_property
     def whole(self) -> bool:
         """Whether these are all lines of `data`, none left out."""
-        return len(self) > 0 and int(self.lengths.sum()) + len(self) >= len(self.data)
+        newlines = len(self) - (not self.data.endswith(b"\n"))
+        return len(self) > 0 and int(self.lengths.sum()) + newlines >= len(self.data)
 
     def blank(self) -> Flags:
         """Mark lines that are empty or only blanks."""

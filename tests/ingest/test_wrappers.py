@@ -327,6 +327,14 @@ def test_journald_writes_odd_bytes_as_numbers() -> None:
     assert payloads(found)[0] == "GET \x1b[1m\\xff"
 
 
+def test_an_empty_line_left_out_is_missed() -> None:
+    lines = Lines.of(b"\n" + LINE.encode())
+    assert lines.whole
+    chosen = lines.select(np.array([1]))
+    assert not chosen.whole
+    assert chosen.joined() == LINE.encode()
+
+
 def test_bytes_that_are_no_text() -> None:
     found = opened(cri("").encode() + b"a\xffb", b'{"log":"a\xffb"}', b"\xff\x00")
     assert [found.lines[number] for number in range(3)] == [
