@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from ingest.formats import FORMATS
+from ingest.formats import FORMATS, PATTERNS
 from ingest.formats.json_names import MAPPABLE
 from ingest.quarantine import REASONS
 from tests.docs.pages import page, rows
@@ -13,6 +13,17 @@ from tests.docs.pages import page, rows
 @pytest.mark.parametrize("name", FORMATS)
 def test_format_is_documented(name: str) -> None:
     assert name in rows(page("formats.md"))
+
+
+def test_formats_are_documented_in_the_order_in_which_they_are_chosen() -> None:
+    named = re.findall(r"^\| `([a-z0-9_]+)`", page("formats.md"), re.MULTILINE)
+    assert named[: len(FORMATS)] == list(FORMATS)
+
+
+@pytest.mark.parametrize("kind", PATTERNS)
+def test_kind_of_pattern_is_documented(kind: str) -> None:
+    assert kind in rows(page("formats.md"))
+    assert kind not in FORMATS
 
 
 @pytest.mark.parametrize("reason", REASONS)
