@@ -36,6 +36,11 @@ class Enrichment:
         parts = [self.geo.fingerprint if self.geo else "", self.routes.fingerprint]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
+    @property
+    def pseudonymises(self) -> bool:
+        """Whether people are kept as pseudonyms."""
+        return self.pseudonyms is not None and self.pseudonyms.pseudonymises
+
     def observe(self, events: pl.DataFrame) -> None:
         """Learn from accepted events of EVENT_SCHEMA."""
         if self.learner is not None:

@@ -98,7 +98,7 @@ class LiveSources:
         `positions` is what `positions()` returned. Raises ValueError if a source names standard
         input or two sources name one topic.
         """
-        tally = Tally()
+        tally = Tally.under(enrichment)
         known = positions or {}
         files = files_among(sources)
         logs = [

@@ -36,6 +36,11 @@ class Tally:
     events: int = 0
     quarantine: Quarantine = field(default_factory=Quarantine)
 
+    @classmethod
+    def under(cls, enrichment: Enrichment) -> "Tally":
+        """Return a tally that keeps no text of people who are kept as pseudonyms."""
+        return cls(quarantine=Quarantine(keeps_text=not enrichment.pseudonymises))
+
 
 @dataclass
 class Partition:

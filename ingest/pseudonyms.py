@@ -42,6 +42,11 @@ class Pseudonyms:
         if "client_ip" in columns:
             self._columns.append("client_network")
 
+    @property
+    def pseudonymises(self) -> bool:
+        """Whether the settings name a column."""
+        return bool(self._columns)
+
     def api_keys(self, values: pl.Series) -> pl.Series:
         """Return "key-<16 hex digits>" for each API key; null stays null."""
         return self._series("api_key", values)

@@ -22,7 +22,7 @@ from ingest.quarantine_group import (
     RawSample,
     Reason,
     Sample,
-    masked_samples,
+    sampled,
 )
 from ingest.shapes import shapes
 from ingest.suggestions import SUGGESTIBLE
@@ -59,8 +59,12 @@ class Quarantined:
 
 @dataclass
 class Quarantine:
-    """All groups so far; `add` is called with the positions of a partition in order."""
+    """All groups so far; `add` is called with the positions of a partition in order.
 
+    Without `keeps_text` samples say only where a line is, its length and its SHA-256.
+    """
+
+    keeps_text: bool = True
     _groups: dict[Key, GrowingGroup] = field(default_factory=dict)
     _positions: dict[tuple[str, Reason], list[int]] = field(default_factory=dict)
     _counts: dict[tuple[str, Reason], int] = field(default_factory=dict)
@@ -99,9 +103,9 @@ class Quarantine:
             some = None if lines is None else lines.select(chosen)
             fresh += self._groups[key].extend(places[chosen], some)
             self._changed[key] = None
-        if fresh:
-            for group, sample in masked_samples(fresh):
-                group.keep(sample)
+        for raw in fresh:
+            group, sample = sampled(raw, keeps_text=self.keeps_text)
+            group.keep(sample)
 
     def groups(self) -> list[QuarantineGroup]:
         """Return all groups, by partition and reason, the largest first."""

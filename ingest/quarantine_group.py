@@ -1,15 +1,12 @@
 """One group of quarantined lines: what is kept of it, and how it grows."""
 
-import hashlib
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-import polars as pl
 
 from ingest.lines import Ints, Lines
-from ingest.masking import mask_series
+from ingest.masked_lines import masked_line
 from ingest.suggestions import suggestion
 
 Reason = Literal["unparsed", "not_text", "too_long", "no_time", "future", "partial", "poison"]
@@ -28,7 +25,10 @@ REASONS: Final[dict[Reason, str]] = {
 #: Kept of each group.
 SAMPLES_KEPT: Final = 3
 RANGES_KEPT: Final = 256
-SAMPLE_BYTES: Final = 4096
+
+#: Stands for the text where people are kept as pseudonyms: a line that nobody could read may
+#: name them anywhere.
+NOT_KEPT: Final = "(text not kept, as privacy.pseudonymise is set)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +131,9 @@ class GrowingGroup:
         self._end = int(ends[-1])
 
 
-def masked_samples(raws: Sequence[RawSample]) -> Iterator[tuple[GrowingGroup, Sample]]:
-    """Yield each group with its line as it may be kept; all are masked in one go."""
-    whole = pl.Series([raw.decode(errors="backslashreplace") for _, _, raw in raws])
-    for (group, position, raw), text in zip(raws, mask_series(whole), strict=True):
-        cut = text.encode()[:SAMPLE_BYTES].decode(errors="ignore")
-        digest = hashlib.sha256(raw).hexdigest()
-        yield group, Sample(position, cut, len(raw), digest)
+def sampled(raw: RawSample, *, keeps_text: bool) -> tuple[GrowingGroup, Sample]:
+    """Return the group and its line as it may be kept."""
+    group, position, data = raw
+    masked = masked_line(data)
+    text = masked.text if keeps_text else NOT_KEPT
+    return group, Sample(position, text, masked.length, masked.sha256)

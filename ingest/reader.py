@@ -46,8 +46,8 @@ class LogReader:
     ) -> None:
         if chunk_bytes < 1:
             raise ValueError("chunk_bytes must be at least 1")
-        self.tally = Tally()
         shared = enrichment or Enrichment()
+        self.tally = Tally.under(shared)
         self._problems: list[InputProblem] = []
         self._files: list[PartitionFiles] = []
         names: set[str] = set()

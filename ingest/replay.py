@@ -13,7 +13,7 @@ from ingest.enrichment import Enrichment
 from ingest.events import Batch
 from ingest.formats.detection import SAMPLE_LINES
 from ingest.identity import Identity, candidates_of, find
-from ingest.lines import Ints
+from ingest.lines import Ints, Lines
 from ingest.logs import Log
 from ingest.packed import MAGIC_BYTES, codec_of
 from ingest.partitions import Partition, Tally
@@ -21,6 +21,7 @@ from ingest.quarantine import Reason, Sample
 from ingest.records import Records
 from ingest.rotations import rotations_of
 from ingest.sources import Source
+from ingest.wrappers import unwrap
 
 Range = tuple[int, int]
 
@@ -155,7 +156,7 @@ class FileRecords:
             for index, position in enumerate(records.positions.tolist()):
                 sample = wanted.get(position)
                 line = records.lines[index]
-                if sample is not None and hashlib.sha256(line).hexdigest() != sample.sha256:
+                if sample is not None and sample.sha256 not in _digests(line):
                     return False
                 found += 1
         return found == len(places)
@@ -215,6 +216,13 @@ class Replay:
     def newest(self) -> int | None:
         """The newest event time, in microseconds since 1970."""
         return self._partition.clock.newest
+
+
+def _digests(line: bytes) -> set[str]:
+    """Return the SHA-256 of the line, and of what it holds if it is wrapped."""
+    held = unwrap(Lines.of(line)).lines
+    inner = [held[index] for index in range(len(held))]
+    return {hashlib.sha256(data).hexdigest() for data in (line, *inner)}
 
 
 def _packed(file: Path) -> bool:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.lines import Lines
+from ingest.masked_lines import LINE_LIMIT
 from ingest.quarantine import (
     GROUPS_KEPT,
     OTHER,
@@ -22,7 +23,7 @@ from ingest.quarantine import (
     QuarantineGroup,
     Reason,
 )
-from ingest.quarantine_group import RANGES_KEPT, SAMPLE_BYTES, SAMPLES_KEPT
+from ingest.quarantine_group import RANGES_KEPT, SAMPLES_KEPT
 
 SIGNS = '-+*:.!?#/&%@_~^$|,;=()"'
 
@@ -132,11 +133,11 @@ def test_a_group_is_what_it_was_when_asked() -> None:
 
 def test_samples_are_masked_and_cut() -> None:
     token = "Canary9X2kQ7mZ4vT1bN8cR5wL"
-    (group,) = filled("é" * (SAMPLE_BYTES // 2 - 1) + f" é password={token} " + "b" * 99)
+    (group,) = filled("é" * (LINE_LIMIT // 2 - 1) + f" é password={token} " + "b" * 99)
     (sample,) = group.samples
-    assert len(sample.text.encode()) <= SAMPLE_BYTES
+    assert len(sample.text.encode()) <= LINE_LIMIT
     assert token[:5] not in sample.text
-    assert sample.length > SAMPLE_BYTES
+    assert sample.length > LINE_LIMIT
     (group,) = filled(f"bad line: password={token}")
     assert group.samples[0].text == "bad line: password=***"
 
