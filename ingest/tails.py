@@ -68,7 +68,7 @@ class LogTail:
         self._drained = False
         self._stamps: Stamps = (None, None)
         self._folder: Stamp | None = None
-        self._written = False
+        self._written = self.path in log.files  # else the newest rotation is what is written
         self._missing_since: int | None = None
         self._truncated = self._was_ended = False
         self._quiet_since: int | None = None
@@ -79,6 +79,7 @@ class LogTail:
             self._start = None
             self._offset = self._places.restore(state)
             self._was_ended = bool(state.get("ended"))
+            self._written |= bool(state.get("live"))
         else:
             self._guarded(self._begin, None)
 
@@ -116,7 +117,9 @@ class LogTail:
         must be read again.
         """
         offset = self._file.offset if self._file is not None else self._offset
-        return None if self._start is not None else self._places.state(offset, held_from)
+        if self._start is not None:
+            return None
+        return {**self._places.state(offset, held_from), "live": self._written}
 
     @property
     def problems(self) -> list[InputProblem]:
@@ -235,16 +238,21 @@ class LogTail:
             folder = _stamp(self.path.parent)
             self._look_again |= folder != self._folder
             self._folder = folder
-        current = self._places.current
-        if _inodes(before) != _inodes(stamps) or (
-            before != stamps and current is not None and not current.identity.telling
-        ):
+        if _inodes(before) != _inodes(stamps) or (before != stamps and self._unknown_content()):
             self._look_again = True
         if stamps[0] is None and isinstance(self._file, PlainFile) and self._file.unread:
             self._drained = False
         if before != stamps or self._look_again or self._newer or self._missing_since is not None:
             self._drained = False
         return self._drained
+
+    def _unknown_content(self) -> bool:
+        """Whether a file that matters was empty when it was looked at."""
+        current = self._places.current
+        next_file = self._newer[0] if self._newer else None
+        return (current is not None and not current.identity.telling) or (
+            next_file is not None and not next_file.identity.telling
+        )
 
     def _opened(self, now: int | None) -> OpenFile | None:
         """Return the current file, opened; without one the next; None if there is none."""
