@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from ingest.formats.json_keys import Screen
 from ingest.lines import Flags, Ints, Lines
 from ingest.wrappers.labels import LABEL_FIELDS, labels_of_columns
 from ingest.wrappers.objects import read_objects, value_of
@@ -22,7 +23,10 @@ PAYLOAD_FIELDS: Final = ("message", "log", "MESSAGE", "msg")
 
 #: Top-level fields by which a line is an access log itself; `status` only if it is a number.
 REQUEST_FIELDS: Final = (
+    ":method",
+    ":path",
     "ClientRequestMethod",
+    "ClientRequestPath",
     "ClientRequestURI",
     "DownstreamStatus",
     "EdgeResponseStatus",
@@ -43,6 +47,7 @@ REQUEST_FIELDS: Final = (
     "http_response",
     "http_status",
     "method",
+    "properties",
     "req",
     "request",
     "requestLine",
@@ -53,10 +58,12 @@ REQUEST_FIELDS: Final = (
     "request_method",
     "request_uri",
     "res",
+    "resourcePath",
     "response",
     "responseStatus",
     "response_code",
     "response_status",
+    "routeKey",
     "sc-status",
     "sc_status",
     "status",
@@ -67,6 +74,7 @@ REQUEST_FIELDS: Final = (
     "url.original",
     "url.path",
     "verb",
+    "x-envoy-original-path",
 )
 
 #: Docker cuts longer lines in parts of this many bytes; only the last ends with a newline.
@@ -88,7 +96,8 @@ def may_wrap(lines: Lines) -> Flags:
 
 def peel(lines: Lines, own: Collection[str] = ()) -> Peeled:
     """Take the line out of each envelope; `own` are further fields that only requests have."""
-    if not any(key.encode() in lines.data for key in _KEYS):
+    keys = Screen.of(lines.data).keys(PAYLOAD_FIELDS)  # the formats look at the same screen
+    if not keys.scalars | keys.lists | keys.objects:
         return NOTHING
     texts = decoded(lines)
     where = np.flatnonzero(texts.str.contains_any(_KEYS).to_numpy())
