@@ -1,6 +1,8 @@
 """Lines out of syslog, containers and shippers; native access logs stay as they are."""
 
 import json
+import tomllib
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +22,7 @@ LINE: Final = (
     '203.0.113.7 - alice [02/Nov/2026:08:00:00 +0000] "GET /api/items/7 HTTP/1.1" 200 512 '
     '"https://shop.example/" "Mozilla/5.0 (X11; \\"Linux\\")"'
 )
+CATALOGUE: Final = Path(__file__).parents[2] / "ingest" / "formats" / "catalogue"
 NATIVE: Final[dict[str, Any]] = {"time": "2026-11-02T08:00:00Z", "remote_addr": "203.0.113.7"}
 
 
@@ -212,6 +215,39 @@ def test_the_same_fields_further_inside_are_nothing() -> None:
 def test_known_native_logs(line: dict[str, Any]) -> None:
     lines = Lines.of(compact(line).encode())
     assert unwrap(lines).lines is lines
+
+
+def examples() -> list[tuple[str, str]]:
+    """The example lines of all declared formats, as far as they are requests."""
+    return [
+        (file.stem, line)
+        for file in sorted(CATALOGUE.glob("*.toml"))
+        for example in tomllib.loads(file.read_text(encoding="utf-8")).get("examples", [])
+        for line in example["line"].splitlines()
+        if line and (example.get("method") or example.get("status"))
+    ]
+
+
+EXAMPLES: Final = examples()
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) > 20
+    assert any(line.startswith("{") for _, line in EXAMPLES)
+
+
+@pytest.mark.parametrize(("name", "line"), EXAMPLES)
+def test_lines_of_known_formats_are_not_wrapped_and_come_out_of_wrappers(
+    name: str, line: str
+) -> None:
+    lines = Lines.of(line.encode())
+    assert unwrap(lines).lines is lines
+    syslog = "<190>Nov  2 08:00:00 web1 nginx: "
+    wrapped = opened(docker(line), cri(line), syslog + line, otlp([body(line)]), compact(line))
+    assert payloads(wrapped) == [line] * 5
+    if line.startswith("{"):
+        more = Lines.of(compact({**json.loads(line), "message": "GET / 200"}).encode())
+        assert unwrap(more).lines is more
 
 
 def test_what_the_json_format_reads_as_a_request_is_never_opened() -> None:
