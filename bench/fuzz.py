@@ -4,9 +4,9 @@ r"""Coverage-guided fuzzing of every log format, with atheris (not a dependency,
     fuzz/bin/python -m bench.fuzz formats -max_total_time=300
     fuzz/bin/python -m bench.fuzz patterns -max_total_time=300
 
-`formats` puts any bytes into lines of any format: no exception, each row a line of its own in order, and every
-line by itself as among the others. `patterns` compiles any text as a format string of nginx,
-Apache or Envoy and reads a line with it. Further arguments are libFuzzer's.
+`formats` puts any bytes into lines of any format: no exception, each row a line of its own in
+order, and every line by itself as among the others. `patterns` compiles any text as a format
+string of nginx, Apache or Envoy and reads a line with it. Further arguments are libFuzzer's.
 """
 
 import importlib
