@@ -11,8 +11,16 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from tests.packaging.compose import COMPOSE, ROOT, command_of, environment_of, services
+from tests.packaging.compose import (
+    COMPOSE,
+    ROOT,
+    command_of,
+    environment_of,
+    services,
+    settings_file,
+)
 from vedette.cli import cli
+from vedette.settings import load_settings
 
 DOCKERFILE: Final = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 NAMES: Final = ("kafka", "topic", "postgres", "vedette", "demo")
@@ -125,12 +133,26 @@ def test_topic_is_one_everywhere() -> None:
 def test_commands_are_those_of_the_program() -> None:
     command = command_of("vedette", config=Path("elsewhere.toml"))
     assert command == ["run", "--config", "elsewhere.toml"]
-    assert CliRunner().invoke(cli, [command[0], "--help"]).exit_code == 0
+    for name in ("vedette", "demo"):
+        assert CliRunner().invoke(cli, [command_of(name)[0], "--help"]).exit_code == 0
     environment = environment_of("vedette", {"POSTGRES_PASSWORD": "secret"})
     assert environment["PGPASSWORD"] == "secret"
     assert environment["VEDETTE_STORE__URL"].startswith("postgresql+psycopg://")
     with pytest.raises(KeyError, match="POSTGRES_PASSWORD"):
         environment_of("vedette", {})
+
+
+def test_settings_can_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in environment_of("vedette", {"POSTGRES_PASSWORD": "secret"}).items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings(settings_file("vedette"))
+    assert (
+        settings.store.url.get_secret_value()
+        == environment_of("vedette", {"POSTGRES_PASSWORD": "other"})["VEDETTE_STORE__URL"]
+    )
+    assert settings.api.host == "0.0.0.0"
+    assert settings.api.behind_proxy
+    assert settings.api.port == 8787
 
 
 def test_the_image_is_slim_and_nobodys() -> None:
