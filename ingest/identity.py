@@ -104,6 +104,10 @@ class Candidate:
             self._head = head_of(self.path)
         return self._head
 
+    def fix(self) -> None:
+        """Read how the file begins now, so that a later look can be compared."""
+        self._head = self.head
+
     @property
     def identity(self) -> Identity:
         """What the file can be known by again."""

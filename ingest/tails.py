@@ -25,6 +25,9 @@ GRACE: Final = timedelta(seconds=1) // _MICROSECOND
 #: Waits before a file that failed is tried again: the first, and the longest.
 RETRY: Final = timedelta(seconds=1) // _MICROSECOND
 RETRY_MOST: Final = timedelta(minutes=1) // _MICROSECOND
+#: A rotation that fails for so long is left, for what is newer.
+GIVE_UP: Final = timedelta(hours=1) // _MICROSECOND
+_NEVER: Final = 1 << 62
 
 _GONE: Final = "the file read last is gone"
 _SHORTER: Final = "the file became shorter"
@@ -75,6 +78,7 @@ class LogTail:
         self._notes: dict[str, InputProblem] = {}
         self._fault: InputProblem | None = None
         self._wait = self._retry_at = 0
+        self._failing_since = _NEVER
         if state is not None:
             self._start = None
             self._offset = self._places.restore(state)
@@ -91,6 +95,8 @@ class LogTail:
         """
         if self._fault is not None and now is not None and now < self._retry_at:
             return None
+        if self._newer and now is not None and now - self._failing_since >= GIVE_UP:
+            self._give_up()
         return self._guarded(lambda: self._next(now), now)
 
     def refresh(self, log: Log) -> None:
@@ -161,10 +167,18 @@ class LogTail:
             self._look_again, self._drained = True, False
             self._wait = min(max(2 * self._wait, RETRY), RETRY_MOST)
             self._retry_at = (now or 0) + self._wait
+            if self._fault is None:
+                self._failing_since = now or 0
             self._fault = problem_of(str(self._where), error)
             return None
-        self._fault, self._wait = None, 0
+        self._fault, self._wait, self._failing_since = None, 0, _NEVER
         return done
+
+    def _give_up(self) -> None:
+        """Leave a rotated file that cannot be read, so that what is newer is read."""
+        self._note("a rotation could not be read to its end", "check its disk", missing=True)
+        self._failing_since = _NEVER
+        self._places.leave(self._offset)
 
     def _next(self, now: int | None) -> Chunk | None:
         if self._start is not None:
@@ -286,7 +300,9 @@ class LogTail:
 
     def _set_newer(self, files: Sequence[Candidate]) -> None:
         """Remember what comes next, and how the first of it begins at this time."""
-        self._newer = [file for file in files if file is not files[0] or file.identity]
+        self._newer = list(files)
+        for file in files[:1]:
+            file.fix()
 
     def _forget_if_empty(self, files: Sequence[Candidate]) -> None:
         """Go back to what is unread if nothing was seen of the current file.

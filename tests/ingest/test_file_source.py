@@ -1,0 +1,363 @@
+"""What operators do to logs: rotation while nobody looks, folders, mounts that fail, many files."""
+
+import bz2
+import errno
+import gzip
+import lzma
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+import ingest.follow
+from ingest import opened
+from ingest.logs import find_logs
+from ingest.tails import GIVE_UP, RETRY_MOST
+from tests.ingest.following import SECOND, START, Follow, column
+
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "zst": zstandard.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+}
+
+
+@pytest.fixture
+def follow(tmp_path: Path) -> Iterator[Follow]:
+    follow = Follow(tmp_path, "")
+    yield follow
+    follow.end()
+
+
+def pack(file: Path, kind: str) -> Path:
+    packed = file.with_name(f"{file.name}.{kind}")
+    packed.write_bytes(PACK[kind](file.read_bytes()))
+    file.unlink()
+    return packed
+
+
+@pytest.mark.parametrize("kind", PACK)
+def test_rotated_and_compressed_while_nobody_looked(follow: Follow, kind: str) -> None:
+    follow.append(*range(20))
+    follow.begin()
+    assert follow.read() == [*range(20)]
+    positions = follow.positions()
+    follow.append(20, 21)
+    follow.log.rename(follow.folder / "access.log.2")
+    pack(follow.folder / "access.log.2", kind)
+    follow.append(22)
+    follow.log.rename(follow.folder / "access.log.1")
+    follow.append(23)
+    follow.begin(positions=positions)
+    assert follow.read() == [20, 21, 22, 23]
+    assert follow.problems() == []
+
+
+def test_a_file_that_is_compressed_while_it_is_read(follow: Follow) -> None:
+    follow.append(*range(2000), file=follow.folder / "access.log.1")
+    follow.append(2000)
+    follow.begin()
+    assert follow.follower is not None
+    seen = [int(path[1:]) for path in column(follow.follower.poll(), "path")]
+    assert 0 < len(seen) < 2000
+    pack(follow.folder / "access.log.1", "gz")
+    follow.begin(positions=follow.positions())
+    assert seen + follow.read() == [*range(2001)]
+    assert follow.problems() == []
+
+
+def test_a_compression_under_way_is_not_read_twice(follow: Follow) -> None:
+    follow.append(*range(5), file=follow.folder / "access.log.1")
+    follow.append(5)
+    whole = gzip.compress((follow.folder / "access.log.1").read_bytes())
+    (follow.folder / "access.log.1.gz").write_bytes(whole[:30])
+    follow.begin()
+    assert follow.read() == [*range(6)]
+    (log,), _ = find_logs([str(follow.folder)])
+    assert [file.name for file in log.files] == ["access.log.1", "access.log"]
+
+
+def test_a_reused_inode_is_another_file(follow: Follow) -> None:
+    follow.append(*range(9))
+    follow.begin()
+    follow.read()
+    positions = follow.positions()
+    (state,) = positions.values()
+    follow.log.unlink()
+    follow.append(*range(10, 40))
+    state["inode"] = follow.log.stat().st_ino
+    follow.begin(positions=positions)
+    assert follow.read() == [*range(10, 40)]
+    assert follow.problems() == ["the file read last is gone"]
+
+
+def test_inodes_of_a_network_mount_may_change(follow: Follow) -> None:
+    follow.append(*range(9))
+    follow.begin()
+    follow.read()
+    positions = follow.positions()
+    (state,) = positions.values()
+    state["inode"] += 1
+    state["device"] += 1
+    follow.append(9)
+    follow.begin(positions=positions)
+    assert follow.read() == [9]
+    assert follow.problems() == []
+
+
+def test_copytruncate_with_more_than_was_there(follow: Follow) -> None:
+    follow.append(*range(5))
+    follow.begin()
+    assert follow.read() == [*range(5)]
+    follow.append(5)
+    shutil.copy(follow.log, follow.folder / "access.log.1")
+    follow.log.write_text("")
+    follow.append(*range(6, 30))
+    assert follow.read() == [*range(5, 30)]
+    assert follow.problems() == []
+
+
+def test_a_truncation_without_a_copy_is_told_once(follow: Follow) -> None:
+    follow.append(*range(5))
+    follow.begin()
+    follow.read()
+    for first in (10, 40, 70):
+        follow.log.write_text("")
+        follow.append(*range(first, first + 20))
+        assert follow.read() == [*range(first, first + 20)]
+    assert follow.follower is not None
+    (problem,) = follow.follower.problems
+    assert problem.missing_from == START + 59 * SECOND
+    assert "the file became shorter; lines after 2026-11-02 12:00:59 UTC may be" in str(problem)
+
+
+def test_a_file_cut_to_a_length_is_not_read_again(follow: Follow) -> None:
+    follow.append(*range(50))
+    follow.begin()
+    follow.read()
+    whole = follow.log.read_bytes().splitlines(keepends=True)
+    os.truncate(follow.log, len(b"".join(whole[:30])))
+    assert follow.read() == []
+    assert follow.problems() == ["the file became shorter"]
+    follow.append(50)
+    assert follow.read() == [50]
+
+
+def test_what_is_written_just_after_a_rotation_is_not_lost(follow: Follow) -> None:
+    """Some writers notice late; the new file waits until the old one is quiet."""
+    follow.append(*range(4))
+    follow.begin()
+    follow.read()
+    assert follow.follower is not None
+    rotated = follow.log.rename(follow.folder / "access.log.1")
+    follow.append(5)
+    assert follow.follower.poll() == []
+    follow.append(4, file=rotated)
+    assert follow.read() == [4, 5]
+
+
+def test_dated_logs_without_a_plain_name(follow: Follow) -> None:
+    for day, start in (("01", 0), ("02", 10)):
+        follow.append(*range(start, start + 5), file=follow.folder / f"access.2026-11-{day}.txt")
+    follow.begin("end")
+    assert follow.read() == []
+    follow.append(*range(15, 19), file=follow.folder / "access.2026-11-02.txt")
+    follow.append(20, file=follow.folder / "access.2026-11-03.txt")
+    assert follow.read() == [15, 16, 17, 18, 20]
+    assert len(follow.positions()) == 1
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["app.2026-11-02.9.log.gz", "app.2026-11-02.10.log", "app.log"],
+        ["app.log-1793600000", "app.log-1793686400", "app.log"],
+        ["app.log-20261101-1793600000.gz", "app.log-20261102-1793686400", "app.log"],
+        ["app.log.2026.11.01", "app.log.2026.11.02", "app.log"],
+    ],
+)
+def test_names_of_rotations(tmp_path: Path, names: list[str]) -> None:
+    for name in names:
+        (tmp_path / name).write_bytes(gzip.compress(b"") if name.endswith("gz") else b"")
+    (log,), _ = find_logs([str(tmp_path)])
+    assert [file.name for file in log.files] == names
+
+
+def test_positions_of_versions_that_knew_only_inodes(follow: Follow) -> None:
+    follow.append(*range(6))
+    follow.begin()
+    follow.read()
+    positions = follow.positions()
+    (state,) = positions.values()
+    for key in ("head", "modified", "before", "live"):
+        del state[key]
+    follow.append(6)
+    follow.log.rename(follow.folder / "access.log.1")
+    follow.append(7)
+    follow.begin(positions=positions)
+    assert follow.read() == [6, 7]
+
+
+def test_a_folder_means_its_logs(follow: Follow) -> None:
+    for name in (".hidden.log", "access.log~", "#access.log#", "app.db", "old.tar.gz", "x.pid"):
+        follow.append(9, file=follow.folder / name)
+    (follow.folder / "deeper").mkdir()
+    follow.append(9, file=follow.folder / "deeper" / "access.log")
+    os.mkfifo(follow.folder / "pipe.log")
+    (follow.folder / "link.log").symlink_to(follow.folder / "nowhere")
+    follow.append(*range(4))
+    follow.begin()
+    assert follow.read() == [0, 1, 2, 3]
+    follow.append(*range(10, 14), file=follow.folder / "other.log")
+    follow.now += SECOND
+    assert follow.read() == [10, 11, 12, 13]
+    assert follow.problems() == []
+    assert len(find_logs([str(follow.folder / "**" / "*.log")])[0]) == 3
+    assert len(find_logs([f"{follow.folder}/*/"])[0]) == 1
+
+
+def failing(error: int) -> Callable[..., Any]:
+    def fail(*_: object) -> bytes:
+        raise OSError(error, os.strerror(error))
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (errno.ESTALE, "reading failed: Stale file handle"),
+        (errno.EIO, "reading failed: Input/output error"),
+        (errno.EACCES, "permission denied"),
+        (errno.EMFILE, "too many open files"),
+    ],
+)
+def test_a_failing_mount_is_told_and_tried_again(
+    follow: Follow, monkeypatch: pytest.MonkeyPatch, error: int, reason: str
+) -> None:
+    follow.append(*range(4))
+    follow.append(*range(4), file=follow.folder / "other.log")
+    follow.begin()
+    assert len(follow.read()) == 8
+    follow.append(4)
+    real = opened.PlainFile.read
+
+    def read(file: opened.PlainFile, *, final: bool) -> Any:
+        return failing(error)() if file.path == follow.log else real(file, final=final)
+
+    monkeypatch.setattr(opened.PlainFile, "read", read)
+    follow.append(5, file=follow.folder / "other.log")
+    assert follow.read() == [5]
+    assert follow.problems() == [reason]
+    monkeypatch.undo()
+    follow.now += RETRY_MOST
+    assert follow.read() == [4]
+    assert follow.problems() == []
+
+
+def test_waits_double_up_to_a_minute(follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
+    follow.append(*range(4))
+    follow.begin()
+    tries: list[int] = []
+
+    def read(*_: object, final: bool) -> None:
+        tries.append(follow.now)
+        failing(errno.EIO)(final)
+
+    monkeypatch.setattr(opened.PlainFile, "read", read)
+    assert follow.follower is not None
+    for _ in range(600):
+        follow.now += SECOND // 2
+        follow.follower.poll()
+    waits = [(later - earlier) / SECOND for earlier, later in pairwise(tries)]
+    assert waits[:7] == [1, 2, 4, 8, 16, 32, 60]
+    assert set(waits[7:]) == {60}
+
+
+def test_a_rotation_that_cannot_be_read_does_not_hold_the_log_up_for_ever(
+    follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rotated = follow.folder / "access.log.1"
+    follow.append(*range(4), file=rotated)
+    follow.append(*range(4, 9))
+    follow.begin()
+    real = opened.PlainFile.read
+
+    def read(file: opened.PlainFile, *, final: bool) -> Any:
+        return failing(errno.EIO)() if file.path == rotated else real(file, final=final)
+
+    monkeypatch.setattr(opened.PlainFile, "read", read)
+    assert follow.read() == []
+    follow.now += GIVE_UP
+    follow.read()
+    follow.now += RETRY_MOST
+    assert follow.problems() == ["a rotation could not be read to its end"]
+    follow.append(9)
+    assert follow.read()[-1] == 9
+
+
+def test_many_logs_need_few_open_files(follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest.follow, "OPEN_FILES", 5)
+    logs = [follow.folder / f"log{number}.log" for number in range(30)]
+    for log in logs:
+        follow.append(*range(15), file=log)
+    follow.begin()
+    before = len([*Path("/proc/self/fd").iterdir()])
+    assert len(follow.read()) == 30 * 15
+    for log in reversed(logs):
+        follow.append(15, file=log)
+    log.rename(log.with_suffix(".log.1"))
+    assert follow.read() == [15] * 30
+    assert len([*Path("/proc/self/fd").iterdir()]) <= before + 5
+
+
+def test_a_log_that_is_gone_is_let_go_after_its_data_is_read(follow: Follow) -> None:
+    follow.append(*range(4))
+    follow.append(*range(4), file=follow.folder / "pod.log")
+    follow.begin()
+    follow.read()
+    follow.append(4, file=follow.folder / "pod.log")
+    (follow.folder / "pod.log").unlink()
+    assert follow.read() == [4]
+    assert follow.follower is not None
+    for _ in range(70):
+        follow.now += 10 * SECOND
+        follow.follower.poll()
+    assert list(follow.follower.detections) == [str(follow.log)]
+    assert len(follow.positions()) == 2
+    follow.append(*range(20, 24), file=follow.folder / "pod.log")
+    assert follow.read() == [20, 21, 22, 23]
+    assert follow.problems() == []
+    (follow.folder / "pod.log").unlink()
+    for _ in range(24 * 8):
+        follow.now += 3600 * SECOND
+        follow.follower.poll()
+    assert list(follow.positions()) == [str(follow.log)]
+
+
+def test_a_mount_that_comes_back_is_read_on(follow: Follow) -> None:
+    mount = follow.folder / "mount"
+    mount.mkdir()
+    follow.log = mount / "access.log"
+    follow.pattern = "mount"
+    follow.append(*range(4))
+    follow.begin()
+    follow.read()
+    follow.append(4)
+    away = mount.rename(follow.folder / "away")
+    assert follow.follower is not None
+    assert follow.read() == [4]
+    for _ in range(100):
+        follow.now += 10 * SECOND
+        follow.follower.poll()
+    assert follow.problems() == ["there is no such file"]
+    away.rename(mount)
+    follow.append(*range(2000, 2004))
+    assert follow.read() == [2000, 2001, 2002, 2003]
+    assert follow.problems() == []
