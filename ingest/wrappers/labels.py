@@ -96,12 +96,12 @@ def labels_of_columns(frame: pl.DataFrame) -> pl.DataFrame | None:
     return labels.select(LABELS_SCHEMA.names())
 
 
-def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def flat(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield (dotted name, text) of nested values; JSON text of an object is looked into."""
-    pending: list[tuple[str, Any]] = [(prefix + name, value) for name, value in values.items()]
+    pending = list(values.items())
     while pending:
         name, value = pending.pop()
-        if isinstance(value, str) and value.startswith("{") and not prefix:
+        if isinstance(value, str) and value.startswith("{"):
             value = _object(value)
         if isinstance(value, dict):
             pending += [(f"{name}.{below}", inner) for below, inner in value.items()]
