@@ -50,11 +50,12 @@ class Keys:
 
 @dataclass(slots=True)
 class Screen:
-    """What `":` stands behind in a block, as slots of a hash."""
+    """What `":` stands behind in a block, as slots of a hash; how many brackets open in it."""
 
     objects: Flags = field(default_factory=lambda: np.zeros(_SLOTS, dtype=np.bool_))
     lists: Flags = field(default_factory=lambda: np.zeros(_SLOTS, dtype=np.bool_))
     scalars: Flags = field(default_factory=lambda: np.zeros(_SLOTS, dtype=np.bool_))
+    opened: int = 0
     spaced: bool = False
     usual: bool = True
 
@@ -74,6 +75,8 @@ class Screen:
         for start in range(0, len(data), _PIECE):
             piece = memoryview(data)[start : start + _PIECE + _TAIL + 3]
             screen.take(piece if len(piece) > _PIECE else bytes(piece) + b"   ")
+            codes = pl.Series(np.frombuffer(piece[:_PIECE], dtype=np.uint8))
+            screen.opened += int(((codes == _BRACE) | (codes == _BRACKET)).sum())
         if screen.spaced and _SPACED.search(data):
             screen.usual = False
         return screen

@@ -111,12 +111,11 @@ def _objects(lines: Lines) -> tuple[Lines, Ints]:
 def _deep(lines: Lines) -> Flags:
     """Mark lines with so many brackets that they may be nested too deeply to be parsed."""
     deep = np.zeros(len(lines), dtype=np.bool_)
-    column = pl.Series(lines.codes)
-    opening = (column == _OPEN) | (column == _LIST)
-    total = opening.sum()
-    if total <= DEPTH_LIMIT or total == len(lines):
+    opened = Screen.of(lines.data).opened
+    if opened <= DEPTH_LIMIT or opened == len(lines):
         return deep
-    places = np.flatnonzero(opening.to_numpy())
+    column = pl.Series(lines.codes)
+    places = np.flatnonzero(((column == _OPEN) | (column == _LIST)).to_numpy())
     apart = places[DEPTH_LIMIT:] - places[:-DEPTH_LIMIT]
     if len(lines) and int(apart.min()) < int(lines.lengths.max()):
         deep = lines.counts(places) > DEPTH_LIMIT
