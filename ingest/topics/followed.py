@@ -64,8 +64,11 @@ class Followed:
         self._held, self._sizes = [], {}
         return events
 
-    def records(self, blocks: Sequence[Block]) -> Records:
-        """Return the lines of blocks; settles the format, if it is not yet."""
+    def read(self, blocks: Sequence[Block]) -> Read:
+        """Parse blocks; settles the format, if it is not yet, and changes nothing else.
+
+        Another thread may do it ahead of time, for one sequence of blocks at a time.
+        """
         values = [value for block in blocks for value in block.values]
         offsets = [offset for block in blocks for offset in block.offsets]
         records = Records.of_values(values, offsets)
@@ -73,7 +76,7 @@ class Followed:
         if len(records.lines) and (known is None or known.format is None):
             few = np.arange(min(len(records.lines), SAMPLE_LINES))
             self.problem = self.partition.detect(records.lines.select(few))
-        return records
+        return self.partition.parse(records)
 
     def feed(self, blocks: Sequence[Block], read: Read, now: int) -> pl.DataFrame:
         """Return the events of blocks, given what was read of them: these are returned now."""

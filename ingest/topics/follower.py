@@ -26,11 +26,11 @@ from ingest.topics.followed import Followed
 from ingest.topics.places import Gap, Place
 
 #: Bytes of values that wait to be read, over all partitions.
-BUFFER_BYTES: Final = 64 << 20
+BUFFER_BYTES: Final = 32 << 20
 
 #: About so much becomes one batch.
-BATCH_BYTES: Final = 16 << 20
-BATCH_RECORDS: Final = 80_000
+BATCH_BYTES: Final = 12 << 20
+BATCH_RECORDS: Final = 50_000
 
 #: If more than that waits, the next batch is read while the caller works on this one.
 READ_AHEAD_BYTES: Final = 2 << 20
@@ -317,12 +317,10 @@ class TopicFollower:
             blocks = self._buffers.take(at, size, count)
             if not blocks:
                 continue
-            followed = self._followed[at]
-            records = followed.records(blocks)
-            read = self._pool.submit(followed.partition.parse, records)
+            read = self._pool.submit(self._followed[at].read, blocks)
             taken.append(_Taken(at, blocks, read))
             size -= sum(block.size for block in blocks)
-            count -= len(records.lines)
+            count -= sum(len(block.values) for block in blocks)
             if size <= 0 or count <= 0:
                 break
         return taken

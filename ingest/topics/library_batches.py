@@ -35,17 +35,24 @@ class LibraryBatches(Fetcher.PartitionRecords):  # type: ignore[misc]
     ) -> Iterator[Sealed]:
         partition = TopicPartition(*tp)
         while records.has_next():
-            first: int = self.next_fetch_offset
+            first = self.next_fetch_offset
             try:
                 batch = records.next_batch()
+            except (KafkaError, ValueError, AssertionError):
+                yield self._passed(_unreadable(partition, first, first + 1))
+                break  # where the next one begins is not known either: it is fetched anew
+            try:
                 found = self._sealed(partition, batch, first)
             except (KafkaError, ValueError, AssertionError):
                 found = _unreadable(partition, first, first + 1)
-            self.next_fetch_offset = max(found.next_offset, first)
-            self.records_read += 1
-            self.bytes_read += found.size
-            yield found
+            yield self._passed(found)
         self.drain()
+
+    def _passed(self, found: Sealed) -> Sealed:
+        self.next_fetch_offset = found.next_offset
+        self.records_read += 1
+        self.bytes_read += found.size
+        return found
 
     def _sealed(self, partition: TopicPartition, batch: Any, first: int) -> Sealed:  # noqa: ANN401
         if batch.magic < _FORMAT:
