@@ -18,13 +18,17 @@ from ingest.quarantine import Reason
 from ingest.records import Records
 from ingest.routes import routes
 from ingest.sources import Source
-from ingest.wrappers import unwrap
+from ingest.wrappers import holds_many, unwrap
 from ingest.wrappers.ignored import ignored
 
 _CONTROL: Final = np.ones(256, dtype=np.bool_)
 _CONTROL[32:127] = False
 _CONTROL[128:] = False
 _CONTROL[[9, 10, 13]] = False
+
+
+#: Mapped to a field of a JSON object, these say that it is a request and no envelope of one.
+_REQUEST_COLUMNS: Final = ("method", "request", "uri", "path", "status")
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,11 @@ class Normaliser:
         self._partition = partition
         self._enrichment = enrichment
         self._clients = ClientAddresses(source.trusted_proxies)
-        self._own = frozenset(name.partition(".")[0] for name in source.mapping.values())
+        self._own = frozenset(
+            source.mapping[column].partition(".")[0]
+            for column in _REQUEST_COLUMNS
+            if column in source.mapping
+        )
 
     def read(self, records: Records, detected: str | None) -> Read:
         """Return events, all with a time, and what was set aside."""
@@ -126,6 +134,8 @@ class Normaliser:
         """Return what is to be parsed, positions, and what envelopes said; count the rest."""
         lines, positions = records.lines, records.positions
         long, blank = lines.too_long(), lines.blank()
+        if long.any():
+            long &= ~holds_many(lines)
         account.reject("too_long", positions[long], lines.select(long) if long.any() else None)
         if long.any() or blank.any():
             account.blank += int(blank.sum())
@@ -147,14 +157,16 @@ class Normaliser:
     def _relevant(
         self, lines: Lines, positions: Ints, labels: pl.DataFrame | None, account: _Account
     ) -> tuple[Lines, Ints, pl.DataFrame | None]:
-        """Leave out payloads that are blank or to be ignored."""
-        blank, skipped = lines.blank(), self._ignored(lines)
-        if not (blank.any() or skipped.any()):
+        """Leave out payloads that are blank, to be ignored, or too long."""
+        blank, skipped, long = lines.blank(), self._ignored(lines), lines.too_long()
+        skipped &= ~long
+        if not (blank.any() or skipped.any() or long.any()):
             return lines, positions, labels
+        account.reject("too_long", positions[long], lines.select(long))
         account.blank += int(blank.sum())
         account.ignored += int((skipped & ~blank).sum())
         account.lines += int((skipped | blank).sum())
-        keep = ~(blank | skipped)
+        keep = ~(blank | skipped | long)
         kept = None if labels is None else labels.filter(keep)
         return lines.select(keep), positions[keep], kept
 

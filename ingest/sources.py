@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import polars as pl
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -23,6 +22,7 @@ from ingest.clients import ClientAddresses
 from ingest.durations import Duration
 from ingest.formats import FORMATS, PATTERNS, FormatError, compile_pattern
 from ingest.formats.json_names import MAPPABLE
+from ingest.wrappers.ignored import checked_pattern
 
 Role = Literal["edge", "internal"]
 Place = Literal["beginning", "end"]
@@ -92,13 +92,7 @@ class Source(BaseModel):
     @field_validator("ignore")
     @classmethod
     def _patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
-        for pattern in patterns:
-            try:
-                pl.Series([""]).str.contains(pattern)
-            except pl.exceptions.ComputeError as error:
-                reason = str(error).strip().splitlines()[-1]
-                raise ValueError(f"{pattern!r} is no regular expression: {reason}") from None
-        return patterns
+        return tuple(checked_pattern(pattern) for pattern in patterns)
 
     @field_validator("trusted_proxies")
     @classmethod

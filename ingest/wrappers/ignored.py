@@ -22,7 +22,8 @@ def checked_pattern(pattern: str) -> str:
     try:
         pl.Series([""]).str.contains(pattern)
     except pl.exceptions.ComputeError as error:
-        reason = re.sub(r"\s+", " ", str(error)).removeprefix("regex error: ")
+        told = str(error).partition("This error occurred")[0]
+        reason = re.sub(r"\s+", " ", told).removeprefix("regex error: ").strip()
         raise ValueError(f"the pattern {pattern!r} cannot be read: {reason}") from None
     return pattern
 

@@ -252,6 +252,25 @@ def test_a_route_without_a_role_is_refused(api: Api) -> None:
         refuse_unprotected(api.app)
 
 
+def test_metrics_are_for_key_holders_in_the_text_of_prometheus(api: Api) -> None:
+    assert api.client(None).get("/metrics").status_code == 401
+    api.report = HealthReport(
+        healthy=True,
+        details={"lines": 12, "late": 1, "checkpoint_age_seconds": 2.5},
+        lag={"access-0": 7, 'a"b\n': 1},
+        quarantined={"unparsed": 3},
+    )
+    answer = api.client().get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=1.0.0")
+    lines = answer.text.splitlines()
+    assert "vedette_healthy 1.0" in lines
+    assert "vedette_lines_total 12.0" in lines
+    assert "vedette_checkpoint_age_seconds 2.5" in lines
+    assert 'vedette_quarantined_lines_total{reason="unparsed"} 3.0' in lines
+    assert 'vedette_source_lag{partition="access-0"} 7.0' in lines
+    assert 'vedette_source_lag{partition="a\\"b\\n"} 1.0' in lines
+
+
 def test_readiness_tells_details_to_key_holders_only(api: Api) -> None:
     assert api.client(None).get("/healthz").json() == {"status": "alive"}
     assert api.client(None).get("/readyz").json() == {"status": "ready"}

@@ -68,7 +68,7 @@ def template(templates: RouteTemplates, path: str | None, service: str | None = 
         ("/users/", "/users/"),
         ("/users//orders/9", "/users//orders/{id}"),
         ("/users/7/", "/users/{id}/"),
-        ("/Users/7", "/Users/{id}"),
+        ("/USERS/7", "/USERS/{id}"),
         ("users/7", "users/{id}"),
         ("*", "*"),
         ("", ""),

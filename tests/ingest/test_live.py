@@ -1,0 +1,84 @@
+"""Several sources as one stream: no batch is marked as later than what is still to come."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ingest.events import Batch, no_events
+from ingest.formats.detection import Detection
+from ingest.live import LiveSources, by_kind
+from ingest.logs import InputProblem
+from ingest.partitions import Tally
+
+
+class Scripted:
+    """A source whose batches and watermarks are given."""
+
+    def __init__(self, name: str, *rounds: list[int | None]) -> None:
+        self.name = name
+        self.rounds = list(rounds)
+        self.watermark: int | None = None
+        self.late = 1
+        self.commits = 0
+        self.closed = False
+
+    def poll(self) -> list[Batch]:
+        marks = self.rounds.pop(0) if self.rounds else []
+        if marks:
+            self.watermark = marks[-1]
+        return [Batch(no_events(), mark) for mark in marks]
+
+    def tick(self, now: int | None = None) -> list[Batch]:
+        self.watermark = now
+        return [Batch(no_events(), now)]
+
+    def positions(self) -> dict[str, dict[str, Any]]:
+        return {self.name: {"offset": 1}}
+
+    def commit(self) -> None:
+        self.commits += 1
+
+    def close(self) -> None:
+        self.closed = True
+
+    @property
+    def problems(self) -> list[InputProblem]:
+        return [InputProblem(self.name, "odd", "look")]
+
+    @property
+    def lag(self) -> Mapping[str, int]:
+        return {self.name: 3}
+
+    @property
+    def detections(self) -> Mapping[str, Detection]:
+        return {self.name: Detection("json", 1.0)}
+
+
+def test_a_batch_is_marked_with_the_least_of_all_sources() -> None:
+    files = Scripted("a.log", [10, 20], [90])
+    topics = Scripted("t-0", [None, 15], [40, 50])
+    live = LiveSources([files], [topics], Tally())
+    assert [batch.watermark for batch in live.poll()] == [None, None, None, 15]
+    # The file's 90 waits for the topic, which had come to 15; then the topic comes to 40 and 50.
+    assert [batch.watermark for batch in live.poll()] == [15, 40, 50]
+    assert live.watermark == 50
+    assert [batch.watermark for batch in live.tick(100)] == [50, 100]
+
+
+def test_what_all_sources_say_is_put_together() -> None:
+    files, topics = Scripted("a.log"), Scripted("t-0")
+    live = LiveSources([files], [topics], Tally())
+    assert live.positions() == {"files": {"a.log": {"offset": 1}}, "topics": {"t-0": {"offset": 1}}}
+    assert live.lag == {"a.log": 3, "t-0": 3}
+    assert live.late == 2
+    assert [problem.path for problem in live.problems] == ["a.log", "t-0"]
+    live.commit()
+    live.close()
+    assert (files.commits, topics.commits, files.closed, topics.closed) == (1, 1, True, True)
+
+
+def test_positions_of_the_first_version_are_those_of_files() -> None:
+    old = {"/var/log/a.log": {"inode": 1}}
+    assert by_kind(old) == {"files": old, "topics": {}, "enrichment": {}}
+    new = {"files": old, "topics": {"t-0": {}}, "enrichment": {"routes": {}}}
+    assert by_kind(new) == new
+    assert by_kind({}) == {"files": {}, "topics": {}, "enrichment": {}}

@@ -1,0 +1,126 @@
+"""A topic on a real broker gives the same events and incidents as a file of the same lines."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from threading import Event
+
+import pytest
+from kafka import KafkaProducer
+from sqlalchemy import Engine
+
+from alerts.database import open_database
+from alerts.store import Store
+from alerts.views import IncidentView
+from detectors.catalogue import load_catalogue
+from ingest import live as live_module
+from ingest.follow import wall_clock
+from ingest.sources import KafkaSource
+from ingest.topics import TopicFollower
+from tests.broker.fixtures import MakeTopic
+from vedette.commands.scan import stored
+from vedette.folders import sqlite_url
+from vedette.settings import settings_from
+from vedette.simulation.render import render
+from vedette.simulation.scenarios import choose_scenarios, settings
+from vedette.simulation.simulation import simulate
+from vedette.worker import Worker
+
+from .scans import START, incidents_of, written
+
+MESSAGES = 200_000
+PARTITIONS = 4
+DAY_US = 86_400_000_000
+
+
+@pytest.fixture(scope="module")
+def lines() -> list[str]:
+    """Lines of a simulated two hours, attacks included, in order of time."""
+    found = simulate(7, START, timedelta(hours=2), requests_per_second=28.0)
+    rendered: list[str] = render(found.events, "combined").to_list()
+    assert len(rendered) >= MESSAGES
+    return rendered[:MESSAGES]
+
+
+@pytest.fixture(scope="module")
+def rules() -> str:
+    """The settings that the simulated innocents need."""
+    return settings(choose_scenarios(None), START + timedelta(days=1))
+
+
+@pytest.fixture(scope="module")
+def expected(
+    lines: list[str], rules: str, tmp_path_factory: pytest.TempPathFactory
+) -> list[IncidentView]:
+    folder = tmp_path_factory.mktemp("scan")
+    return incidents_of([written(folder / "access.log", lines)], folder, rules)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = open_database(sqlite_url(tmp_path / "v.db"))
+    yield engine
+    engine.dispose()
+
+
+def produce(
+    bootstrap: str, topic: str, lines: list[str], key: Callable[[str], bytes | None]
+) -> None:
+    producer = KafkaProducer(bootstrap_servers=bootstrap, compression_type="lz4", linger_ms=20)
+    for line in lines:
+        producer.send(topic, line.encode(), key=key(line))
+    producer.flush()
+    producer.close()
+
+
+def by_client(line: str) -> bytes:
+    return line.partition(" ")[0].encode()
+
+
+def unkeyed(_line: str) -> None:
+    return None
+
+
+def told(incidents: list[IncidentView]) -> list[tuple[object, ...]]:
+    return sorted(
+        (i.entity, i.detectors, i.severity, i.started_at, i.last_at, i.summary) for i in incidents
+    )
+
+
+@pytest.mark.parametrize("key", [by_client, unkeyed])
+def test_a_topic_gives_what_a_file_gives(  # noqa: PLR0917 - fixtures
+    bootstrap: str,
+    make_topic: MakeTopic,
+    lines: list[str],
+    rules: str,
+    expected: list[IncidentView],
+    engine: Engine,
+    key: Callable[[str], bytes | None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    topic = make_topic(PARTITIONS)
+    produce(bootstrap, topic, lines, key)
+    ahead = [0]
+    monkeypatch.setattr(
+        live_module,
+        "TopicFollower",
+        partial(TopicFollower, clock=lambda: wall_clock() + ahead[0]),
+    )
+    source = KafkaSource(bootstrap_servers=(bootstrap,), topics=(topic,), start="beginning")
+    worker = Worker([source], load_catalogue(settings_from(rules).detectors), Store(engine))
+    stop = Event()
+    with closing(worker):
+        while worker.health().details["lines"] != MESSAGES or any(worker.health().lag.values()):
+            worker.step(stop)
+        ahead[0] = DAY_US  # nothing more comes: time passes, and what is open closes
+        while worker.step(stop):
+            pass
+        details = worker.health().details
+        stop.set()
+        worker.run(stop)
+    assert not worker.problems
+    assert (details["lines"], details["events"], details["set_aside"]) == (MESSAGES, MESSAGES, 0)
+    assert len(expected) >= 6
+    assert told(stored(engine)) == told(expected)
