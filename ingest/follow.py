@@ -12,6 +12,7 @@ from ingest.formats.detection import SAMPLE_BYTES, Detection
 from ingest.logs import STDIN_PATH, InputProblem, Log, find_logs
 from ingest.partitions import Partition, Tally, first_lines
 from ingest.reader import watermark_of
+from ingest.rotations import Folders
 from ingest.sources import FileSource
 from ingest.tails import LogTail, Start
 
@@ -95,6 +96,7 @@ class LogFollower:
         self._followed: dict[str, _Followed] = {}
         self._open: dict[_Followed, None] = {}
         self._problems: dict[InputProblem, None] = {}
+        self._folders = Folders()
         self._look_at = 0
         self._look(start)
 
@@ -224,6 +226,7 @@ class LogFollower:
             chunk_bytes=self._chunk_bytes,
             state=state,
             newest=lambda: partition.clock.newest,
+            folders=self._folders,
         )
         return _Followed(partition, tail, self._clock())
 

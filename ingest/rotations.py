@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,9 @@ _DATED: Final = re.compile(rf"^(?P<name>.+)[-._]{_DATE}(?P<ending>\.[A-Za-z]+)?$
 #: Seconds since 1970, as in logrotate's dateformat -%s; only after an ending, as many names have
 #: ten digits.
 _EPOCH: Final = re.compile(r"^(?P<name>.+[._]log)[-.](?P<date>1[0-9]{9})$")
+
+#: A folder that was changed so recently (ns) may change again without a new time of change.
+_SETTLED: Final = 2 * 10**9
 
 Age = tuple[int, str, int]
 
@@ -57,21 +61,45 @@ def oldest_first(files: Iterable[Path]) -> list[Path]:
     ]
 
 
-def rotations_of(log: Path) -> list[Path]:
-    """Return the files of the log with this path that are there now, oldest first.
+class Folders:
+    """The rotations of many logs; a folder is listed again only if something in it was renamed."""
 
-    Raises OSError if the folder cannot be read; one that is not there has no files.
-    """
-    try:
-        with os.scandir(log.parent) as entries:
-            found = [
-                log.parent / entry.name
-                for entry in entries
-                if entry.name.startswith(_stem(log)) and split_name(entry.name)[0] == log.name
-            ]
-    except FileNotFoundError:
-        return []
-    return oldest_first(file for file in found if file.is_file())
+    def __init__(self) -> None:
+        self._listed: dict[Path, tuple[int, dict[str, list[str]]]] = {}
+
+    def rotations_of(self, log: Path) -> list[Path]:
+        """Return the files of the log with this path that are there now, oldest first.
+
+        Raises OSError if the folder cannot be read; one that is not there has no files.
+        """
+        folder = log.parent
+        try:
+            changed = folder.stat().st_mtime_ns
+            listed = self._listed.get(folder)
+            if listed is None or listed[0] != changed:
+                self._listed.pop(folder, None)
+                if time.time_ns() - changed > _SETTLED:  # noqa: TID251 - the age of a folder
+                    listed = self._listed[folder] = changed, _by_log(folder)
+                else:
+                    listed = changed, {log.name: _names(folder, _stem(log), log.name)}
+        except FileNotFoundError:
+            return []
+        files = (folder / name for name in listed[1].get(log.name, ()))
+        return oldest_first(file for file in files if file.is_file())
+
+
+def _names(folder: Path, stem: str, log: str) -> list[str]:
+    with os.scandir(folder) as entries:
+        likely = [entry.name for entry in entries if entry.name.startswith(stem)]
+    return [name for name in likely if split_name(name)[0] == log]
+
+
+def _by_log(folder: Path) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            found.setdefault(split_name(entry.name)[0], []).append(entry.name)
+    return found
 
 
 def _stem(log: Path) -> str:

@@ -11,7 +11,7 @@ from ingest.identity import Candidate, candidates_of, find
 from ingest.logs import InputProblem, Log, problem_of
 from ingest.opened import OpenFile, PlainFile, open_file
 from ingest.places import Place, Places
-from ingest.rotations import rotations_of
+from ingest.rotations import Folders
 
 Start = Literal["beginning", "end"]
 Stamp = tuple[int, int, int, int]
@@ -56,8 +56,10 @@ class LogTail:
         chunk_bytes: int = CHUNK_BYTES,
         state: Mapping[str, Any] | None = None,
         newest: Callable[[], int | None] = lambda: None,
+        folders: Folders | None = None,
     ) -> None:
         self.log = log
+        self._folders = folders or Folders()
         self.path = Path(log.name)
         self._start: Start | None = start
         self._chunk_bytes = chunk_bytes
@@ -240,7 +242,7 @@ class LogTail:
             self._places.passed_over(file.identity)
 
     def _files(self) -> list[Candidate]:
-        return candidates_of(rotations_of(self.path))
+        return candidates_of(self._folders.rotations_of(self.path))
 
     def _unchanged(self) -> bool:
         """Whether nothing happened since the last read found nothing new."""
