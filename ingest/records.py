@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from ingest.chunks import Chunk
 from ingest.lines import Ints, Lines
+
+_NEWLINE: Final = 10
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,18 @@ class Records:
     @classmethod
     def of_values(cls, values: Sequence[bytes], offsets: Sequence[int]) -> "Records":
         """Return the lines in Kafka records; each value holds one line or several."""
-        ended = [value if value.endswith(b"\n") else value + b"\n" for value in values]
-        data = b"".join(ended)
-        lengths = np.fromiter(map(len, ended), dtype=np.int64, count=len(ended))
+        data = b"\n".join([*values, b""])
+        lengths = np.fromiter(map(len, values), dtype=np.int64, count=len(values)) + 1
         ends = np.cumsum(lengths) - 1
+        codes = np.frombuffer(data, dtype=np.uint8)
+        if (codes[ends[lengths > 1] - 1] == _NEWLINE).any():  # ended already: no line is empty
+            ended = [value if value.endswith(b"\n") else value + b"\n" for value in values]
+            data = b"".join(ended)
+            lengths = np.fromiter(map(len, ended), dtype=np.int64, count=len(ended))
+            ends = np.cumsum(lengths) - 1
         lines = Lines.of(data)
+        places = np.asarray(offsets, dtype=np.int64)
+        if len(lines) == len(places):
+            return cls(lines, places)
         record = np.searchsorted(ends, lines.starts, side="left")
-        return cls(lines, np.asarray(offsets, dtype=np.int64)[record])
+        return cls(lines, places[record])

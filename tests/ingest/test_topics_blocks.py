@@ -12,6 +12,7 @@ from kafka.record import MemoryRecords
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from kafka.record.legacy_records import LegacyRecordBatchBuilder
 
+from ingest.records import Records
 from ingest.topics.blocks import Batch, Block
 from ingest.topics.client import TopicPartition
 from ingest.topics.library_batches import LibraryBatches
@@ -151,3 +152,18 @@ def test_gzip_of_several_members_is_one() -> None:
     assert unpack(1, b"".join(members)) == b"onetwo"
     with pytest.raises(UnpackError):
         unpack(1, members[0][:-4])
+
+
+@given(st.lists(st.lists(st.sampled_from([b"", b"a", b"\n", b"bc\n", b"d\n\n"])), max_size=8))
+def test_records_are_the_lines_of_values(pieces: list[list[bytes]]) -> None:
+    values = [b"".join(parts) for parts in pieces]
+    offsets = [7 + 2 * number for number in range(len(values))]
+    records = Records.of_values(values, offsets)
+    found = [
+        (records.positions[index], records.lines[index]) for index in range(len(records.lines))
+    ]
+    assert found == [
+        (offset, line)
+        for offset, value in zip(offsets, values, strict=True)
+        for line in value.removesuffix(b"\n").split(b"\n")
+    ]
