@@ -29,6 +29,8 @@ _SECOND: Final = timedelta(seconds=1) // _MICROSECOND
 _LOOKING: Final = 20
 #: A log without new lines for so long is looked at once a second only.
 _QUIET: Final = timedelta(minutes=1) // _MICROSECOND
+#: A poll returns after so long; what is left comes with the next, furthest behind first.
+_AT_ONCE: Final = _SECOND
 #: Files held open at most; of others only the position is kept.
 OPEN_FILES: Final = 256
 #: A log whose files are gone is no longer followed after this, and its position is kept for long:
@@ -113,6 +115,8 @@ class LogFollower:
         for followed in sorted(due, key=_behind):
             if not self._room_for(followed):
                 continue
+            if self._clock() - now > _AT_ONCE:
+                break
             followed.looked = now
             batch = self._read(followed, now)
             if batch is not None:

@@ -107,7 +107,7 @@ def _files(path: str, problems: list[InputProblem]) -> list[Path]:
         problems.append(
             InputProblem(path, "nothing matches this pattern", "check the folder and the name")
         )
-    files = [match for match in matches if not Path(match).is_dir()]
+    files = [match for match in matches if not _is_folder(match)]
     if not files:
         return [file for folder in matches for file in _named(folder, problems)]
     meant = [file for file in files if not _BACKUP.search(Path(file).name) and not _special(file)]
@@ -116,7 +116,7 @@ def _files(path: str, problems: list[InputProblem]) -> list[Path]:
 
 def _named(name: str, problems: list[InputProblem]) -> list[Path]:
     """Return the file with this name, or the logs in the folder with this name."""
-    if not Path(name).is_dir():
+    if not _is_folder(name):
         return _checked(name, Path(name).resolve(), problems)
     folder = Path(name).resolve()
     try:
@@ -145,6 +145,10 @@ def _is_log(entry: os.DirEntry[str]) -> bool:
         return entry.is_file()
     except OSError:  # a link in a circle
         return False
+
+
+def _is_folder(name: str) -> bool:
+    return os.path.isdir(name)  # noqa: PTH112 - a mount that fails is none, and raises nothing
 
 
 def _special(file: str) -> bool:

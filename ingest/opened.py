@@ -20,14 +20,16 @@ class PlainFile:
     """A file that may grow.
 
     `offset` is where the next line begins, `end` how far the file was looked at, `drained`
-    whether the last read found nothing new. `change` says that the file is "shorter" than what
-    was read of it, or holds "other" content: then nothing more comes of it.
+    whether the last read found nothing new, `unread` how many bytes it left. `change` says that
+    the file is "shorter" than what was read of it, or holds "other" content: then nothing more
+    comes of it.
     """
 
     def __init__(self, descriptor: int, candidate: Candidate, offset: int, size: int) -> None:
         self.path = candidate.path
         self.offset = offset
         self.drained = False
+        self.unread = 0
         self.change: Change | None = None
         self.damage: str | None = None
         self.identity = Identity.of(os.fstat(descriptor), self._head_of(descriptor))
@@ -35,10 +37,9 @@ class PlainFile:
         self._size = size
         self._skipped = 0
 
-    @property
-    def unread(self) -> int:
-        """How many bytes nobody looked at yet."""
-        return max(os.fstat(self._descriptor).st_size - self.end, 0)
+    def grew(self) -> bool:
+        """Whether there is more than was looked at. Raises OSError."""
+        return os.fstat(self._descriptor).st_size > self.end
 
     @property
     def end(self) -> int:
@@ -62,6 +63,7 @@ class PlainFile:
             self.offset, self._skipped = offset, skipped
             return None
         self.identity = self.identity.grown(status, head)
+        self.unread = status.st_size - self.end
         self.drained = chunk is None
         return chunk
 
@@ -134,6 +136,7 @@ class PackedFile:
         self.path = candidate.path
         self.offset = offset
         self.drained = False
+        self.unread = 0
         self.change: Change | None = None
         self.damage: str | None = None
         self.identity = Identity.of(os.fstat(descriptor), candidate.head)
@@ -142,11 +145,6 @@ class PackedFile:
         self._cutter = LineCutter()
         self._chunks: Iterator[Chunk | None] = iter(())
         self._at = 0
-
-    @property
-    def unread(self) -> int:
-        """Nobody knows how much is in there until it is unpacked."""
-        return 0
 
     @property
     def end(self) -> int:

@@ -8,26 +8,22 @@ from typing import Any, Final, Literal, TypeVar
 
 from ingest.chunks import CHUNK_BYTES, Chunk
 from ingest.identity import Candidate, candidates_of, find
-from ingest.logs import InputProblem, Log, problem_of
+from ingest.logs import InputProblem, Log
 from ingest.opened import OpenFile, PlainFile, open_file
 from ingest.places import Place, Places
 from ingest.rotations import Folders
+from ingest.troubles import Troubles
+from ingest.watching import Watch
 
 Start = Literal["beginning", "end"]
-Stamp = tuple[int, int, int, int]
-Stamps = tuple[Stamp | None, Stamp | None]
 T = TypeVar("T")
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 #: A file that was rotated away is left when it had nothing new for so long: some writers go on
 #: for a moment.
 GRACE: Final = timedelta(seconds=1) // _MICROSECOND
-#: Waits before a file that failed is tried again: the first, and the longest.
-RETRY: Final = timedelta(seconds=1) // _MICROSECOND
-RETRY_MOST: Final = timedelta(minutes=1) // _MICROSECOND
 #: A rotation that fails for so long is left, for what is newer.
 GIVE_UP: Final = timedelta(hours=1) // _MICROSECOND
-_NEVER: Final = 1 << 62
 
 _GONE: Final = "the file read last is gone"
 _SHORTER: Final = "the file became shorter"
@@ -63,29 +59,23 @@ class LogTail:
         self.path = Path(log.name)
         self._start: Start | None = start
         self._chunk_bytes = chunk_bytes
-        self._newest = newest
         self._places = Places()
         self._offset = 0
         self._file: OpenFile | None = None
-        self._where = self.path
         self._newer: list[Candidate] = []
         self._look_again = True
         self._drained = False
-        self._stamps: Stamps = (None, None)
-        self._folder: Stamp | None = None
-        self._written = self.path in log.files  # else the newest rotation is what is written
+        self._watch = Watch(self.path, written=self.path in log.files)
+        self._troubles = Troubles(newest)
         self._missing_since: int | None = None
         self._truncated = self._was_ended = False
         self._quiet_since: int | None = None
-        self._notes: dict[str, InputProblem] = {}
-        self._fault: InputProblem | None = None
-        self._wait = self._retry_at = 0
-        self._failing_since = _NEVER
+        self._unread = 0
         if state is not None:
             self._start = None
             self._offset = self._places.restore(state)
             self._was_ended = bool(state.get("ended"))
-            self._written |= bool(state.get("live"))
+            self._watch.written |= bool(state.get("live"))
         else:
             self._guarded(self._begin, None)
 
@@ -95,9 +85,9 @@ class LogTail:
         `now`, in microseconds, is what waiting is measured by; without it nothing waits. Raises
         nothing because of files: see `problems`.
         """
-        if self._fault is not None and now is not None and now < self._retry_at:
+        if now is not None and self._troubles.waits(now):
             return None
-        if self._newer and now is not None and now - self._failing_since >= GIVE_UP:
+        if self._newer and now is not None and self._troubles.lasted(now) >= GIVE_UP:
             self._give_up()
         return self._guarded(lambda: self._next(now), now)
 
@@ -109,14 +99,14 @@ class LogTail:
 
     def head(self, size: int) -> bytes:
         """Return how the file begins that is read now, unpacked; nothing if there is none."""
-        if self._fault is None:
+        if not self._troubles.failing:
             self._guarded(self._open_first, None)
         return self._file.head(size) if self._file is not None else b""
 
     @property
     def unread(self) -> int:
-        """Bytes of the file at hand that were not read yet; unpacked files count none."""
-        return self._file.unread if self._file is not None else 0
+        """Bytes of the file at hand that the last read left; of packed files none count."""
+        return self._unread
 
     def state(self, held_from: int | None) -> dict[str, Any] | None:
         """Return where to go on as plain JSON: a file's identity, its base, and an offset in it.
@@ -127,12 +117,12 @@ class LogTail:
         offset = self._file.offset if self._file is not None else self._offset
         if self._start is not None:
             return None
-        return {**self._places.state(offset, held_from), "live": self._written}
+        return {**self._places.state(offset, held_from), "live": self._watch.written}
 
     @property
     def problems(self) -> list[InputProblem]:
         """What is wrong now, and where lines may be missing: the last of each kind."""
-        return [*([self._fault] if self._fault else []), *self._notes.values()]
+        return self._troubles.problems
 
     @property
     def is_open(self) -> bool:
@@ -142,8 +132,8 @@ class LogTail:
     @property
     def ended(self) -> bool:
         """Whether all was read and no file of the log is there any more."""
-        gone = self._drained and self._stamps == (None, None)
-        return gone and not self._newer and self._fault is None
+        gone = self._drained and self._watch.gone
+        return gone and not self._newer and not self._troubles.failing
 
     def rest(self) -> None:
         """Close the file if nothing of it is unread; the next new line opens it again."""
@@ -167,19 +157,15 @@ class LogTail:
         except OSError as error:
             self.close()
             self._look_again, self._drained = True, False
-            self._wait = min(max(2 * self._wait, RETRY), RETRY_MOST)
-            self._retry_at = (now or 0) + self._wait
-            if self._fault is None:
-                self._failing_since = now or 0
-            self._fault = problem_of(str(self._where), error)
+            self._troubles.failed(self._watch.where, error, now or 0)
             return None
-        self._fault, self._wait, self._failing_since = None, 0, _NEVER
+        self._troubles.over()
         return done
 
     def _give_up(self) -> None:
         """Leave a rotated file that cannot be read, so that what is newer is read."""
-        self._note("a rotation could not be read to its end", "check its disk", missing=True)
-        self._failing_since = _NEVER
+        self._troubles.missing(self.path, "a rotation could not be read", "check its disk")
+        self._troubles.over()
         self._places.leave(self._offset)
 
     def _next(self, now: int | None) -> Chunk | None:
@@ -193,6 +179,7 @@ class LogTail:
                 self._replaced(file)
                 continue
             self._places.known_as(file.identity)
+            self._unread = file.unread
             if chunk is None and not file.drained:
                 return None
             if chunk is None and self._may_leave(file, now):
@@ -246,19 +233,11 @@ class LogTail:
 
     def _unchanged(self) -> bool:
         """Whether nothing happened since the last read found nothing new."""
-        stamps = _stamp(self._where), _stamp(self.path)
-        before, self._stamps = self._stamps, stamps
-        self._written = self._written or stamps[1] is not None
-        if self._written and stamps[1] is None:
-            # it may be written and rotated away between two looks
-            folder = _stamp(self.path.parent)
-            self._look_again |= folder != self._folder
-            self._folder = folder
-        if _inodes(before) != _inodes(stamps) or (before != stamps and self._unknown_content()):
+        changed, renamed = self._watch.look()
+        if renamed or (changed and self._unknown_content()):
             self._look_again = True
-        if stamps[0] is None and isinstance(self._file, PlainFile) and self._file.unread:
-            self._drained = False
-        if before != stamps or self._look_again or self._newer or self._missing_since is not None:
+        deleted = self._watch.gone and isinstance(self._file, PlainFile) and self._file.grew()
+        if changed or deleted or self._look_again or self._newer or self._missing_since is not None:
             self._drained = False
         return self._drained
 
@@ -274,7 +253,7 @@ class LogTail:
         """Return the current file, opened; without one the next; None if there is none."""
         current = self._places.current
         if self._file is None and current is not None and not self._look_again:
-            self._reopen(current, Candidate(self._where))
+            self._reopen(current, Candidate(self._watch.where))
         if self._look_again or self._missing_since is not None:
             self._look(now)
         if self._file is None and self._places.current is None and self._newer:
@@ -291,11 +270,11 @@ class LogTail:
         if current is not None and index is not None:
             self._missing_since, self._truncated = None, False
             self._set_newer(files[index + 1 :])
-            self._where = files[index].path
+            self._watch.where = files[index].path
             if self._file is None:
                 self._reopen(current, files[index])
             return
-        self._where = self.path
+        self._watch.where = self.path
         self._set_newer(self._places.unread(files))
         if current is not None and self._file is None and self._newer:
             self._lost(now)
@@ -336,7 +315,7 @@ class LogTail:
                 self._newer = []
                 return
         if not self._was_ended:
-            self._note(_SHORTER if self._truncated else _GONE, _KEEP, missing=True)
+            self._troubles.missing(self.path, _SHORTER if self._truncated else _GONE, _KEEP)
         self._was_ended = False
         self._missing_since, self._truncated = None, False
         self._places.leave(self._offset)
@@ -351,7 +330,7 @@ class LogTail:
         self._file = open_file(candidate, 0, self._chunk_bytes)
         self._look_again, self._newer = True, []
         if self._file is not None:
-            self._where = candidate.path
+            self._watch.where = candidate.path
             self._offset = 0
             self._places.enter(self._file.identity)
 
@@ -374,7 +353,7 @@ class LogTail:
 
     def _leave(self, file: OpenFile) -> None:
         if file.damage is not None:
-            self._note(file.damage, "what could be read was used", path=file.path)
+            self._troubles.note(file.path, file.damage, "what could be read was used")
         self._quiet_since = None
         self.close()
         self._places.leave(file.end)
@@ -385,29 +364,12 @@ class LogTail:
         current, status = self._places.current, file.status()
         self.close()
         self._look_again = True
-        if current is not None and current.identity.head is None:
+        if current is not None and current.identity.head is None:  # nobody knows what it held
             self._places.known_as(replace(current.identity, inode=-1))
-        if file.change == "other":
             self._truncated = True
-            return
-        self._note(_SHORTER, _KEEP, missing=True)
-        self._places.shortened(self._offset, status.st_size)
-        self._offset = status.st_size
-
-    def _note(
-        self, reason: str, advice: str, *, path: Path | None = None, missing: bool = False
-    ) -> None:
-        since = self._newest() if missing else None
-        self._notes[reason] = InputProblem(str(path or self.path), reason, advice, since)
-
-
-def _inodes(stamps: Stamps) -> list[tuple[int, int] | None]:
-    return [None if stamp is None else stamp[:2] for stamp in stamps]
-
-
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+        elif file.change == "other":
+            self._truncated = True
+        else:
+            self._troubles.missing(self.path, _SHORTER, _KEEP)
+            self._places.shortened(self._offset, status.st_size)
+            self._offset = status.st_size

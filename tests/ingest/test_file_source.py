@@ -17,7 +17,8 @@ import zstandard
 import ingest.follow
 from ingest import opened
 from ingest.logs import find_logs
-from ingest.tails import GIVE_UP, RETRY_MOST
+from ingest.tails import GIVE_UP
+from ingest.troubles import RETRY_MOST
 from tests.ingest.following import SECOND, START, Follow, column
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
@@ -189,19 +190,43 @@ def test_names_of_rotations(tmp_path: Path, names: list[str]) -> None:
     assert [file.name for file in log.files] == names
 
 
+def inodes_only(follow: Follow) -> dict[str, Any]:
+    """Positions as versions stored them that knew no heads."""
+    positions = follow.positions()
+    for state in positions.values():
+        for key in ("head", "modified", "before", "live"):
+            del state[key]
+    return positions
+
+
 def test_positions_of_versions_that_knew_only_inodes(follow: Follow) -> None:
     follow.append(*range(6))
     follow.begin()
     follow.read()
-    positions = follow.positions()
-    (state,) = positions.values()
-    for key in ("head", "modified", "before", "live"):
-        del state[key]
+    positions = inodes_only(follow)
     follow.append(6)
     follow.log.rename(follow.folder / "access.log.1")
     follow.append(7)
     follow.begin(positions=positions)
     assert follow.read() == [6, 7]
+    assert follow.problems() == []
+
+
+@pytest.mark.parametrize("truncated", [True, False])
+def test_such_positions_in_a_file_that_is_not_the_same(follow: Follow, truncated: bool) -> None:
+    follow.append(*range(6), file=follow.folder / "access.log.1")
+    follow.append(*range(6, 12))
+    follow.begin()
+    follow.read()
+    positions = inodes_only(follow)
+    if truncated:
+        follow.log.write_text("")
+    else:
+        follow.log.rename(follow.folder / "elsewhere.tmp")
+    follow.append(12)
+    follow.begin(positions=positions)
+    assert follow.read() == [12]
+    assert len(follow.problems()) == 1
 
 
 def test_a_folder_means_its_logs(follow: Follow) -> None:
@@ -297,7 +322,7 @@ def test_a_rotation_that_cannot_be_read_does_not_hold_the_log_up_for_ever(
     follow.now += GIVE_UP
     follow.read()
     follow.now += RETRY_MOST
-    assert follow.problems() == ["a rotation could not be read to its end"]
+    assert follow.problems() == ["a rotation could not be read"]
     follow.append(9)
     assert follow.read()[-1] == 9
 
