@@ -88,6 +88,11 @@ class Folders:
         return oldest_first(file for file in files if file.is_file())
 
 
+def rotations_of(log: Path) -> list[Path]:
+    """Return the files of the log with this path, as `Folders` does once."""
+    return Folders().rotations_of(log)
+
+
 def _names(folder: Path, stem: str, log: str) -> list[str]:
     with os.scandir(folder) as entries:
         likely = [entry.name for entry in entries if entry.name.startswith(stem)]
