@@ -19,7 +19,7 @@ from ingest.packed import MAGIC_BYTES, codec_of
 from ingest.partitions import Partition, Tally
 from ingest.quarantine import Reason, Sample
 from ingest.records import Records
-from ingest.rotations import rotations_of
+from ingest.rotations import Folders
 from ingest.sources import Source
 from ingest.wrappers import unwrap
 
@@ -86,7 +86,7 @@ class FileRecords:
             return iter(())
         log = Path(partition)
         try:
-            files = rotations_of(log)
+            files = Folders().rotations_of(log)
         except OSError as error:
             raise RecordsGoneError(f"{partition}: {error.strerror}; check the folder") from error
         if not files:
