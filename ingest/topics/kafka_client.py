@@ -108,8 +108,14 @@ class KafkaClient:
         """Ask for each partition's oldest offset, and the one its next record will have."""
         asked = [KafkaPartition(*partition) for partition in partitions]
         with self._failing():
-            begins = self._consumer.beginning_offsets(asked, _ANSWER_MS)
-            ends = self._consumer.end_offsets(asked, _ANSWER_MS)
+            try:
+                begins = self._consumer.beginning_offsets(asked, _ANSWER_MS)
+                ends = self._consumer.end_offsets(asked, _ANSWER_MS)
+            except KeyError as error:
+                raise ClientError(
+                    f"the broker does not say where {error.args[0]} begins and ends",
+                    "its own log may say more",
+                ) from error
         return {TopicPartition(*at): (begins[at], ends[at]) for at in asked}
 
     def offsets_at(
@@ -190,10 +196,15 @@ class KafkaClient:
         self._consumers = []
 
     def _committed(self, _offsets: object, answer: object) -> None:
-        self._commit_failure = type(answer).__name__ if isinstance(answer, Exception) else None
+        if isinstance(answer, Exception):
+            self._not_committed(answer)
+        else:
+            self._commit_failure = None
 
     def _not_committed(self, error: Exception) -> None:
-        self._commit_failure = type(error).__name__
+        """Take note, unless the next commit, some seconds later, is likely to succeed."""
+        if not getattr(error, "retriable", False):
+            self._commit_failure = type(error).__name__
 
     def _connect(self, **settings: Any) -> KafkaConsumer:  # noqa: ANN401 - the library's
         made: list[KafkaNetClient] = []

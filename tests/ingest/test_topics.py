@@ -569,6 +569,31 @@ def test_a_thread_of_its_own_fetches(web: Following) -> None:
     assert found == slashed(*range(50))
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_died_is_replaced_and_that_is_told(web: Following) -> None:
+    web.send(*range(50))
+    died: list[bool] = []
+
+    def connect(source: KafkaSource) -> Any:
+        if not died:
+            died.append(True)
+            raise RuntimeError("an error in the program")
+        return web.cluster.connect(source)
+
+    follower = TopicFollower(
+        web.source,
+        tally=web.tally,
+        make_partition=lambda name: Partition(name, web.source, web.tally),
+        connect=connect,
+    )
+    found, told = paths(follower.poll()), follower.problems
+    while len(found) < 50:
+        found += paths(follower.poll())
+    follower.close()
+    assert "ended by an error in the program" in told[0].reason
+    assert found == slashed(*range(50))
+
+
 def test_problems_never_hold_the_password() -> None:
     web = Following(
         security_protocol="SASL_SSL",
