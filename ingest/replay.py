@@ -156,7 +156,7 @@ class FileRecords:
             for index, position in enumerate(records.positions.tolist()):
                 sample = wanted.get(position)
                 line = records.lines[index]
-                if sample is not None and sample.sha256 not in _digests(line):
+                if sample is not None and sample.sha256 not in digests(line):
                     return False
                 found += 1
         return found == len(places)
@@ -218,8 +218,8 @@ class Replay:
         return self._partition.clock.newest
 
 
-def _digests(line: bytes) -> set[str]:
-    """Return the SHA-256 of the line, and of what it holds if it is wrapped."""
+def digests(line: bytes) -> set[str]:
+    """Return the SHA-256 of a line, and of what it holds if it is wrapped."""
     held = unwrap(Lines.of(line)).lines
     inner = [held[index] for index in range(len(held))]
     return {hashlib.sha256(data).hexdigest() for data in (line, *inner)}

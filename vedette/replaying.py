@@ -16,7 +16,7 @@ from ingest.live import by_kind
 from ingest.logs import find_logs
 from ingest.records import Records
 from ingest.replay import FileRecords, RecordsAt, RecordsGoneError, Replay
-from ingest.sources import FileSource, files_among
+from ingest.sources import KafkaSource, Source, files_among
 from vedette.folders import secret_file
 from vedette.scan import at
 from vedette.settings import Settings
@@ -127,13 +127,16 @@ class Replayer:
             self._store.record(found, watermark=watermark or at(replay.newest), targets=targets)
         )
 
-    def _source(self, partition: str) -> FileSource:
+    def _source(self, partition: str) -> Source:
         """Return the source that reads the partition today, else what a scan would take."""
         for source in files_among(self._settings.sources):
             logs, _ = find_logs(source.paths)
             if any(log.name == partition for log in logs):
                 given = {"format": self._format} if self._format != "auto" else {}
                 return source.model_copy(update=given)
+        for topics in self._settings.sources:
+            if isinstance(topics, KafkaSource) and partition.rpartition("-")[0] in topics.topics:
+                return topics
         return sources_for([partition], self._settings, self._format)[0]
 
     def _targets(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import re
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import IntFlag
 from functools import cache
 from typing import Final
 
@@ -39,6 +40,14 @@ _SLOTS: Final = 1 << 16
 _LAST: Final = threading.local()
 
 
+class Kinds(IntFlag):
+    """What a value may be."""
+
+    OBJECT = 1
+    LIST = 2
+    SCALAR = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """Keys that may occur with an object, with a list, or with anything else as their value."""
@@ -50,13 +59,17 @@ class Keys:
 
 @dataclass(slots=True)
 class Screen:
-    """What `":` stands behind in a block, as slots of a hash; how many brackets open in it."""
+    """What `":` stands behind in a block, and whether it can have anything nested.
+
+    Where all lines have the same keys in the same order, those are known exactly, elsewhere by
+    slots of a hash of their last eight letters.
+    """
 
     objects: Flags = field(default_factory=lambda: np.zeros(_SLOTS, dtype=np.bool_))
     lists: Flags = field(default_factory=lambda: np.zeros(_SLOTS, dtype=np.bool_))
     scalars: Flags = field(default_factory=lambda: np.zeros(_SLOTS, dtype=np.bool_))
-    opened: int = 0
-    spaced: bool = False
+    alike: dict[bytes, Kinds] = field(default_factory=dict)
+    nested: bool = False
     usual: bool = True
 
     @classmethod
@@ -70,69 +83,145 @@ class Screen:
     @classmethod
     def _through(cls, data: bytes) -> "Screen":
         screen = cls()
-        # What begins the block has nothing before it: it is looked at by itself.
-        screen.take(b" " * _TAIL + data[: 2 * _TAIL] + b"   ")
-        for start in range(0, len(data), _PIECE):
-            piece = memoryview(data)[start : start + _PIECE + _TAIL + 3]
-            screen.take(piece if len(piece) > _PIECE else bytes(piece) + b"   ")
-            codes = pl.Series(np.frombuffer(piece[:_PIECE], dtype=np.uint8))
-            screen.opened += int(((codes == _BRACE) | (codes == _BRACKET)).sum())
-        if screen.spaced and _SPACED.search(data):
-            screen.usual = False
+        start = 0
+        while start < len(data) and screen.usual:
+            end = data.rfind(b"\n", start, start + _PIECE) + 1 or data.find(b"\n", start) + 1
+            end = end or len(data)
+            before = b" " * max(_TAIL - start, 0)
+            screen._take(before + data[max(start - _TAIL, 0) : end])
+            start = end
+        screen.nested = screen.nested or not screen.usual
         return screen
 
     def keys(self, wanted: Iterable[str]) -> Keys:
         """Return which of the wanted keys can occur in valid JSON lines, at whatever depth."""
-        everything = frozenset(wanted)
-        if not self.usual:
-            return Keys(everything, everything, everything)
-        odd = {name for name in everything if not _PLAIN.fullmatch(name)}
-        slots = {name: _slot(name) for name in everything - odd}
+        kinds = {name: self._kinds(name) for name in set(wanted)}
         found = [
-            frozenset(name for name, slot in slots.items() if table[slot]) | odd
-            for table in (self.objects, self.lists, self.scalars)
+            frozenset(name for name, kind in kinds.items() if kind & wanted_kind)
+            for wanted_kind in (Kinds.OBJECT, Kinds.LIST, Kinds.SCALAR)
         ]
         return Keys(*found)
 
-    def take(self, piece: bytes | memoryview) -> None:
-        """Note the keys whose last eight bytes and the three after them are in the piece."""
+    def _kinds(self, name: str) -> Kinds:
+        if not (self.usual and _PLAIN.fullmatch(name)):
+            return Kinds.OBJECT | Kinds.LIST | Kinds.SCALAR
+        slot = _slot(name)
+        kinds = self.alike.get(name.encode(), Kinds(0))
+        for kind, table in (
+            (Kinds.OBJECT, self.objects),
+            (Kinds.LIST, self.lists),
+            (Kinds.SCALAR, self.scalars),
+        ):
+            if table[slot]:
+                kinds |= kind
+        return kinds
+
+    def _take(self, piece: bytes) -> None:
+        """Note the keys of whole lines; the first eight bytes are those before them."""
         codes = np.frombuffer(piece, dtype=np.uint8)
         column = pl.Series(codes)
         escapes = column == _BACKSLASH
         if escapes.any() and _escaped_letters(codes, _where(escapes)):
             self.usual = False
-        if not self.usual or len(codes) < _TAIL + len('":1}'):
             return
         ends = _where(column == _COLON) - 1
         ends = ends[np.searchsorted(ends, _TAIL) : np.searchsorted(ends, len(codes) - 3)]
         before = codes[ends]
-        self.spaced = self.spaced or bool((before <= _BLANK).any())
+        if (before <= _BLANK).any() and _SPACED.search(piece):
+            self.usual = False
+            return
         ends = ends[before == _QUOTE]
-        slots = _slots(_words(piece)[ends - _TAIL])
-        first = codes[ends + 2]
-        if (first <= _BLANK).any():
-            first = np.where(first == _BLANK, codes[ends + 3], first)
-        objects, lists = first == _BRACE, first == _BRACKET
-        scalars = ~(objects | lists)
-        self.scalars[slots[scalars]] = True
-        if not scalars.all() or (first <= _BLANK).any():
-            unclear = first <= _BLANK
-            self.objects[slots[objects | unclear]] = True
-            self.lists[slots[lists | unclear]] = True
+        if not len(ends):
+            return
+        tails = _words(piece)[ends - _TAIL]
+        kinds = _values(codes, ends)
+        self.nested = self.nested or kinds is not None
+        if not self._take_alike(piece, ends, tails, kinds):
+            self._take_slots(_slots(tails), kinds)
+
+    def _take_alike(
+        self, piece: bytes, ends: Ints, tails: Words, kinds: NDArray[np.uint8] | None
+    ) -> bool:
+        """Note the keys of the first line if all lines have those, False if not."""
+        line = piece.find(b"\n", _TAIL)
+        count = int(np.searchsorted(ends, line)) if line > 0 else len(ends)
+        if not count or len(ends) % count:
+            return False
+        opening = [piece.rfind(b'"', 0, end) for end in ends[:count].tolist()]
+        lengths = ends[:count] - np.array(opening, dtype=np.int64) - 1
+        if not _same(_words(piece), ends.reshape(-1, count), tails.reshape(-1, count), lengths):
+            return False
+        for number, (start, end) in enumerate(zip(opening, ends[:count].tolist(), strict=True)):
+            kind = Kinds.SCALAR
+            if kinds is not None:
+                every = kinds.reshape(-1, count)[:, number]
+                kind = Kinds(int(np.bitwise_or.reduce(every)))
+            key = piece[start + 1 : end]
+            self.alike[key] = self.alike.get(key, Kinds(0)) | kind
+        return True
+
+    def _take_slots(self, slots: Ints, kinds: NDArray[np.uint8] | None) -> None:
+        if kinds is None:
+            self.scalars[slots] = True
+            return
+        self.objects[slots[(kinds & Kinds.OBJECT) != 0]] = True
+        self.lists[slots[(kinds & Kinds.LIST) != 0]] = True
+        self.scalars[slots[(kinds & Kinds.SCALAR) != 0]] = True
+
+
+def _values(codes: NDArray[np.uint8], ends: Ints) -> NDArray[np.uint8] | None:
+    """Return the kinds that the value of each key may have; None if none is nested."""
+    first = codes[ends + 2]
+    if (first <= _BLANK).any():
+        first = np.where(first == _BLANK, codes[ends + 3], first)
+    kinds = _kinds_by_code()[first]
+    return None if (kinds == Kinds.SCALAR).all() else kinds
+
+
+@cache
+def _kinds_by_code() -> NDArray[np.uint8]:
+    kinds = np.full(256, Kinds.SCALAR, dtype=np.uint8)
+    kinds[_BRACE], kinds[_BRACKET] = Kinds.OBJECT, Kinds.LIST
+    kinds[: _BLANK + 1] = Kinds.OBJECT | Kinds.LIST | Kinds.SCALAR  # more blanks come first
+    return kinds
+
+
+def _same(words: Words, ends: Ints, tails: Words, lengths: Ints) -> bool:
+    """Whether each column has the same key in all rows, its opening quote included.
+
+    `ends` are the places of the closing quotes, `tails` the words before these.
+    """
+    if not _equal(tails, lengths + 1):
+        return False
+    for done in range(_TAIL, int(lengths.max()) + 1, _TAIL):
+        columns = np.flatnonzero(lengths + 1 > done)
+        at = ends[:, columns] - _TAIL - done
+        if (at < 0).any() or not _equal(words[at], lengths[columns] + 1 - done):
+            return False
+    return True
+
+
+def _equal(words: Words, lengths: Ints) -> bool:
+    """Whether the last so many bytes (all eight if more) of each column are those of its first."""
+    shown = np.minimum(lengths, _TAIL).astype(np.uint64)
+    masks = ~np.uint64(0) << (np.uint64(8) * (np.uint64(_TAIL) - shown))
+    return not ((words ^ words[0]) & masks).any()
 
 
 @cache
 def _places() -> pl.Series:
-    return pl.Series(np.arange(_PIECE + 4 * _TAIL, dtype=np.uint32))
+    return pl.Series(np.arange(_PIECE + _TAIL, dtype=np.uint32))
 
 
 def _where(flags: pl.Series) -> Ints:
     """Return the places of the flags; several times as fast as `arg_true`."""
+    if len(flags) > len(_places()):
+        return np.flatnonzero(flags.to_numpy())
     found: Ints = _places()[: len(flags)].filter(flags).to_numpy().astype(np.int64)
     return found
 
 
-def _words(piece: bytes | memoryview) -> Words:
+def _words(piece: bytes) -> Words:
     """View the eight bytes from each place on as a number."""
     return np.ndarray((len(piece) - _TAIL + 1,), dtype="<u8", buffer=piece, strides=(1,))
 

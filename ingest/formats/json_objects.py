@@ -111,11 +111,12 @@ def _objects(lines: Lines) -> tuple[Lines, Ints]:
 def _deep(lines: Lines) -> Flags:
     """Mark lines with so many brackets that they may be nested too deeply to be parsed."""
     deep = np.zeros(len(lines), dtype=np.bool_)
-    opened = Screen.of(lines.data).opened
-    if opened <= DEPTH_LIMIT or opened == len(lines):
+    if not Screen.of(lines.data).nested:
         return deep
     column = pl.Series(lines.codes)
     places = np.flatnonzero(((column == _OPEN) | (column == _LIST)).to_numpy())
+    if len(places) <= DEPTH_LIMIT:
+        return deep
     apart = places[DEPTH_LIMIT:] - places[:-DEPTH_LIMIT]
     if len(lines) and int(apart.min()) < int(lines.lengths.max()):
         deep = lines.counts(places) > DEPTH_LIMIT

@@ -10,6 +10,7 @@ places        where reading stands and goes on; gaps
 buffers       blocks that wait, within bounds, between the fetching thread and the reader
 fetching      surveys the cluster, fetches, and begins anew after a failure
 followed      a partition: its blocks into timed events, and where reading stands
+again         records by their offsets, for replay
 follower      TopicFollower: all partitions of a source, read fairly
 backoff       waits between attempts to connect
 diagnosis     why no broker answers

@@ -19,16 +19,18 @@ from ingest import live as live_module
 from ingest.follow import wall_clock
 from ingest.sources import KafkaSource
 from ingest.topics import TopicFollower
+from ingest.topics.again import TopicRecords
 from tests.broker.fixtures import MakeTopic
 from vedette.commands.scan import stored
 from vedette.folders import sqlite_url
+from vedette.replaying import Replayer
 from vedette.settings import settings_from
 from vedette.simulation.render import render
 from vedette.simulation.scenarios import choose_scenarios, settings
 from vedette.simulation.simulation import simulate
 from vedette.worker import Worker
 
-from .scans import START, incidents_of, written
+from .scans import START, combined, incidents_of, written
 
 MESSAGES = 200_000
 PARTITIONS = 4
@@ -124,3 +126,35 @@ def test_a_topic_gives_what_a_file_gives(  # noqa: PLR0917 - fixtures
     assert (details["lines"], details["events"], details["set_aside"]) == (MESSAGES, MESSAGES, 0)
     assert len(expected) >= 6
     assert told(stored(engine)) == told(expected)
+
+
+def test_records_that_were_put_aside_are_read_again(
+    bootstrap: str,
+    make_topic: MakeTopic,
+    engine: Engine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    topic = make_topic()
+    odd = [f"203.0.113.7|2026-11-02T08:00:{n:02}+00:00|GET /a/{n} HTTP/1.1|200" for n in range(5)]
+    lines = [combined(0), *odd[:2], combined(1), *odd[2:]]
+    produce(bootstrap, topic, lines, unkeyed)
+    text = f'[[sources]]\nbootstrap_servers = ["{bootstrap}"]\ntopics = ["{topic}"]\n'
+    before = settings_from(text + 'start = "beginning"\nformat = "combined"')
+    worker = Worker(before.sources, load_catalogue(), Store(engine))
+    stop = Event()
+    with closing(worker):
+        while worker.health().details["lines"] != len(lines):
+            worker.step(stop)
+        stop.set()
+        worker.run(stop)
+    pattern = "$remote_addr|$time_iso8601|$request|$status"
+    after = settings_from(text + f"format = 'nginx'\npattern = '{pattern}'")
+    topics = TopicRecords([s for s in after.sources if isinstance(s, KafkaSource)])
+    replayer = Replayer(after, engine, others=[topics])
+    (group,) = replayer.groups.list_groups()
+    detail = replayer.groups.show(group.id)
+    assert detail is not None
+    outcome = replayer.replay(detail)
+    assert (outcome.events, outcome.rest, outcome.problems) == (5, {}, ())

@@ -14,6 +14,8 @@ from alerts.quarantine import QuarantineStore, StoredDetail, StoredGroup
 from ingest.masking import printable, printable_json
 from ingest.quarantine import REASONS, Reason
 from ingest.replay import RecordsGoneError
+from ingest.sources import KafkaSource
+from ingest.topics.again import TopicRecords
 from vedette.failures import FAILED, PARTLY_READ, WRONG_USE, reports_failures
 from vedette.replaying import Outcome, Replayer
 from vedette.screen import note, terminal
@@ -94,7 +96,8 @@ def replay_groups(
     """Read groups again with the settings of today; with `store`, through the detectors."""
     settings = load_settings(config)
     engine, name = stored_incidents(settings, database, configured=config is not None)
-    replayer = Replayer(settings, engine, log_format=log_format, stores=store)
+    topics = TopicRecords([s for s in settings.sources if isinstance(s, KafkaSource)])
+    replayer = Replayer(settings, engine, log_format=log_format, stores=store, others=[topics])
     screen = terminal(stderr=True)
     status = 0
     for identity in identities:
