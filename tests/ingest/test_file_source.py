@@ -386,3 +386,57 @@ def test_a_mount_that_comes_back_is_read_on(follow: Follow) -> None:
     follow.append(*range(2000, 2004))
     assert follow.read() == [2000, 2001, 2002, 2003]
     assert follow.problems() == []
+
+
+def test_a_new_file_that_is_copied_and_truncated_before_it_is_begun(follow: Follow) -> None:
+    follow.append(*range(5))
+    follow.begin()
+    follow.log.rename(follow.folder / "access.log.1")
+    follow.log.touch()
+    assert follow.read() == [*range(5)]
+    follow.append(5)
+    (follow.folder / "access.log.1").rename(follow.folder / "access.log.2")
+    shutil.copy(follow.log, follow.folder / "access.log.1")
+    follow.log.write_text("")
+    follow.append(6)
+    assert follow.read() == [5, 6]
+
+
+def test_a_log_that_is_written_and_rotated_between_two_looks(follow: Follow) -> None:
+    follow.pattern = "access.log"
+    follow.append(*range(5))
+    follow.begin()
+    follow.read()
+    follow.log.rename(follow.folder / "access.log.1")
+    assert follow.read() == []
+    follow.append(5)
+    (follow.folder / "access.log.1").rename(follow.folder / "access.log.2")
+    follow.log.rename(follow.folder / "access.log.1")
+    assert follow.read() == [5]
+
+
+def test_old_rotations_are_not_read_because_newer_ones_are_deleted(follow: Follow) -> None:
+    for number in (3, 2, 1):
+        rotation = follow.folder / f"access.log.{number}"
+        follow.append(*range(-9, 0), file=rotation)
+        os.utime(rotation, (1, 10 - number))
+    follow.append(*range(5))
+    follow.begin("end")
+    follow.append(*range(5, 9))
+    assert follow.read() == [5, 6, 7, 8]
+    (follow.folder / "access.log.1").unlink()
+    follow.log.unlink()
+    follow.append(9)
+    assert follow.read() == [9]
+
+
+@pytest.mark.parametrize("kind", PACK)
+def test_a_damaged_rotation_is_told_and_passed(follow: Follow, kind: str) -> None:
+    follow.append(*range(5), file=follow.folder / "access.log.1")
+    packed = pack(follow.folder / "access.log.1", kind)
+    packed.write_bytes(packed.read_bytes()[:-9])
+    follow.append(*range(10, 14))
+    follow.begin()
+    assert follow.read()[-4:] == [10, 11, 12, 13]
+    (problem,) = follow.problems()
+    assert "ends too early" in problem
