@@ -10,7 +10,6 @@ import re
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import IntFlag
 from functools import cache
 from typing import Final
 
@@ -30,6 +29,9 @@ _PIECE: Final = 1 << 20
 _TAIL: Final = 8
 _QUOTE, _COLON, _BACKSLASH, _BLANK, _BRACE, _BRACKET = b'":\\ {['
 
+#: The bits that { and [ share, and no other letter has.
+_SHARED: Final = np.uint8(0xDF)
+
 _ONES: Final = np.uint64(0x0101010101010101)
 _HIGHS: Final = np.uint64(0x8080808080808080)
 _QUOTES: Final = np.uint64(0x2222222222222222)
@@ -37,15 +39,13 @@ _FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT: Final = np.uint64(48)
 _SLOTS: Final = 1 << 16
 
+#: What a value may be, as bits.
+_OBJECT: Final = 1
+_LIST: Final = 2
+_SCALAR: Final = 4
+_ANY: Final = _OBJECT | _LIST | _SCALAR
+
 _LAST: Final = threading.local()
-
-
-class Kinds(IntFlag):
-    """What a value may be."""
-
-    OBJECT = 1
-    LIST = 2
-    SCALAR = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +59,11 @@ class Keys:
 
 @dataclass(slots=True)
 class Screen:
-    """What `":` stands behind in a block, and whether it can have anything nested.
-
-    Where all lines have the same keys in the same order, those are known exactly, elsewhere by
-    slots of a hash of their last eight letters.
-    """
+    """What `":` stands behind in a block, as slots of a hash; whether anything can be nested."""
 
     objects: Flags = field(default_factory=lambda: np.zeros(_SLOTS, dtype=np.bool_))
     lists: Flags = field(default_factory=lambda: np.zeros(_SLOTS, dtype=np.bool_))
     scalars: Flags = field(default_factory=lambda: np.zeros(_SLOTS, dtype=np.bool_))
-    alike: dict[bytes, Kinds] = field(default_factory=dict)
     nested: bool = False
     usual: bool = True
 
@@ -95,26 +90,16 @@ class Screen:
 
     def keys(self, wanted: Iterable[str]) -> Keys:
         """Return which of the wanted keys can occur in valid JSON lines, at whatever depth."""
-        kinds = {name: self._kinds(name) for name in set(wanted)}
+        slots = {name: _slot(name) for name in set(wanted)}
         found = [
-            frozenset(name for name, kind in kinds.items() if kind & wanted_kind)
-            for wanted_kind in (Kinds.OBJECT, Kinds.LIST, Kinds.SCALAR)
+            frozenset(
+                name
+                for name, slot in slots.items()
+                if slot is None or not self.usual or table[slot]
+            )
+            for table in (self.objects, self.lists, self.scalars)
         ]
         return Keys(*found)
-
-    def _kinds(self, name: str) -> Kinds:
-        if not (self.usual and _PLAIN.fullmatch(name)):
-            return Kinds.OBJECT | Kinds.LIST | Kinds.SCALAR
-        slot = _slot(name)
-        kinds = self.alike.get(name.encode(), Kinds(0))
-        for kind, table in (
-            (Kinds.OBJECT, self.objects),
-            (Kinds.LIST, self.lists),
-            (Kinds.SCALAR, self.scalars),
-        ):
-            if table[slot]:
-                kinds |= kind
-        return kinds
 
     def _take(self, piece: bytes) -> None:
         """Note the keys of whole lines; the first eight bytes are those before them."""
@@ -134,39 +119,14 @@ class Screen:
         if not len(ends):
             return
         tails = _words(piece)[ends - _TAIL]
-        kinds = _values(codes, ends)
-        self.nested = self.nested or kinds is not None
-        if not self._take_alike(piece, ends, tails, kinds):
-            self._take_slots(_slots(tails), kinds)
-
-    def _take_alike(
-        self, piece: bytes, ends: Ints, tails: Words, kinds: NDArray[np.uint8] | None
-    ) -> bool:
-        """Note the keys of the first line if all lines have those, False if not."""
-        line = piece.find(b"\n", _TAIL)
-        count = int(np.searchsorted(ends, line)) if line > 0 else len(ends)
-        if not count or len(ends) % count:
-            return False
-        opening = [piece.rfind(b'"', 0, end) for end in ends[:count].tolist()]
-        lengths = ends[:count] - np.array(opening, dtype=np.int64) - 1
-        if not _same(_words(piece), ends.reshape(-1, count), tails.reshape(-1, count), lengths):
-            return False
-        for number, (start, end) in enumerate(zip(opening, ends[:count].tolist(), strict=True)):
-            kind = Kinds.SCALAR
-            if kinds is not None:
-                every = kinds.reshape(-1, count)[:, number]
-                kind = Kinds(int(np.bitwise_or.reduce(every)))
-            key = piece[start + 1 : end]
-            self.alike[key] = self.alike.get(key, Kinds(0)) | kind
-        return True
-
-    def _take_slots(self, slots: Ints, kinds: NDArray[np.uint8] | None) -> None:
+        slots, kinds = _slots(tails), _values(codes, ends)
         if kinds is None:
             self.scalars[slots] = True
             return
-        self.objects[slots[(kinds & Kinds.OBJECT) != 0]] = True
-        self.lists[slots[(kinds & Kinds.LIST) != 0]] = True
-        self.scalars[slots[(kinds & Kinds.SCALAR) != 0]] = True
+        self.nested = True
+        self.objects[slots[(kinds & _OBJECT) != 0]] = True
+        self.lists[slots[(kinds & _LIST) != 0]] = True
+        self.scalars[slots[(kinds & _SCALAR) != 0]] = True
 
 
 def _values(codes: NDArray[np.uint8], ends: Ints) -> NDArray[np.uint8] | None:
@@ -174,38 +134,16 @@ def _values(codes: NDArray[np.uint8], ends: Ints) -> NDArray[np.uint8] | None:
     first = codes[ends + 2]
     if (first <= _BLANK).any():
         first = np.where(first == _BLANK, codes[ends + 3], first)
-    kinds = _kinds_by_code()[first]
-    return None if (kinds == Kinds.SCALAR).all() else kinds
+    nested = ((first & _SHARED) == _BRACKET) | (first <= _BLANK)
+    return _kinds_by_code()[first] if nested.any() else None
 
 
 @cache
 def _kinds_by_code() -> NDArray[np.uint8]:
-    kinds = np.full(256, Kinds.SCALAR, dtype=np.uint8)
-    kinds[_BRACE], kinds[_BRACKET] = Kinds.OBJECT, Kinds.LIST
-    kinds[: _BLANK + 1] = Kinds.OBJECT | Kinds.LIST | Kinds.SCALAR  # more blanks come first
+    kinds = np.full(256, _SCALAR, dtype=np.uint8)
+    kinds[_BRACE], kinds[_BRACKET] = _OBJECT, _LIST
+    kinds[: _BLANK + 1] = _ANY  # more blanks come first
     return kinds
-
-
-def _same(words: Words, ends: Ints, tails: Words, lengths: Ints) -> bool:
-    """Whether each column has the same key in all rows, its opening quote included.
-
-    `ends` are the places of the closing quotes, `tails` the words before these.
-    """
-    if not _equal(tails, lengths + 1):
-        return False
-    for done in range(_TAIL, int(lengths.max()) + 1, _TAIL):
-        columns = np.flatnonzero(lengths + 1 > done)
-        at = ends[:, columns] - _TAIL - done
-        if (at < 0).any() or not _equal(words[at], lengths[columns] + 1 - done):
-            return False
-    return True
-
-
-def _equal(words: Words, lengths: Ints) -> bool:
-    """Whether the last so many bytes (all eight if more) of each column are those of its first."""
-    shown = np.minimum(lengths, _TAIL).astype(np.uint64)
-    masks = ~np.uint64(0) << (np.uint64(8) * (np.uint64(_TAIL) - shown))
-    return not ((words ^ words[0]) & masks).any()
 
 
 @cache
@@ -251,7 +189,10 @@ def _slots(tails: Words) -> Ints:
 
 
 @cache
-def _slot(name: str) -> int:
+def _slot(name: str) -> int | None:
+    """Return the slot of a key, None for one that may be written with escapes."""
+    if not _PLAIN.fullmatch(name):
+        return None
     tail = name.encode()[-_TAIL:].rjust(_TAIL, b"\0")
     return int(_slots(np.frombuffer(tail, dtype="<u8").copy())[0])
 

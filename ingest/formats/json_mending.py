@@ -17,8 +17,8 @@ DEPTH_LIMIT: Final = 200
 #: A string, to the end of the line if it has none: every pattern here takes linear time.
 _STRING: Final = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?'
 _TOKEN: Final = re.compile(
-    rf"({_STRING})|(?<=:)[ \t]*+(-?(?:NaN|Infinity|inf|nan)|-|)[ \t]*+(?=[,}}\]])"
-    r"|(-?[0-9][0-9.eE+-]*)",
+    rf"({_STRING})|(-?[0-9][0-9.eE+-]*)"
+    r"|(?:(?<=[:,\[])[ \t]*+(?:-?(?:NaN|Infinity|inf|nan)|-)|(?<=:))[ \t]*+(?=[,}\]])",
     re.DOTALL,
 )
 _INSIDE: Final = re.compile(r'\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})|\\|[\x00-\x1f]')
@@ -67,7 +67,7 @@ def _finite(text: str) -> float:
 
 
 def _token(found: re.Match[str]) -> str:
-    string, number = found[1], found[3]
+    string, number = found[1], found[2]
     if string is not None:
         return _INSIDE.sub(_escaped, string)
     if number is not None:
