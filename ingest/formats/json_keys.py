@@ -129,6 +129,15 @@ class Screen:
         self.scalars[slots[(kinds & _SCALAR) != 0]] = True
 
 
+def openings(codes: NDArray[np.uint8]) -> Ints:
+    """Return where brackets of objects and lists open, or what looks so within strings."""
+    found = []
+    for start in range(0, len(codes), _PIECE):
+        column = pl.Series(codes[start : start + _PIECE])
+        found.append(_where((column == _BRACE) | (column == _BRACKET)) + start)
+    return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
+
+
 def _values(codes: NDArray[np.uint8], ends: Ints) -> NDArray[np.uint8] | None:
     """Return the kinds that the value of each key may have; None if none is nested."""
     first = codes[ends + 2]

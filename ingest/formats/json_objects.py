@@ -12,12 +12,12 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from ingest.formats.json_keys import Keys, Screen
+from ingest.formats.json_keys import Keys, Screen, openings
 from ingest.formats.json_mending import DEPTH_LIMIT, mended
 from ingest.formats.json_paths import Path, paths_of, read_paths
 from ingest.lines import LAST_ASCII, Flags, Ints, Lines
 
-_OPEN, _CLOSE, _LIST, _BACKSLASH, _NEWLINE, _RETURN, _BLANK = b"{}[\\\n\r "
+_OPEN, _CLOSE, _BACKSLASH, _NEWLINE, _RETURN, _BLANK = b"{}\\\n\r "
 _BOM: Final = b"\xef\xbb\xbf"
 _BEFORE: Final = np.array([9, 11, 12, 13, 32, _BOM[0], _OPEN], dtype=np.uint8)
 _ESCAPES: Final = np.isin(np.arange(256), np.frombuffer(b'"\\/bfnrtu', dtype=np.uint8))
@@ -113,8 +113,7 @@ def _deep(lines: Lines) -> Flags:
     deep = np.zeros(len(lines), dtype=np.bool_)
     if not Screen.of(lines.data).nested:
         return deep
-    column = pl.Series(lines.codes)
-    places = np.flatnonzero(((column == _OPEN) | (column == _LIST)).to_numpy())
+    places = openings(lines.codes)
     if len(places) <= DEPTH_LIMIT:
         return deep
     apart = places[DEPTH_LIMIT:] - places[:-DEPTH_LIMIT]

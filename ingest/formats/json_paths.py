@@ -38,7 +38,7 @@ class Path:
 def paths_of(name: str) -> tuple[Path, ...]:
     """Return the places of a name, keys with the most dots first."""
     listed, _, last = name.rpartition(".")
-    found = [Path(name, keys) for keys in _cuts(name)]
+    found = [] if last == "*" else [Path(name, keys) for keys in _cuts(name)]
     if listed and last in {"0", "*"}:
         found += [Path(name, keys, last) for keys in _cuts(listed)]
     return tuple(found)
