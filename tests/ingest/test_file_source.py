@@ -407,18 +407,17 @@ def test_a_log_that_is_written_and_rotated_between_two_looks(follow: Follow) -> 
     follow.append(*range(5))
     follow.begin()
     follow.read()
-    follow.log.rename(follow.folder / "access.log.1")
+    follow.log.rename(follow.folder / "access.log-20261101")
     assert follow.read() == []
     follow.append(5)
-    (follow.folder / "access.log.1").rename(follow.folder / "access.log.2")
-    follow.log.rename(follow.folder / "access.log.1")
+    follow.log.rename(follow.folder / "access.log-20261102")
     assert follow.read() == [5]
 
 
 def test_old_rotations_are_not_read_because_newer_ones_are_deleted(follow: Follow) -> None:
     for number in (3, 2, 1):
         rotation = follow.folder / f"access.log.{number}"
-        follow.append(*range(-9, 0), file=rotation)
+        follow.append(*range(-9 * number, 0), file=rotation)
         os.utime(rotation, (1, 10 - number))
     follow.append(*range(5))
     follow.begin("end")

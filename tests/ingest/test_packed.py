@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.chunks import LogChunks
@@ -39,6 +39,7 @@ def unpack(packed: bytes, piece: int, limit: int) -> tuple[bytes, str | None]:
 
 
 @KINDS
+@settings(deadline=None)
 @given(members=st.lists(st.binary(max_size=300), min_size=1, max_size=4), piece=st.integers(1, 99))
 def test_what_was_packed_comes_out_however_it_is_cut(
     kind: str, members: list[bytes], piece: int
@@ -60,6 +61,7 @@ def test_files_are_read_whatever_packed_them(kind: str, tmp_path: Path) -> None:
 
 
 @KINDS
+@settings(deadline=None)
 @given(cut=st.floats(0, 1, exclude_max=True))
 def test_a_truncated_file_gives_what_is_there(kind: str, cut: float) -> None:
     whole = b"".join(b"%d," % number for number in range(9999))
