@@ -219,7 +219,7 @@ class Lifecycle(RuleBasedStateMachine):
 
 TestLifecycle = pytest.mark.filterwarnings("error")(Lifecycle.TestCase)
 Lifecycle.TestCase.settings = settings(
-    max_examples=100,
+    max_examples=300,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
