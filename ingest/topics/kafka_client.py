@@ -150,12 +150,23 @@ class KafkaClient:
 
     def fetch(self, seconds: float) -> list[Sealed]:
         """Return what has come, in order of offsets; wait at most so long for it."""
+        self._unpark()
         try:
             with self._failing():
                 found = self._consumer.poll(timeout_ms=int(seconds * 1000))
         except OffsetOutOfRangeError as error:
             raise OutOfRangeError([TopicPartition(*at) for at in error.args[0]]) from error
         return [batch for batches in found.values() for batch in batches]
+
+    def _unpark(self) -> None:
+        """Let the library go on with partitions that were paused in the midst of a fetch.
+
+        It looks for those only while it has nothing else in hand, and takes what it has read to
+        its end for something.
+        """
+        fetcher = self._consumer._fetcher  # noqa: SLF001 - see the module
+        if not fetcher._next_partition_records:  # noqa: SLF001
+            fetcher._next_partition_records = None  # noqa: SLF001
 
     def ends(self) -> Mapping[TopicPartition, int]:
         """Return the offsets that next records will have, as last heard."""

@@ -17,6 +17,8 @@ from kafka.admin import KafkaAdminClient
 from ingest.partitions import Partition, Tally
 from ingest.sources import KafkaSource
 from ingest.topics import TopicFollower
+from ingest.topics.client import TopicPartition
+from ingest.topics.kafka_client import KafkaClient
 from tests.broker.fixtures import MakeTopic, create_topic
 from tests.broker.launch import Broker
 from tests.broker.properties import PASSWORD, USER
@@ -415,3 +417,39 @@ def test_what_is_stored_is_committed_for_lag_tools(
         return not web.problems()
 
     web.until(settled)
+
+
+def test_a_partition_paused_in_the_midst_of_a_fetch_goes_on(
+    bootstrap: str, make_topic: MakeTopic
+) -> None:
+    """Paused while the library has some of its batches in hand, and another one is read."""
+    topic = make_topic(2)
+    slow, quick = TopicPartition(topic, 0), TopicPartition(topic, 1)
+    producer = KafkaProducer(bootstrap_servers=bootstrap, batch_size=0)
+    for number in range(1_200):  # one batch each, more than one poll of the library gives
+        producer.send(topic, line(number), partition=0)
+    producer.flush()
+    client = KafkaClient(KafkaSource(bootstrap_servers=(bootstrap,), topics=(topic,)))
+    found = {slow: 0, quick: 0}
+
+    def fetch_until(partition: TopicPartition, count: int) -> None:
+        deadline = time.monotonic() + SECONDS
+        while found[partition] < count:
+            assert time.monotonic() < deadline, found
+            for sealed in client.fetch(0.1):
+                found[sealed.partition] += len(sealed.open().values)
+
+    try:
+        client.assign({slow: 0, quick: 0})
+        fetch_until(slow, 1)
+        client.pause([slow])
+        producer.send(topic, line(0), partition=1)
+        producer.flush()
+        fetch_until(quick, 1)
+        assert found[slow] < 1_200
+        client.pause([])
+        fetch_until(slow, 1_200)
+    finally:
+        client.close()
+        producer.close()
+    assert found == {slow: 1_200, quick: 1}
