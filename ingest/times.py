@@ -51,10 +51,10 @@ def clf_times(texts: pl.Series) -> pl.Series:
 def parse_times(times: pl.Series, timezone: str = "UTC") -> pl.Series:
     """Read times of any known form as UTC microseconds; unreadable becomes null.
 
-    Forms: "02/Nov/2026:08:00:00 +0000" (also with a fraction), ISO 8601 (blank or T, fraction
-    with point or comma, Z or offset), epoch seconds, milliseconds, microseconds or nanoseconds,
-    told apart by size. Without an offset it is a time of the IANA zone `timezone`. Each distinct
-    text is read once, and by itself: neighbours do not matter.
+    Forms: "02/Nov/2026:08:00:00 +0000" (also with a fraction), ISO 8601 (blank or T, slashes in
+    the date, fraction with point or comma, Z or offset), epoch seconds, milliseconds, microseconds
+    or nanoseconds, told apart by size. Without an offset it is a time of the IANA zone `timezone`.
+    Each distinct text is read once, and by itself: neighbours do not matter.
     """
     texts = times.cast(pl.String)
     fractional = texts.str.contains(_FRACTIONAL)
@@ -148,7 +148,7 @@ def _placed(local: pl.Expr, timezone: str) -> pl.Expr:
 def _iso(timezone: str) -> pl.Expr:
     text = (
         pl.col("clean")
-        .str.replace(r"^(\d{4}-\d\d-\d\d) ", "${1}T")
+        .str.replace(r"^(\d{4})[/-](\d\d)[/-](\d\d)[T ]", "${1}-${2}-${3}T")
         .str.replace(",", ".", literal=True)
         .str.replace(r" ?[zZ]$| ?UTC$", "+00:00")
         .str.replace(r"(\.\d{6})\d+", "$1")

@@ -34,7 +34,8 @@ _CSV_ORDER: Final = (
 
 _COLUMNS: Final = len(_CSV_ORDER) + 2
 _QUOTE, _BLANK, _BACKSLASH, _NEWLINE, _RETURN = b'" \\\n\r'
-_ODD_STARTS: Final = np.array([9, 32, _QUOTE], dtype=np.uint8)
+_BOM: Final = b"\xef\xbb\xbf"
+_ODD_STARTS: Final = np.array([9, 32, _QUOTE, _BOM[0]], dtype=np.uint8)
 _SECONDS: Final = r"^[0-9]{1,9}\.[0-9]{1,9}$"
 _HOP: Final = r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*)"
 _HOPS: Final = rf"^{_HOP}(?:, ?{_HOP})*$"
@@ -89,7 +90,7 @@ def _promising(lines: Lines) -> bool:
     All quotes must take turns at opening after a blank and closing before one: in the middle of
     a field CSV would drop them without a word.
     """
-    if not (lines.whole and lines.text()):
+    if not (lines.whole and lines.text()) or _BOM in lines.data:
         return False
     codes = lines.codes
     quotes = np.flatnonzero(codes == _QUOTE)
@@ -182,6 +183,7 @@ def _fields(shift: int) -> dict[str, pl.Expr]:
         "referrer": pl.when(whole).then(column["referrer"]),
         "user_agent": pl.when(whole).then(column["user_agent"]),
         "extra": pl.when(measured).then(column["referrer"]).otherwise(column["extra"]),
+        "forwarded": pl.lit(None, dtype=pl.String),
     }
 
 
@@ -192,6 +194,7 @@ def _valid() -> pl.Expr:
         & pl.col("status").str.contains(r"^(?:[0-9]{3}|-)$")
         & pl.col("bytes").str.contains(r"^(?:[0-9]{1,18}|-)$")
         & ~pl.col("client").str.contains(",", literal=True)
+        & pl.col("timestamp").is_not_null()
     ).fill_null(value=False)
 
 
@@ -209,7 +212,7 @@ def _events(fields: pl.DataFrame) -> pl.DataFrame:
         status=pl.col("status").cast(pl.Int64, strict=False),
         response_bytes=pl.col("bytes").cast(pl.Int64, strict=False),
         duration_us=_duration(),
-        forwarded_for=_forwarded() if more else pl.lit(None),
+        forwarded_for=pl.coalesce("forwarded", _forwarded() if more else pl.lit(None)),
         virtual_host=pl.col("host").str.replace(r":[0-9]{1,5}$", ""),
     )
     frame = with_requests(columns)

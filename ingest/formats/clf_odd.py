@@ -1,7 +1,8 @@
 r"""Odd lines of the Common Log Format family, read one careful regex after the other.
 
 Odd are: leading blanks, a whole line in quotes, `\"` inside a field, quotes that nobody escaped,
-bytes that are not UTF-8, address lists, users with blanks, a syslog or virtual-host prefix.
+bytes that are not UTF-8, address lists (alone, or in front of the peer's address), users with
+blanks, hosts for addresses, times with a fraction, a virtual host or another prefix.
 """
 
 from typing import Final
@@ -16,12 +17,17 @@ ADDRESS: Final = r"\[?[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]+\]?(?::[0-9]+)?"
 _ANY_LIST: Final = r"(?P<client>[^\s,\[]\S*?(?:, ?[^\s,]+)*)"
 _ADDRESSES: Final = rf"(?P<client>{ADDRESS}(?:, ?[^\s,]+)*)"
 
+_NAME: Final = "[A-Za-z][0-9A-Za-z_-]*(?:[.][0-9A-Za-z_-]+)*"
+_FORWARDED: Final = rf'"?(?P<forwarded>{ADDRESS}(?:(?:, ?{ADDRESS})+"?|"))'
+
 _HEADS: Final = (
+    rf"(?P<host>){_FORWARDED} (?P<client>{ADDRESS}) \S+ (?P<user>\S+) ",
     rf"(?P<host>){_ANY_LIST} \S+ (?P<user>\S+) ",
     rf"(?P<host>\S+) {_ADDRESSES} \S+ (?P<user>\S+) ",
     rf"(?P<host>)(?P<user>){_ANY_LIST} \S+ ",
     rf"(?P<host>){_ADDRESSES} \S+ (?P<user>[^\[]+) ",
     rf"(?P<host>\S+) {_ADDRESSES} \S+ (?P<user>[^\[]+) ",
+    rf"(?P<host>{_NAME}(?::[0-9]+)?) (?P<client>{_NAME}|unix:)(?:, ?{_NAME})* - (?P<user>\S+) ",
     rf"(?P<host>).{{1,250}}?[\]:] {_ADDRESSES} \S+ (?P<user>\S+) ",
 )
 
@@ -60,6 +66,7 @@ _NAMES: Final = (
     "referrer",
     "user_agent",
     "extra",
+    "forwarded",
 )
 
 
@@ -83,6 +90,8 @@ def read(lines: Lines) -> tuple[pl.DataFrame, Ints]:
             break
         found = text.str.extract_groups(pattern).struct.unnest()
         good = found["time"].is_not_null()
+        if "forwarded" not in found.columns:
+            found = found.with_columns(forwarded=pl.lit(None, dtype=pl.String))
         frames.append(found.filter(good).select(_tidied(name) for name in _NAMES))
         rows.append(left[good.to_numpy()])
         text, left = text.filter(~good), left[~good.to_numpy()]
@@ -105,6 +114,6 @@ def _tidied(name: str) -> pl.Expr:
     column = pl.col(name).str.replace_all('\\"', '"', literal=True)
     if name == "user":
         column = pl.when(~column.str.ends_with(" -")).then(column)
-    if name == "extra":
+    if name in {"extra", "forwarded"}:
         return column.str.strip_chars('"')
     return pl.when(column != "").then(column).alias(name) if name == "host" else column

@@ -30,4 +30,6 @@ def claims(lines: Lines, parsed: pl.DataFrame) -> int:
     return int((quotes_of_parsed(lines, parsed) >= _COMBINED_QUOTES).sum())
 
 
-FORMAT: Final = Format("combined", "nginx and Apache combined", parse, claims)
+FORMAT: Final = Format(
+    "combined", "nginx and Apache combined", parse, claims, family="clf", general=True
+)

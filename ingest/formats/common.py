@@ -14,4 +14,6 @@ def claims(lines: Lines, parsed: pl.DataFrame) -> int:
     return parsed.height - combined.claims(lines, parsed)
 
 
-FORMAT: Final = Format("common", "Apache common (CLF)", combined.parse, claims)
+FORMAT: Final = Format(
+    "common", "Apache common (CLF)", combined.parse, claims, family="clf", general=True
+)

@@ -7,17 +7,20 @@ nothing else reads them, so they come last in the file. Kinds:
 nginx, apache, envoy  `pattern`: that server's own format string, or a list of them; `names`:
                       variable -> field, or "" to drop it
 regex                 `pattern`: an expression with groups named after fields; `needle`: text that
-                      every line holds; `starts`: the characters that lines begin with;
-                      `times`: strftime formats of times that have their own
+                      every line holds; `starts`, `ends`: the characters that lines begin and
+                      end with; `times`: strftime formats of times that have their own
 w3c                   `pattern`: the columns where no `#Fields:` line is in force; `only`: columns
                       of which one must be there; `separators`: what may part them
 json                  `names`: field -> names in the object, the first that is there is taken;
-                      `markers`: names that must be there
+                      `markers`: names that must be there; `absent`: names that must not
+
+`family` is "clf" for formats whose lines the combined format could read, too, but less well.
 """
 
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -41,7 +44,9 @@ def declared(name: str) -> Format:
     entry = _table(name, examples=False)
     kind, title = entry["kind"], entry["title"]
     if kind == "json":
-        return json_format(name, title, _names(entry["names"]), entry.get("markers", ()))
+        return json_format(
+            name, title, _names(entry["names"]), entry.get("markers", ()), entry.get("absent", ())
+        )
     patterns = entry.get("pattern", [])
     patterns = patterns if isinstance(patterns, list) else [patterns]
     if kind == "w3c":
@@ -56,7 +61,9 @@ def declared(name: str) -> Format:
         )
     else:
         raise FormatError(f"catalogue/{name}.toml: there is no kind {kind!r}")
-    return text_format(name, title, found)
+    ends: str = entry.get("ends", "")
+    made = text_format(name, title, found)
+    return replace(made, ends=ends.encode(), family=entry.get("family", ""))
 
 
 def examples(name: str) -> list[dict[str, Any]]:

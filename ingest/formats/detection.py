@@ -66,7 +66,7 @@ def _claimed(
     if not candidates.any():
         return 0
     chosen = block if candidates.all() else block.select(candidates)
-    key = (entry.parse, entry.starts)
+    key = (entry.parse, entry.starts, entry.ends)
     if key not in parsed:
         parsed[key] = entry.parse(chosen, reading)
     return entry.claims(chosen, parsed[key])

@@ -16,7 +16,7 @@ from ingest.formats.strftime import look_of
 
 _PLAIN: Final[dict[str, tuple[Kind, str, int]]] = {
     "RESPONSE_CODE": ("number", "status", 0),
-    "PROTOCOL": ("token", "protocol", 0),
+    "PROTOCOL": ("word", "protocol", 0),
     "DURATION": ("number", "duration_ms", 0),
     "BYTES_SENT": ("number", "response_bytes", 0),
     "BYTES_RECEIVED": ("number", "request_bytes", 0),
@@ -29,7 +29,7 @@ _PLAIN: Final[dict[str, tuple[Kind, str, int]]] = {
     "PATH": ("token", "uri", 1),
 }
 _HEADERS: Final[dict[str, tuple[Kind, str, int]]] = {
-    ":method": ("token", "method", 0),
+    ":method": ("word", "method", 0),
     ":path": ("token", "uri", 0),
     "x-envoy-original-path": ("token", "uri", 0),
     ":authority": ("token", "host", 0),
@@ -49,6 +49,7 @@ _TEXTS: Final = re.compile(
     r"|CLUSTER_METADATA|UPSTREAM_METADATA|.*_SUBJECT|.*_ISSUER|LOCAL_REPLY_BODY|METADATA|CEL"
     r"|ROUTE_NAME"
 )
+_NAMES: Final = frozenset({"RESPONSE_CODE_DETAILS", "CONNECTION_TERMINATION_DETAILS"})
 _OPERATOR: Final = re.compile(r"%(?:%|([A-Z0-9_]+)(?:\(((?:[^()]|\([^()]*\))*)\))?(?::([0-9]+))?%)")
 
 
@@ -83,6 +84,8 @@ def _piece(written: str, name: str, argument: str | None) -> Variable:
     if name in _PLAIN:
         kind, field, rank = _PLAIN[name]
         return Variable(written, kind, field, rank)
+    if name in _NAMES:
+        return Variable(written, "name")
     return Variable(written, "text" if _TEXTS.fullmatch(name) else "token")
 
 

@@ -17,6 +17,11 @@ DURATIONS: Final = {
     "duration_ns": 1e-3,
 }
 
+#: Units of durations that say them -> microseconds.
+_UNITS: Final = {"h": 3.6e9, "m": 6e7, "s": 1e6, "ms": 1e3, "[uµμ]s": 1.0, "ns": 1e-3}
+_UNIT: Final = "[a-zµμ]$"
+_PART: Final = "[0-9]{1,15}(?:[.][0-9]{1,15})? ?(?:h|m|s|ms|[uµμ]s|ns)"
+
 _TEXTS: Final = (
     "service",
     "environment",
@@ -42,11 +47,12 @@ _VERSIONS: Final = ["0.9", "1.0", "1.1", "2", "2.0", "3", "3.0"]
 #: duration is added), `duration_s`, `duration_ms` and `duration_ns` are durations in other units,
 #: `client_ip` is the peer as written, with or without a port.
 FIELDS: Final = frozenset(
-    {*_TEXTS, *_OWN, *_NUMBERS, *DURATIONS, "timestamp", "start", "client_ip"}
+    {*_TEXTS, *_OWN, *_NUMBERS, *DURATIONS, "timestamp", "start", "date", "time", "client_ip"}
     | {"method", "request", "uri", "path", "query"}
 )
 
-_ABSOLUTE: Final = r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,19})://(?P<host>[^/?#]*)(?P<rest>.*)$"
+#: A host, perhaps with a port, in front of a path: nginx's `$host$request_uri`.
+_HOSTED: Final = r"^(?P<host>(?:[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)+|localhost)(?::[0-9]{1,5})?)/"
 
 
 def events_of(
@@ -55,11 +61,15 @@ def events_of(
     """Return a frame of PARSED_SCHEMA for text columns named in FIELDS; absent ones are null.
 
     `rows` is the index of each row's line. "-" and "" are null; numbers and times that cannot be
-    read are null. A `uri` that is neither a path nor an absolute URL is unreadable, as is such a
-    `request`: it gives request_raw if there is no path and no method. Columns that are not
-    `marked` have neither "-" nor "".
+    read are null. `date` and `time` together are a timestamp; durations that say their unit are
+    read in that. A `uri` is a path, an absolute URL or a host with a path; any other is
+    unreadable, as may be a `request`: it gives request_raw if there is no path and no method.
+    Columns that are not `marked` have neither "-" nor "".
     """
     given = _given(fields) if marked else fields
+    if {"date", "time"} <= set(given.columns):
+        both = (pl.col("date") + "T" + pl.col("time")).alias("timestamp")
+        given = given.with_columns(both).drop("date", "time")
     names = set(given.columns)
     columns = given.select(
         pl.Series("line", rows),
@@ -152,9 +162,11 @@ def _uri(given: pl.DataFrame) -> list[pl.Series]:
     bare = uris.str.starts_with("/") | (uris == "*")
     if bare.all():
         return _target(uris)
-    frame = pl.DataFrame({"uri": uris, "bare": bare})
-    absolute = pl.select(pl.when(~bare).then("GET " + uris)).to_series()
+    frame = pl.DataFrame({"uri": uris, "bare": bare, "hosted": uris.str.contains(_HOSTED)})
+    before = pl.when("hosted").then(pl.lit("GET any://")).otherwise(pl.lit("GET "))
+    absolute = frame.select(pl.when(~pl.col("bare")).then(before + pl.col("uri"))).to_series()
     parts = _sparse(absolute)
+    parts = parts.with_columns(scheme=pl.when(pl.col("scheme") != "any").then("scheme"))
     raw = pl.when(parts["request_raw"].is_not_null()).then(uris).alias("request_raw")
     return [
         *_target(frame.select(pl.when("bare").then("uri")).to_series()),
@@ -188,18 +200,29 @@ def _integer(name: str) -> pl.Expr:
 
 
 def _duration(fields: pl.DataFrame) -> pl.Series | None:
-    values = []
+    values: list[pl.Expr] = []
     for column, scale in DURATIONS.items():
         if column not in fields.columns:
             continue
-        text = pl.col(column).str.strip_suffix("ms" if column == "duration_ms" else "s")
-        number = text.cast(pl.Float64, strict=False) * scale
+        number = pl.col(column).cast(pl.Float64, strict=False) * scale
         values.append(pl.when(number.is_between(0, 2**53)).then(number))
+        if fields[column].str.contains(_UNIT).any():
+            values.append(_with_units(pl.col(column)))
     if not values:
         return None
     return fields.select(
         pl.coalesce(values).round().cast(pl.Int64).alias("duration_us")
     ).to_series()
+
+
+def _with_units(text: pl.Expr) -> pl.Expr:
+    """Return microseconds of durations that say their units, as "1m2.5s", "929.6µs" or "0.01 s"."""
+    told = pl.when(text.str.contains(rf"^(?:{_PART})+$")).then(text)
+    parts = []
+    for unit, scale in _UNITS.items():
+        part = told.str.extract(rf"([0-9.]+) ?{unit}(?:[^a-zµμ]|$)")
+        parts.append((part.cast(pl.Float64, strict=False) * scale).fill_null(0.0))
+    return pl.when(told.is_not_null()).then(pl.sum_horizontal(*parts))
 
 
 def _times(fields: pl.DataFrame, timezone: str) -> list[pl.Series]:

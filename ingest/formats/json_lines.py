@@ -24,12 +24,17 @@ _NONE: Final = ["", "-", "null", "[]", "{}"]
 
 
 def json_format(
-    name: str, title: str, names: Mapping[str, Sequence[str]], markers: Sequence[str] = ()
+    name: str,
+    title: str,
+    names: Mapping[str, Sequence[str]],
+    markers: Sequence[str] = (),
+    absent: Sequence[str] = (),
 ) -> Format:
     """Return a format of JSON lines: `names` gives for columns of FIELDS the names to try in order.
 
-    Lines in which one of the markers is absent or null are of another format; objects without
-    method, path, status and request are no requests: both have no row. A mapping's names replace
+    Lines in which one of the markers is absent or null, or in which one of the names in `absent`
+    has a value, are of another format; objects without method, path, status and request are no
+    requests: both have no row. A mapping's names replace
     those of its columns. Raises ValueError for a column that is not in FIELDS.
     """
     unknown = sorted(names.keys() - FIELDS)
@@ -39,9 +44,10 @@ def json_format(
 
     def parse(lines: Lines, reading: Reading) -> pl.DataFrame:
         mapped = {column: (field,) for column, field in reading.mapping.items()}
-        return _parse(lines, reading, {**fixed, **mapped}, tuple(markers))
+        return _parse(lines, reading, {**fixed, **mapped}, tuple(markers), absent)
 
-    return Format(name, title, parse, claims, _STARTS)
+    general = not markers
+    return Format(name, title, parse, claims, _STARTS, family="json", general=general)
 
 
 def claims(lines: Lines, parsed: pl.DataFrame) -> int:  # noqa: ARG001
@@ -54,19 +60,20 @@ def _parse(
     reading: Reading,
     names: Mapping[str, Sequence[str]],
     markers: Sequence[str],
+    absent: Sequence[str],
 ) -> pl.DataFrame:
     if b"{" not in lines.data:
         return nothing_parsed()
     if not all(may_occur(marker, lines.data) for marker in markers):
         return nothing_parsed()
     wanted = {name for several in names.values() for name in several}
-    values, rows = read_objects(lines, wanted.union(markers))
+    values, rows = read_objects(lines, wanted.union(markers, absent))
     if not len(rows) or not set(markers) <= set(values.columns):
         return nothing_parsed()
-    if markers:
-        marked = values.select(
-            pl.all_horizontal(pl.col(marker).is_not_null() for marker in markers)
-        ).to_series()
+    told = [pl.col(marker).is_not_null() for marker in markers]
+    told += [pl.col(name).is_null() for name in absent if name in values.columns]
+    if told:
+        marked = values.select(pl.all_horizontal(*told)).to_series()
         values, rows = values.filter(marked), rows[marked.to_numpy()]
     parsed = events_of(_fields(values, names), reading, rows, marked=False)
     request = [parsed[name].is_not_null() for name in ("method", "path", "status", "request_raw")]

@@ -68,7 +68,9 @@ class Format:
     `parse` returns a frame of PARSED_SCHEMA ordered by line, and never raises because of what
     the lines hold; what it makes of a line depends on that line only. `claims` counts the lines
     that speak for this format, given what `parse` made of them. `starts` are the bytes that such
-    lines may begin with (none: any), for telling cheaply which lines are not worth a try.
+    lines may begin with, `ends` those that they may end with (none: any), for telling cheaply
+    which lines are not worth a try. Formats of one `family` read lines of the same shape: what a
+    `general` one of them can read, the others of the family may read better, so they go first.
     """
 
     name: str
@@ -76,6 +78,9 @@ class Format:
     parse: Callable[[Lines, Reading], pl.DataFrame]
     claims: Callable[[Lines, pl.DataFrame], int]
     starts: bytes = b""
+    ends: bytes = b""
+    family: str = ""
+    general: bool = False
 
 
 def nothing_parsed() -> pl.DataFrame:

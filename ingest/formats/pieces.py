@@ -15,9 +15,10 @@ from typing import Final, Literal
 
 from ingest.formats.errors import FormatError
 
-#: What values look like: "token" holds no blank, "name" seldom does, "list" is separated by a comma
-#: and a blank, "text" may hold anything, "mark" is one of the characters of `opening` or nothing.
-Kind = Literal["address", "number", "time", "token", "name", "list", "text", "mark"]
+#: What values look like: "word" never holds a blank, "token" hardly ever, "name" seldom, "list" is
+#: separated by a comma (or a colon between blanks) and a blank, "text" may hold anything, "mark" is
+#: one of the characters of `opening` or nothing.
+Kind = Literal["address", "number", "time", "word", "token", "name", "list", "text", "mark"]
 
 #: Longer patterns are refused.
 PATTERN_LIMIT: Final = 8192
@@ -35,7 +36,10 @@ _CLOSING: Final = tuple("\"'])}")
 _NUMBER: Final = r"-?[0-9]*(?:\.[0-9]+)?"
 _ADDRESS: Final = r"(?:unix:|-|[0-9A-Fa-f:.\[\]]+(?:%[0-9A-Za-z]+)?)"
 #: Values that hold blanks and are followed by one.
-_BLANKS: Final[dict[str, str]] = {"list": r"[^ ,]*(?:, [^ ,]+)*", "text": ".*?"}
+_BLANKS: Final[dict[str, str]] = {"list": r"[^ ,]*(?:(?:, | : )[^ ,]+)*", "text": ".*?"}
+
+#: What stands between the values of most logs: it tells no format from others.
+_USUAL: Final = '- - [] "" - "-" "-" []'
 
 _ADDRESS_STARTS: Final = "0123456789abcdefABCDEF:[u-"
 
@@ -103,9 +107,9 @@ def expressions(pieces: Sequence[Piece], *, whole: bool = False) -> Expressions:
         rf"(?s)^\s*{''.join(loose)}\s*$",
         rf"(?s)^\s*{_with_last_optional(split, groups)}\s*$",
     )[: 3 if whole else 4]
-    needed = split[: _last_needed(split)]
+    needed = split if whole else split[: _last_needed(split)]
     literals = [piece.text.strip() for piece in needed if isinstance(piece, Text)]
-    needle = max(literals, key=len, default="")
+    needle = max(literals, key=lambda text: (text not in _USUAL, len(text)), default="")
     forms = {field: piece.form for field, piece in fields.items() if piece.form}
     return Expressions(stages, frozenset(fields), needle, _starts(merged), forms)
 
@@ -174,9 +178,8 @@ def _strict(pieces: Sequence[Piece], number: int, groups: dict[int, str]) -> str
 def _value(piece: Variable, ends: str, *, joined: bool) -> str:
     excluded = re.escape(ends or " ")
     looks = {"number": _NUMBER, "address": _ADDRESS, "time": piece.look}
-    if piece.kind == "mark":
-        return f"[{re.escape(piece.opening)}]?"
-    if joined and piece.opening:
+    looks |= {"mark": f"[{re.escape(piece.opening)}]?", "word": f"[^{excluded} ]*"}
+    if joined and piece.opening and piece.kind != "mark":
         return rf"(?:[{re.escape(piece.opening)}][^{excluded}]*)?"
     if piece.kind in looks:
         return looks[piece.kind]
@@ -191,7 +194,11 @@ def _loose(pieces: Sequence[Piece], number: int, groups: dict[int, str]) -> str:
     piece = pieces[number]
     if isinstance(piece, Variable):
         ends = _following(pieces, number)
-        if piece.kind in {"text", "name", "list"} or ends.endswith('"'):
+        if piece.kind == "word":
+            return _group(piece, "[^ ]*?", groups)
+        apart = number == 0 or isinstance(pieces[number - 1], Text)
+        free = piece.kind in {"text", "name", "list"} or (piece.field == "uri" and apart)
+        if free or ends.endswith('"'):
             return _group(piece, ".*?", groups)
     return _strict(pieces, number, groups)
 

@@ -1,6 +1,7 @@
 """Lines read by the regular expressions of a pattern."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -17,7 +18,18 @@ _QUOTED: Final = ("request", "uri", "path", "query", "user_agent", "referrer", "
 
 
 def text_format(name: str, title: str, patterns: tuple[Expressions, ...]) -> Format:
-    """Return the format whose lines match one of the patterns, tried in their order."""
+    """Return the format whose lines match one of the patterns, tried in their order.
+
+    The strict expressions of all go before the loose ones, which may take what others say better.
+    """
+    if len(patterns) > 1:
+        levels = range(max(len(pattern.stages) for pattern in patterns))
+        patterns = tuple(
+            replace(pattern, stages=pattern.stages[level : level + 1])
+            for level in levels
+            for pattern in patterns
+            if level < len(pattern.stages)
+        )
 
     def parse(lines: Lines, reading: Reading) -> pl.DataFrame:
         return parse_lines(lines, reading, patterns)
@@ -33,6 +45,9 @@ def claims(lines: Lines, parsed: pl.DataFrame) -> int:  # noqa: ARG001
 
 def parse_lines(lines: Lines, reading: Reading, patterns: tuple[Expressions, ...]) -> pl.DataFrame:
     """Return a frame of PARSED_SCHEMA, ordered by line."""
+    patterns = tuple(each for each in patterns if each.needle.encode() in lines.data)
+    if not patterns:
+        return nothing_parsed()
     text = texts(lines)
     rows: Ints = np.arange(len(lines))
     frames = []

@@ -1,19 +1,30 @@
 r"""Lines as one text column, for parsers that work on text."""
 
+from typing import Final
+
 import polars as pl
 
 from ingest.lines import Lines
 
+_BOM: Final = b"\xef\xbb\xbf"
+
 
 def texts(lines: Lines) -> pl.Series:
-    r"""Return each line as text; bytes that are not UTF-8 become \xNN."""
+    r"""Return each line as text, without byte order mark; bytes that are not UTF-8 become \xNN."""
     if not len(lines):
         return pl.Series("text", [], dtype=pl.String)
     data = lines.joined()
+    if _BOM in data:
+        text = _texts(data, len(lines))
+        return text.str.strip_prefix("\ufeff")
+    return _texts(data, len(lines))
+
+
+def _texts(data: bytes, count: int) -> pl.Series:
     if not data.isascii():
         data = data.decode(errors="backslashreplace").encode()
     frame = pl.read_lines(data, name="text")
-    if frame.height == len(lines):
+    if frame.height == count:
         return frame["text"]
     whole = pl.Series("text", [data.decode()])
-    return whole.str.split("\n").explode(empty_as_null=False).head(len(lines))
+    return whole.str.split("\n").explode(empty_as_null=False).head(count)

@@ -15,4 +15,6 @@ def claims(lines: Lines, parsed: pl.DataFrame) -> int:
     return combined.claims(lines, parsed.filter(pl.Series(hosted, dtype=pl.Boolean)))
 
 
-FORMAT: Final = Format("vhost_combined", "Apache vhost_combined", combined.parse, claims)
+FORMAT: Final = Format(
+    "vhost_combined", "Apache vhost_combined", combined.parse, claims, family="clf", general=True
+)

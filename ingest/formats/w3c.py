@@ -66,7 +66,10 @@ _LOOKS: Final[Mapping[str, str]] = {
     "date": r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
     "time": r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?",
     "c-ip": r"[0-9A-Fa-f.:]*[.:][0-9A-Fa-f.:]*(?:%[0-9A-Za-z]+)?|-",
+    "s-port": r"[0-9]{1,5}|-",
     "sc-status": r"[0-9]{1,3}|-",
+    "sc-substatus": r"[0-9]{1,5}|-",
+    "sc-win32-status": r"[0-9]{1,10}|-",
     "sc-bytes": r"[0-9]+|-",
     "cs-bytes": r"[0-9]+|-",
     "time-taken": r"[0-9]+(?:\.[0-9]+)?|-",
@@ -118,7 +121,8 @@ def w3c_format(
 ) -> Format:
     """Return the format of logs with `#Fields:` lines.
 
-    `defaults` are the columns tried where no such line is in force, `only` columns of which one
+    `defaults` are the columns tried where no such line is in force, and if `only` is given also on
+    lines that have not the columns in force; `only` columns of which one
     must be among those in force (none: any will do), `separators` the characters that may part
     the columns.
     """
@@ -129,7 +133,8 @@ def w3c_format(
         frames = []
         for first, last, directive in _parts(lines, reading.directive):
             rows: Ints = np.arange(first, last)
-            for each in defaults if directive is None else (directive,):
+            own = () if directive is None else (directive,)
+            for each in (*own, *defaults) if telling or not own else own:
                 columns = _columns(each)
                 if columns is None or (telling and telling.isdisjoint(columns.names)):
                     continue
@@ -169,14 +174,13 @@ def _events(
 ) -> pl.DataFrame:
     fields = found.with_columns(
         pl.col(pl.String).str.strip_chars('"'),
-        (pl.col("date") + "T" + pl.col("time")).alias("timestamp"),
     )
     if "taken" in fields.columns:
         fields = fields.rename({"taken": "duration_ms" if columns.milliseconds else "duration_s"})
     decode = _percent_decoded if separator == "\t" else _without_plus
     names = [name for name in _ENCODED if name in fields.columns]
     fields = fields.with_columns([decode(fields[name]).alias(name) for name in names])
-    return events_of(fields.drop("date", "time"), reading, rows)
+    return events_of(fields, reading, rows)
 
 
 def _without_plus(values: pl.Series) -> pl.Series:

@@ -97,7 +97,9 @@ COMBINED: list[tuple[str | bytes, dict[str, Any]]] = [
         {"method": None, "path": None, "request_raw": "\x16\x03\\xff\x00"},
     ),
     (START + '"batman" 400 1' + END, {"request_raw": "batman", "path": None}),
-    (START + '"get / HTTP/1.1" 400 1' + END, {"request_raw": "get / HTTP/1.1", "method": None}),
+    (START + '"get /a HTTP/1.1" 400 1' + END, {"method": "get", "path": "/a", "request_raw": None}),
+    (START + '"get /a" 400 1' + END, {"request_raw": "get /a", "method": None}),
+    (START + '"Hello world HTTP/1.1" 400 1' + END, {"request_raw": "Hello world HTTP/1.1"}),
     (START + '"GET /é HTTP/1.1" 200 1' + END, {"path": "/é"}),
     (
         START.encode() + b'"GET /\xe9 HTTP/1.1" 200 1 "-" "-"',
