@@ -195,7 +195,7 @@ def test_openapi_3(tmp_path: Path, name: str, version: str) -> None:
                 "delete": {**OPERATION, "deprecated": True},
                 "parameters": [],
             },
-            "/root": {"servers": [{"url": "https://example.com"}], "post": OPERATION},
+            "/base": {"servers": [{"url": "https://example.com"}], "post": OPERATION},
             "/one": {"get": {**OPERATION, "servers": [{"url": "//h/only"}]}},
             "/elsewhere": {"$ref": "other.yaml#/x"},
             "/here": {"$ref": "#/components/pathItems/a~1b"},
