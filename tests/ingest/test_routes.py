@@ -208,7 +208,7 @@ def test_openapi_3(tmp_path: Path, name: str, version: str) -> None:
     bases = ["/v1", "/v2", "/beta"]
     assert found.templates == (
         *[f"{base}/users/{{id}}" for base in bases],
-        "/root",
+        "/base",
         *[f"{base}/one" for base in bases],
         "/only/one",
         *[f"{base}/elsewhere" for base in bases],
