@@ -215,7 +215,7 @@ def test_openapi_3(tmp_path: Path, name: str, version: str) -> None:
         *[f"{base}/here" for base in bases],
     )
     assert Operation("DELETE", "/v2/users/{id}", deprecated=True) in found.operations
-    assert Operation("POST", "/root") in found.operations
+    assert Operation("POST", "/base") in found.operations
     assert Operation("GET", "/only/one") in found.operations
     assert Operation("PATCH", "/beta/here") in found.operations
     assert len(found.operations) == 2 * 3 + 1 + 1 + 3
