@@ -2,7 +2,8 @@ r"""Odd lines of the Common Log Format family, read one careful regex after the 
 
 Odd are: leading blanks, a whole line in quotes, `\"` inside a field, quotes that nobody escaped,
 bytes that are not UTF-8, address lists (alone, or in front of the peer's address), users with
-blanks, hosts for addresses, times with a fraction, a virtual host or another prefix.
+blanks, hosts for addresses, times with a fraction, a virtual host, a prefix that is no syslog's
+(`[pod/web-1/nginx] `, `web-1 | `, `nginx: `).
 """
 
 from typing import Final
@@ -28,7 +29,7 @@ _HEADS: Final = (
     rf"(?P<host>){_ADDRESSES} \S+ (?P<user>[^\[]+) ",
     rf"(?P<host>\S+) {_ADDRESSES} \S+ (?P<user>[^\[]+) ",
     rf"(?P<host>{_NAME}(?::[0-9]+)?) (?P<client>{_NAME}|unix:)(?:, ?{_NAME})* - (?P<user>\S+) ",
-    rf"(?P<host>).{{1,250}}?[\]:] {_ADDRESSES} \S+ (?P<user>\S+) ",
+    rf"(?P<host>).{{1,250}}?[\]:|] {_ADDRESSES} \S+ (?P<user>\S+) ",
 )
 
 _QUOTED: Final = r'(?:[^"\\]|\\.)*'

@@ -26,8 +26,9 @@ def quotes_of_parsed(lines: Lines, parsed: pl.DataFrame) -> Ints:
 
 
 def claims(lines: Lines, parsed: pl.DataFrame) -> int:
-    """Count the lines with referrer and user agent."""
-    return int((quotes_of_parsed(lines, parsed) >= _COMBINED_QUOTES).sum())
+    """Count the lines with a time, a referrer and a user agent."""
+    timed = parsed.filter(pl.col("timestamp").is_not_null())
+    return int((quotes_of_parsed(lines, timed) >= _COMBINED_QUOTES).sum())
 
 
 FORMAT: Final = Format(

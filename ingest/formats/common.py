@@ -10,8 +10,9 @@ from ingest.lines import Lines
 
 
 def claims(lines: Lines, parsed: pl.DataFrame) -> int:
-    """Count the lines without referrer and user agent."""
-    return parsed.height - combined.claims(lines, parsed)
+    """Count the lines with a time, but without referrer and user agent."""
+    timed = parsed.height - parsed["timestamp"].null_count()
+    return timed - combined.claims(lines, parsed)
 
 
 FORMAT: Final = Format(

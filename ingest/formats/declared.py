@@ -12,7 +12,8 @@ regex                 `pattern`: an expression with groups named after fields; `
 w3c                   `pattern`: the columns where no `#Fields:` line is in force; `only`: columns
                       of which one must be there; `separators`: what may part them
 json                  `names`: field -> names in the object, the first that is there is taken;
-                      `markers`: names that must be there; `absent`: names that must not
+                      `markers`: names that must be there; `absent`: names that must not;
+                      `encoded`: fields that are percent-encoded
 
 `family` is "clf" for formats whose lines the combined format could read, too, but less well.
 """
@@ -44,9 +45,8 @@ def declared(name: str) -> Format:
     entry = _table(name, examples=False)
     kind, title = entry["kind"], entry["title"]
     if kind == "json":
-        return json_format(
-            name, title, _names(entry["names"]), entry.get("markers", ()), entry.get("absent", ())
-        )
+        told = {key: entry.get(key, ()) for key in ("markers", "absent", "encoded")}
+        return json_format(name, title, _names(entry["names"]), **told)
     patterns = entry.get("pattern", [])
     patterns = patterns if isinstance(patterns, list) else [patterns]
     if kind == "w3c":

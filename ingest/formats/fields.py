@@ -68,8 +68,9 @@ def events_of(
     """
     given = _given(fields) if marked else fields
     if {"date", "time"} <= set(given.columns):
-        both = (pl.col("date") + "T" + pl.col("time")).alias("timestamp")
-        given = given.with_columns(both).drop("date", "time")
+        both = pl.col("date") + "T" + pl.col("time")
+        said = [pl.col("timestamp")] if "timestamp" in given.columns else []
+        given = given.with_columns(timestamp=pl.coalesce(*said, both)).drop("date", "time")
     names = set(given.columns)
     columns = given.select(
         pl.Series("line", rows),

@@ -6,6 +6,7 @@ the first item of a list.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
@@ -14,6 +15,7 @@ from ingest.formats.fields import FIELDS, events_of
 from ingest.formats.json_names import DEFAULT_NAMES
 from ingest.formats.json_objects import may_occur, read_objects
 from ingest.formats.parsed import Format, Reading, nothing_parsed
+from ingest.formats.texts import percent_decoded
 from ingest.lines import Lines
 
 #: What lines of JSON begin with: an object, blanks before it, or a byte order mark.
@@ -23,28 +25,40 @@ _STARTS: Final = b"{ \t\xef"
 _NONE: Final = ["", "-", "null", "[]", "{}"]
 
 
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """Which names give which fields, by which names lines are told, what is percent-encoded."""
+
+    names: Mapping[str, Sequence[str]]
+    markers: Sequence[str]
+    absent: Sequence[str]
+    encoded: Sequence[str]
+
+
 def json_format(
     name: str,
     title: str,
     names: Mapping[str, Sequence[str]],
     markers: Sequence[str] = (),
+    *,
     absent: Sequence[str] = (),
+    encoded: Sequence[str] = (),
 ) -> Format:
     """Return a format of JSON lines: `names` gives for columns of FIELDS the names to try in order.
 
     Lines in which one of the markers is absent or null, or in which one of the names in `absent`
     has a value, are of another format; objects without method, path, status and request are no
-    requests: both have no row. A mapping's names replace
-    those of its columns. Raises ValueError for a column that is not in FIELDS.
+    requests: both have no row. The columns in `encoded` are percent-encoded. A mapping's names
+    replace those of its columns. Raises ValueError for a column that is not in FIELDS.
     """
-    unknown = sorted(names.keys() - FIELDS)
+    unknown = sorted({*names, *encoded} - FIELDS)
     if unknown:
         raise ValueError(f"{name}: unknown columns: {', '.join(unknown)}")
     fixed = {column: tuple(several) for column, several in names.items()}
 
     def parse(lines: Lines, reading: Reading) -> pl.DataFrame:
         mapped = {column: (field,) for column, field in reading.mapping.items()}
-        return _parse(lines, reading, {**fixed, **mapped}, tuple(markers), absent)
+        return _parse(lines, reading, _Shape({**fixed, **mapped}, markers, absent, encoded))
 
     general = not markers
     return Format(name, title, parse, claims, _STARTS, family="json", general=general)
@@ -55,27 +69,24 @@ def claims(lines: Lines, parsed: pl.DataFrame) -> int:  # noqa: ARG001
     return parsed.height - parsed["timestamp"].null_count()
 
 
-def _parse(
-    lines: Lines,
-    reading: Reading,
-    names: Mapping[str, Sequence[str]],
-    markers: Sequence[str],
-    absent: Sequence[str],
-) -> pl.DataFrame:
+def _parse(lines: Lines, reading: Reading, shape: _Shape) -> pl.DataFrame:
+    markers = shape.markers
     if b"{" not in lines.data:
         return nothing_parsed()
     if not all(may_occur(marker, lines.data) for marker in markers):
         return nothing_parsed()
-    wanted = {name for several in names.values() for name in several}
-    values, rows = read_objects(lines, wanted.union(markers, absent))
+    wanted = {name for several in shape.names.values() for name in several}
+    values, rows = read_objects(lines, wanted.union(markers, shape.absent))
     if not len(rows) or not set(markers) <= set(values.columns):
         return nothing_parsed()
     told = [pl.col(marker).is_not_null() for marker in markers]
-    told += [pl.col(name).is_null() for name in absent if name in values.columns]
+    told += [pl.col(name).is_null() for name in shape.absent if name in values.columns]
     if told:
         marked = values.select(pl.all_horizontal(*told)).to_series()
         values, rows = values.filter(marked), rows[marked.to_numpy()]
-    parsed = events_of(_fields(values, names), reading, rows, marked=False)
+    fields = _fields(values, shape.names)
+    decoded = [percent_decoded(fields[name]) for name in shape.encoded if name in fields.columns]
+    parsed = events_of(fields.with_columns(decoded), reading, rows, marked=False)
     request = [parsed[name].is_not_null() for name in ("method", "path", "status", "request_raw")]
     real = pl.select(pl.any_horizontal(request)).to_series()
     return parsed if real.all() else parsed.filter(real)

@@ -35,6 +35,7 @@ _ENTRIES: Final[Mapping[str, Format | None]] = MappingProxyType(
         "envoy_json": None,
         "kong": None,
         "api_gateway": None,
+        "cloudfront_json": None,
         "cloudflare": None,
         "azure_gateway": None,
         "azure_gateway_v1": None,

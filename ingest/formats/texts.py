@@ -1,6 +1,7 @@
 r"""Lines as one text column, for parsers that work on text."""
 
 from typing import Final
+from urllib.parse import unquote
 
 import polars as pl
 
@@ -28,3 +29,11 @@ def _texts(data: bytes, count: int) -> pl.Series:
         return frame["text"]
     whole = pl.Series("text", [data.decode()])
     return whole.str.split("\n").explode(empty_as_null=False).head(count)
+
+
+def percent_decoded(values: pl.Series) -> pl.Series:
+    """Return the values without percent encoding; CloudFront once encoded blanks twice."""
+    distinct = values.drop_nulls().unique()
+    encoded = distinct.filter(distinct.str.contains("%", literal=True)).to_list()
+    decoded = [unquote(unquote(text) if "%25" in text else text) for text in encoded]
+    return values.replace(encoded, decoded) if encoded else values

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
-from urllib.parse import unquote
 
 import numpy as np
 import polars as pl
@@ -18,7 +17,7 @@ from ingest.formats.directives import fields_directives
 from ingest.formats.fields import events_of
 from ingest.formats.parsed import Format, Reading, nothing_parsed
 from ingest.formats.text_lines import claims
-from ingest.formats.texts import texts
+from ingest.formats.texts import percent_decoded, texts
 from ingest.lines import Ints, Lines
 
 #: More columns than this are not read.
@@ -177,7 +176,7 @@ def _events(
     )
     if "taken" in fields.columns:
         fields = fields.rename({"taken": "duration_ms" if columns.milliseconds else "duration_s"})
-    decode = _percent_decoded if separator == "\t" else _without_plus
+    decode = percent_decoded if separator == "\t" else _without_plus
     names = [name for name in _ENCODED if name in fields.columns]
     fields = fields.with_columns([decode(fields[name]).alias(name) for name in names])
     return events_of(fields, reading, rows)
@@ -189,11 +188,3 @@ def _without_plus(values: pl.Series) -> pl.Series:
     blanks = pl.col("value").str.contains(" ", literal=True)
     plain = pl.col("value").str.replace_all("+", " ", literal=True)
     return frame.select(pl.when(blanks).then("value").otherwise(plain)).to_series()
-
-
-def _percent_decoded(values: pl.Series) -> pl.Series:
-    """Return the values without percent encoding; CloudFront once encoded blanks twice."""
-    distinct = values.drop_nulls().unique()
-    encoded = distinct.filter(distinct.str.contains("%", literal=True)).to_list()
-    decoded = [unquote(unquote(text) if "%25" in text else text) for text in encoded]
-    return values.replace(encoded, decoded) if encoded else values

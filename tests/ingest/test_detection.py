@@ -12,7 +12,7 @@ from ingest.formats import FORMATS, Format
 from ingest.formats.declared import examples
 from ingest.formats.detection import detect_format
 from ingest.formats.directives import directives, last_directive
-from ingest.formats.mixed import read_mixed
+from ingest.formats.mixed import likely, read_mixed
 from ingest.formats.parsed import PARSED_SCHEMA, Reading
 from ingest.formats.registry import DECLARED
 from ingest.lines import Lines
@@ -84,6 +84,8 @@ def test_what_is_detected_reads_as_the_format_itself(name: str) -> None:
         ([FIELDS, "2026-11-02 07:00:00 ::1 GET / 200"], "w3c", 1.0, None),
         (["#Version: 1.0", FIELDS], None, 0.0, None),
         (["junk"] * 50, None, 0.0, None),
+        ([COMBINED, "junk", "junk"], "combined", 1 / 3, None),
+        ([JSON] * 4 + [HOSTED] * 6, "vhost_combined", 0.6, "combined"),
         (["junk"] * 99 + [COMBINED], None, 0.01, "combined"),
         ([], None, 0.0, None),
         (["", " "], None, 0.0, None),
@@ -105,6 +107,32 @@ def test_mixed_formats_are_read_line_by_line() -> None:
         number for number, line in enumerate(lines) if line != "junk"
     ]
     assert frame["timestamp"].null_count() == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "name"),
+    [
+        (first, name)
+        for first, family in [("combined", "clf"), ("common", "clf"), ("json", "json")]
+        for name in SAMPLES
+        if FORMATS[name].family == family and not FORMATS[name].general
+    ],
+)
+def test_a_general_format_leaves_lines_to_those_that_know_more(first: str, name: str) -> None:
+    own = FORMATS[name].parse(block(*SAMPLES[name]), Reading())
+    assert mixed(FORMATS[first], *SAMPLES[name]).equals(own)
+    assert rows(mixed(FORMATS[first], *SAMPLES[name], COMBINED)) == rows(own) + rows(
+        FORMATS["combined"]
+        .parse(block(COMBINED), Reading())
+        .with_columns(line=pl.lit(len(SAMPLES[name]), pl.Int64))
+    )
+
+
+def test_lines_begin_and_end_as_a_format_says() -> None:
+    entry = Format("x", "x", FORMATS["json"].parse, FORMATS["json"].claims, b"ab", b"z")
+    lines = block("a", "az", "bz\r", "cz", "", "z", "\ufeffaz", "a\r")
+    assert likely(lines, entry).tolist() == [False, True, True, False, False, False, True, False]
+    assert likely(Lines.of(b""), entry).tolist() == []
 
 
 def test_the_first_format_keeps_lines_without_a_time_and_others_do_not() -> None:

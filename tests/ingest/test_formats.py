@@ -97,6 +97,29 @@ COMBINED: list[tuple[str | bytes, dict[str, Any]]] = [
         {"method": None, "path": None, "request_raw": "\x16\x03\\xff\x00"},
     ),
     (START + '"batman" 400 1' + END, {"request_raw": "batman", "path": None}),
+    (
+        START + '"CONNECT shop.example:443 HTTP/1.1" 405 1' + END,
+        {"method": "CONNECT", "host": "shop.example:443", "path": None, "request_raw": None},
+    ),
+    (START + '"CONNECT [2001:db8::1]:443 HTTP/1.1" 405 1' + END, {"host": "[2001:db8::1]:443"}),
+    (START + '"CONNECT /a HTTP/1.1" 405 1' + END, {"method": "CONNECT", "path": "/a"}),
+    (START + '"CONNECT a b:1 HTTP/1.1" 405 1' + END, {"method": None, "host": None}),
+    (START + '"OPTIONS * HTTP/1.1" 200 1' + END, {"method": "OPTIONS", "path": "*"}),
+    (START.replace(":00 ", ":00.123 ") + '"GET / HTTP/1.1" 200 1' + END, {"path": "/"}),
+    ("\ufeff" + START + '"GET / HTTP/1.1" 200 1' + END, {"client": "203.0.113.7", "path": "/"}),
+    (
+        '"198.51.100.1, 10.0.0.9" ' + START + '"GET / HTTP/1.1" 200 1' + END,
+        {"client": "203.0.113.7", "forwarded_for": "198.51.100.1, 10.0.0.9"},
+    ),
+    (
+        "198.51.100.1, 10.0.0.9 " + START + '"GET / HTTP/1.1" 200 1' + END,
+        {"client": "203.0.113.7", "forwarded_for": "198.51.100.1, 10.0.0.9"},
+    ),
+    (
+        "shop.example:80 unix: - - [02/Nov/2026:08:00:00 +0100] " + '"GET / HTTP/1.1" 200 1' + END,
+        {"host": "shop.example", "client": "unix:"},
+    ),
+    ("web-1  | " + START + '"GET / HTTP/1.1" 200 1' + END, {"client": "203.0.113.7"}),
     (START + '"get /a HTTP/1.1" 400 1' + END, {"method": "get", "path": "/a", "request_raw": None}),
     (START + '"get /a" 400 1' + END, {"request_raw": "get /a", "method": None}),
     (START + '"Hello world HTTP/1.1" 400 1' + END, {"request_raw": "Hello world HTTP/1.1"}),
@@ -338,3 +361,67 @@ def test_bad_json_among_good_costs_only_itself() -> None:
 )
 def test_detection(lines: list[str], name: str | None) -> None:
     assert detect_format([line.encode() for line in lines]).format == name
+
+
+@pytest.mark.parametrize(
+    ("took", "expected"),
+    [
+        ("12ms", 12_000),
+        ("929.675\u00b5s", 930),
+        ("929.675us", 930),
+        ("1500ns", 2),
+        ("0.012 s", 12_000),
+        ("1.5s", 1_500_000),
+        ("1m2.5s", 62_500_000),
+        ("2h0m0.001s", 7_200_001_000),
+        ("2h", 7_200_000_000),
+        ("0", 0),
+        ("0.25", 250_000),
+        ("-1", None),
+        ("ms", None),
+        ("12 bananas", None),
+        ("1s2", None),
+    ],
+)
+def test_durations_are_seconds_unless_they_say_their_unit(took: str, expected: int | None) -> None:
+    lines = [json.dumps({"ts": 1, "path": "/", "duration": each}) for each in (took, "1", "1s")]
+    assert [row["duration_us"] for row in parse("json", *lines)] == [expected, 10**6, 10**6]
+
+
+@pytest.mark.parametrize(
+    ("uri", "host", "path", "query"),
+    [
+        ("shop.example/a?b=c", "shop.example", "/a", "b=c"),
+        ("shop.example:8080/", "shop.example:8080", "/", None),
+        ("localhost/a", "localhost", "/a", None),
+        ("https://shop.example/a?b=c", "shop.example", "/a", "b=c"),
+        ("/shop.example/a", None, "/shop.example/a", None),
+        ("shop/a", None, None, None),
+        ("shop.example", None, None, None),
+    ],
+)
+def test_targets_with_a_host(
+    uri: str, host: str | None, path: str | None, query: str | None
+) -> None:
+    (row,) = parse("json", json.dumps({"ts": 1, "uri": uri, "status": 200}))
+    assert (row["host"], row["path"], row["query"]) == (host, path, query)
+    assert row["scheme"] == ("https" if "://" in uri else None)
+    assert row["request_raw"] == (uri if path is None else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026/11/02 07:00:00.250", TIME.replace(microsecond=250_000)),
+        ("2026/11/02 07:00:00", TIME),
+        ("02/NOV/2026:08:00:00 +0100", TIME),
+        ("02/Nov/2026:03:30:00 -0330", TIME),
+        ("31/Dec/2026:23:59:60 +0000", datetime(2027, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_odd_times(text: str, expected: datetime) -> None:
+    (row,) = parse("json", json.dumps({"time": text, "path": "/"}))
+    assert row["timestamp"] == expected
+    if ":" in text[:12]:
+        (row,) = parse("combined", f'::1 - - [{text}] "GET / HTTP/1.1" 200 5 "-" "-"')
+        assert row["timestamp"] == expected

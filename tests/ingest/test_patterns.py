@@ -29,6 +29,16 @@ def parse(kind: str, pattern: str, *lines: str, timezone: str = "UTC") -> list[d
 
 NGINX: list[tuple[str, str, dict[str, Any]]] = [
     (
+        '$remote_addr [$time_local] "$request_method $request_uri $server_protocol" $status',
+        f'203.0.113.7 [{LOCAL}] "GET /a b"c?d=e HTTP/1.1" 400',
+        {"method": "GET", "path": '/a b"c', "query": "d=e", "protocol": "HTTP/1.1", "status": 400},
+    ),
+    (
+        "$remote_addr [$time_local] $request_uri $upstream_addr $upstream_status $status",
+        f"203.0.113.7 [{LOCAL}] /a 10.0.0.1:80, 10.0.0.2:80 : 10.0.0.3:80 502, 502 : 200 200",
+        {"path": "/a", "status": 200},
+    ),
+    (
         COMBINED + " $request_time",
         f'203.0.113.7 - alice [{LOCAL}] "GET /a?b=c HTTP/1.1" 200 512 "-" "curl/8" 0.250',
         {
