@@ -1,5 +1,6 @@
 """Logs that mix formats: each line by the log's own format, the rest by the others."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -49,7 +50,7 @@ def read_mixed(
 def likely(lines: Lines, entry: Format) -> Flags:
     """Mark lines that begin and end as the format's lines do: a cheap screen."""
     flags: Flags = np.ones(len(lines), dtype=np.bool_)
-    if not len(lines) or not (entry.starts or entry.ends):
+    if not len(lines) or not (entry.starts or entry.ends or entry.holds):
         return flags
     flags = lines.lengths > 0
     if entry.starts:
@@ -61,6 +62,8 @@ def likely(lines: Lines, entry: Format) -> Flags:
         if returned.any():
             lasts = lines.codes[np.maximum(lines.ends - 1 - returned, 0)]
         flags = flags & _among(entry.ends)[lasts]
+    if entry.holds and flags.any():
+        flags = flags & _holding(lines, entry.holds)
     return flags
 
 
@@ -101,6 +104,16 @@ def _taken(
         frames.append(found.with_columns(pl.Series("line", taken, dtype=pl.Int64)))
         left[taken] = False
     return frames, left
+
+
+def _holding(lines: Lines, texts: Sequence[bytes]) -> Flags:
+    """Mark lines that hold one of the texts."""
+    flags: Flags = np.zeros(len(lines), dtype=np.bool_)
+    for text in texts:
+        if text in lines.data:
+            found = re.finditer(re.escape(text), lines.data)
+            flags |= lines.containing(np.array([match.start() for match in found]))
+    return flags
 
 
 def _among(codes: bytes) -> Flags:
