@@ -90,7 +90,9 @@ def _promising(lines: Lines) -> bool:
     All quotes must take turns at opening after a blank and closing before one: in the middle of
     a field CSV would drop them without a word.
     """
-    if not (lines.whole and lines.text()) or _BOM in lines.data:
+    if not (lines.whole and lines.text()):
+        return False
+    if not lines.data.isascii() and _BOM in lines.data:
         return False
     codes = lines.codes
     quotes = np.flatnonzero(codes == _QUOTE)

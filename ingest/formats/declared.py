@@ -15,8 +15,7 @@ json                  `names`: field -> names in the object, the first that is t
                       `markers`: names that must be there; `absent`: names that must not;
                       `encoded`: fields that are percent-encoded
 
-`family` is "clf" for formats whose lines the combined format could read, too, but less well;
-`holds` are texts of which each of their lines has one.
+`family` is "clf" for formats whose lines the combined format could read, too, but less well.
 """
 
 import re
@@ -63,9 +62,8 @@ def declared(name: str) -> Format:
     else:
         raise FormatError(f"catalogue/{name}.toml: there is no kind {kind!r}")
     ends: str = entry.get("ends", "")
-    holds = tuple(text.encode() for text in entry.get("holds", ()))
     made = text_format(name, title, found)
-    return replace(made, ends=ends.encode(), holds=holds, family=entry.get("family", ""))
+    return replace(made, ends=ends.encode(), family=entry.get("family", ""))
 
 
 def examples(name: str) -> list[dict[str, Any]]:

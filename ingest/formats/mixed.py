@@ -1,6 +1,5 @@
 """Logs that mix formats: each line by the log's own format, the rest by the others."""
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,6 +10,24 @@ from ingest.formats.parsed import Format, Reading, nothing_parsed
 from ingest.lines import Flags, Ints, Lines
 
 _RETURN: Final = 13
+
+#: What a combined line shows of its fields, and the length of all around them: quotes, blanks,
+#: the time, the status, missing fields that were counted as one character.
+_SHOWN: Final = (
+    "client",
+    "user",
+    "method",
+    "path",
+    "query",
+    "protocol",
+    "request_raw",
+    "referrer",
+    "user_agent",
+    "host",
+    "forwarded_for",
+)
+_FRAME: Final = len(' - [02/Nov/2026:08:00:00 +0000] "  " 200  "" ""')
+_TIME_TAKEN: Final = 9
 
 #: A byte order mark may stand before any line.
 _BOM_START: Final = b"\xef"
@@ -23,34 +40,39 @@ def read_mixed(
 
     Lines that `first` cannot read, or only without a time, are tried by the others in their
     order; those take only lines with a readable time. If `first` is a general format, the others
-    of its family, which know more about their lines, go before it. What a line becomes depends on
-    that line, `first` and the others only.
+    of its family, which know more about their lines, go before it where a line holds more than it
+    reads. What a line becomes depends on that line, `first` and the others only.
     """
+    own = nothing_parsed() if first is None else first.parse(lines, reading)
+    timed = own["timestamp"].is_not_null()
+    left = np.ones(len(lines), dtype=np.bool_)
+    left[own["line"].filter(timed).to_numpy()] = False
     better = [entry for entry in others if first is not None and _better(entry, first)]
-    frames, left = _taken(lines, reading, better, np.ones(len(lines), dtype=np.bool_))
-    tried = [entry.parse for entry in better]
-    own = nothing_parsed()
-    if first is not None and left.any():
-        own, left = _own(lines, reading, first, left)
-        tried.append(first.parse)
+    richer = left.copy()
+    if better:
+        more = _holds_more(lines, own) if first is not None and first.family == "clf" else timed
+        richer[own["line"].filter(timed & more).to_numpy()] = True
+    frames, still = _taken(lines, reading, better, richer)
+    taken = richer & ~still
+    tried = [entry.parse for entry in (first, *better) if entry is not None]
     rest: list[Format] = []
     for entry in others:
         if entry.parse not in tried:
             tried.append(entry.parse)
             rest.append(entry)
-    found, left = _taken(lines, reading, rest, left)
+    found, still = _taken(lines, reading, rest, left & ~taken)
+    taken |= left & ~taken & ~still
     frames += found
     if not frames:
         return own
-    timeless = pl.Series(left[own["line"].to_numpy()], dtype=pl.Boolean)
-    kept = own.filter(own["timestamp"].is_not_null() | timeless)
+    kept = own.filter(pl.Series(~taken[own["line"].to_numpy()], dtype=pl.Boolean))
     return pl.concat([kept, *frames]).sort("line")
 
 
 def likely(lines: Lines, entry: Format) -> Flags:
     """Mark lines that begin and end as the format's lines do: a cheap screen."""
     flags: Flags = np.ones(len(lines), dtype=np.bool_)
-    if not len(lines) or not (entry.starts or entry.ends or entry.holds):
+    if not len(lines) or not (entry.starts or entry.ends):
         return flags
     flags = lines.lengths > 0
     if entry.starts:
@@ -62,8 +84,6 @@ def likely(lines: Lines, entry: Format) -> Flags:
         if returned.any():
             lasts = lines.codes[np.maximum(lines.ends - 1 - returned, 0)]
         flags = flags & _among(entry.ends)[lasts]
-    if entry.holds and flags.any():
-        flags = flags & _holding(lines, entry.holds)
     return flags
 
 
@@ -72,15 +92,17 @@ def _better(entry: Format, first: Format) -> bool:
     return first.general and entry.family == first.family and not entry.general
 
 
-def _own(lines: Lines, reading: Reading, first: Format, left: Flags) -> tuple[pl.DataFrame, Flags]:
-    """Return what the log's own format makes of the lines left, and which lack a time now."""
-    rows = np.flatnonzero(left)
-    frame = first.parse(lines if left.all() else lines.select(rows), reading)
-    if len(rows) < len(lines):
-        frame = frame.with_columns(pl.Series("line", rows[frame["line"].to_numpy()], pl.Int64))
-    left = left.copy()
-    left[frame["line"].filter(frame["timestamp"].is_not_null()).to_numpy()] = False
-    return frame, left
+def _holds_more(lines: Lines, own: pl.DataFrame) -> pl.Series:
+    """Mark rows of the CLF family whose lines are longer than what was read of them.
+
+    A request time behind the fields that all have is not enough; a user agent with quotes in it
+    may be a user agent and more.
+    """
+    texts = (pl.col(name).str.len_bytes().fill_null(1) for name in _SHOWN)
+    size = pl.col("response_bytes").cast(pl.String).str.len_bytes().fill_null(1)
+    read = own.select(pl.sum_horizontal(*texts, size).cast(pl.Int64)).to_series()
+    longer = pl.Series(lines.lengths[own["line"].to_numpy()]) - read > _FRAME + _TIME_TAKEN
+    return longer | own["user_agent"].str.contains('"', literal=True).fill_null(value=False)
 
 
 def _taken(
@@ -104,16 +126,6 @@ def _taken(
         frames.append(found.with_columns(pl.Series("line", taken, dtype=pl.Int64)))
         left[taken] = False
     return frames, left
-
-
-def _holding(lines: Lines, texts: Sequence[bytes]) -> Flags:
-    """Mark lines that hold one of the texts."""
-    flags: Flags = np.zeros(len(lines), dtype=np.bool_)
-    for text in texts:
-        if text in lines.data:
-            found = re.finditer(re.escape(text), lines.data)
-            flags |= lines.containing(np.array([match.start() for match in found]))
-    return flags
 
 
 def _among(codes: bytes) -> Flags:

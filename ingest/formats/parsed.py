@@ -68,8 +68,8 @@ class Format:
     `parse` returns a frame of PARSED_SCHEMA ordered by line, and never raises because of what
     the lines hold; what it makes of a line depends on that line only. `claims` counts the lines
     that speak for this format, given what `parse` made of them. `starts` are the bytes that such
-    lines may begin with, `ends` those that they may end with (none: any), `holds` texts of which
-    each has one (none: nothing is asked), for telling cheaply which lines are not worth a try. Formats of one `family` read lines of the same shape: what a
+    lines may begin with, `ends` those that they may end with (none: any), for telling cheaply
+    which lines are not worth a try. Formats of one `family` read lines of the same shape: what a
     `general` one of them can read, the others of the family may read better, so they go first.
     """
 
@@ -79,7 +79,6 @@ class Format:
     claims: Callable[[Lines, pl.DataFrame], int]
     starts: bytes = b""
     ends: bytes = b""
-    holds: tuple[bytes, ...] = ()
     family: str = ""
     general: bool = False
 
