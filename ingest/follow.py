@@ -155,6 +155,11 @@ class LogFollower:
         return stands
 
     @property
+    def has_partitions(self) -> bool:
+        """Whether there is any log."""
+        return bool(self._followed)
+
+    @property
     def watermark(self) -> int | None:
         """Event time up to which all partitions are complete, None while one has not begun."""
         return watermark_of([followed.partition for followed in self._followed.values()])

@@ -45,6 +45,11 @@ class LiveSource(Protocol):
         ...
 
     @property
+    def has_partitions(self) -> bool:
+        """Whether there is, or was before a restart, anything to read."""
+        ...
+
+    @property
     def watermark(self) -> int | None:
         """Event time (us) up to which all partitions are complete; None while one has not begun."""
         ...
@@ -73,6 +78,7 @@ class LiveSource(Protocol):
 class LiveSources:
     """Some sources followed together: every batch carries the watermark over all of them.
 
+    A source without any partition, such as a topic that nobody has created, holds nothing back.
     `tally` counts the lines of them all.
     """
 
@@ -142,7 +148,7 @@ class LiveSources:
     @property
     def watermark(self) -> int | None:
         """Event time up to which all sources are complete, None while one has not begun."""
-        return least([source.watermark for source in self._sources])
+        return least([source.watermark for source in self._sources if source.has_partitions])
 
     @property
     def problems(self) -> list[InputProblem]:
@@ -173,8 +179,8 @@ class LiveSources:
 
     def _least(self, source: LiveSource, mark: int | None) -> int | None:
         """Return the least watermark; that of a batch's own source is as of that batch."""
-        marks = [mark if other is source else other.watermark for other in self._sources]
-        return least(marks)
+        others = [entry for entry in self._sources if entry is not source and entry.has_partitions]
+        return least([mark, *(other.watermark for other in others)])
 
 
 def by_kind(positions: Mapping[str, Any]) -> dict[str, Any]:

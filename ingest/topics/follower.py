@@ -183,6 +183,11 @@ class TopicFollower:
         self._fetching.commit(self._told)
 
     @property
+    def has_partitions(self) -> bool:
+        """Whether any partition was found, now or before a restart."""
+        return bool(self._followed) or any(not name.endswith(_ABSENT) for name in self._stored)
+
+    @property
     def watermark(self) -> int | None:
         """Event time up to which all partitions are complete, None while one has not begun."""
         return watermark_of([followed.partition for followed in self._followed.values()])

@@ -1,13 +1,18 @@
 """Several sources as one stream: no batch is marked as later than what is still to come."""
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
+from ingest.enrichment import Enrichment
 from ingest.events import Batch, no_events
 from ingest.formats.detection import Detection
 from ingest.live import LiveSources, by_kind
 from ingest.logs import InputProblem
 from ingest.partitions import Tally
+from ingest.sources import FileSource, KafkaSource
+
+_LINE: Final = '203.0.113.7 - - [02/Nov/2026:07:00:{second:02d} +0000] "GET / HTTP/1.1" 200 5\n'
 
 
 class Scripted:
@@ -17,6 +22,7 @@ class Scripted:
         self.name = name
         self.rounds = list(rounds)
         self.watermark: int | None = None
+        self.has_partitions = True
         self.late = 1
         self.commits = 0
         self.closed = False
@@ -62,6 +68,35 @@ def test_a_batch_is_marked_with_the_least_of_all_sources() -> None:
     assert [batch.watermark for batch in live.poll()] == [15, 40, 50]
     assert live.watermark == 50
     assert [batch.watermark for batch in live.tick(100)] == [50, 100]
+
+
+def test_a_source_with_nothing_to_read_holds_no_time_back() -> None:
+    files, topics = Scripted("a.log", [10, 20]), Scripted("t-0", [])
+    topics.has_partitions = False
+    live = LiveSources([files], [topics], Tally())
+    assert [batch.watermark for batch in live.poll()] == [10, 20]
+    assert live.watermark == 20
+    topics.has_partitions = True
+    assert live.watermark is None
+
+
+def test_time_goes_on_in_files_beside_a_broker_that_is_down(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    log.write_text("".join(_LINE.format(second=second) for second in range(4)), encoding="utf-8")
+    down = KafkaSource(bootstrap_servers=("127.0.0.1:1",), topics=("access",))
+    live = LiveSources.open([FileSource(paths=(str(log),)), down], Enrichment(), start="beginning")
+    assert [batch.watermark is None for batch in live.poll()] == [False]
+    live.close()
+    stored = {"access-0": {"cluster": None, "topic_id": None, "offset": 5, "skip": 0}}
+    positions = {"files": {}, "topics": stored}
+    live = LiveSources.open(
+        [FileSource(paths=(str(log),)), down],
+        Enrichment(),
+        start="beginning",
+        positions=positions,
+    )
+    assert [batch.watermark for batch in live.poll()] == [None]  # it was read from, and returns
+    live.close()
 
 
 def test_what_all_sources_say_is_put_together() -> None:
