@@ -1,5 +1,6 @@
 """From records to events: unwrapped, parsed, enriched; what is none is set aside with a reason."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -49,6 +50,19 @@ class Read:
     blank: int = 0
     ignored: int = 0
     lines: int = 0
+
+
+def joined(parts: Sequence[Read]) -> Read:
+    """Return what became of records that were read in parts, in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    return Read(
+        pl.concat([part.events for part in parts]),
+        tuple(reject for part in parts for reject in part.rejects),
+        sum(part.blank for part in parts),
+        sum(part.ignored for part in parts),
+        sum(part.lines for part in parts),
+    )
 
 
 @dataclass

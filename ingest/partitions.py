@@ -20,7 +20,7 @@ from ingest.formats.directives import last_directive
 from ingest.formats.parsed import Reading
 from ingest.lines import Lines
 from ingest.logs import InputProblem
-from ingest.normalising import Normaliser, Read
+from ingest.normalising import Normaliser, Read, joined
 from ingest.quarantine import Quarantine, Reason
 from ingest.records import Records
 from ingest.sources import Source
@@ -111,7 +111,8 @@ class Partition:
 
     def parse(self, records: Records) -> Read:
         """Parse records; changes nothing, so that threads may do it ahead of time."""
-        return self._normaliser.read(records, self.detection.format if self.detection else None)
+        name = self.detection.format if self.detection else None
+        return joined([self._normaliser.read(some, name) for some in records.pieces()])
 
     def count(self, read: Read) -> Read:
         """Count what cannot be events."""

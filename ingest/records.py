@@ -1,13 +1,17 @@
 """Records: raw lines of one partition, with the position of each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from ingest.chunks import Chunk
+from ingest.formats.directives import last_directive
 from ingest.lines import Ints, Lines
+
+#: Lines read at once: what a line costs while it is read is many times what a short one holds.
+LINES_AT_ONCE: Final = 200_000
 
 _NEWLINE: Final = 10
 
@@ -51,3 +55,18 @@ class Records:
             return cls(lines, places)
         record = np.searchsorted(ends, lines.starts, side="left")
         return cls(lines, places[record])
+
+    def pieces(self, size: int = LINES_AT_ONCE) -> "Iterator[Records]":
+        """Yield these records with at most `size` lines each, in order; they mean the same."""
+        if len(self.lines) <= size:
+            yield self
+            return
+        directive, too_long = self.directive, self.too_long
+        for first in range(0, len(self.lines), size):
+            chosen = slice(first, first + size)
+            starts, ends = self.lines.starts[chosen], self.lines.ends[chosen]
+            begin = int(starts[0])
+            data = self.lines.data[begin : int(ends[-1]) + 1]
+            lines = Lines(data, starts - begin, ends - begin)
+            yield Records(lines, self.positions[chosen], too_long, directive)
+            directive, too_long = last_directive(lines) or directive, ()
