@@ -7,13 +7,12 @@ from typing import Final
 
 import polars as pl
 
-from alerts.secret import server_secret
 from ingest.logs import InputProblem
 from ingest.masking import printable, printable_json
 from ingest.normalised import normalised
 from vedette.commands.scan import standard_input
 from vedette.failures import PARTLY_READ, reports_failures
-from vedette.folders import secret_file
+from vedette.memory import return_large_blocks
 from vedette.screen import note, terminal
 from vedette.settings import load_settings
 from vedette.sources import enrichment_of, sources_for
@@ -24,9 +23,10 @@ _ISO_8601: Final = "%Y-%m-%dT%H:%M:%S%.6fZ"
 @reports_failures
 def print_events(files: Sequence[str], config: Path | None, *, log_format: str) -> int:
     """Print a JSON object a line, masked; a line that is no event has its `reason`."""
+    return_large_blocks()
     settings = load_settings(config)
     sources = sources_for(files, settings, log_format)
-    enrichment = enrichment_of(settings, server_secret(secret_file()))
+    enrichment = enrichment_of(settings, secret_for_files())
     problems: list[InputProblem] = []
     for frame in normalised(
         sources, enrichment=enrichment, stdin=standard_input(), problems=problems
