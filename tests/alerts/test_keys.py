@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from alerts.database import open_database
 from alerts.keys import KeyStore, Role
-from alerts.secret import SecretError, server_secret
+from alerts.secret import NoSecretError, SecretError, server_secret
 
 NOW = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -97,5 +97,10 @@ def test_bad_server_secrets_are_refused(tmp_path: Path) -> None:
     path.chmod(0o600)
     with pytest.raises(SecretError, match="restore it"):
         server_secret(path)
-    with pytest.raises(SecretError, match=r"secret/x: "):
+
+
+def test_where_no_secret_can_be_kept_that_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(b"x")
+    with pytest.raises(NoSecretError, match=r"secret/x: .*XDG_STATE_HOME"):
         server_secret(path / "x")

@@ -13,6 +13,7 @@ from ingest.normalised import normalised
 from vedette.commands.scan import standard_input
 from vedette.failures import PARTLY_READ, reports_failures
 from vedette.memory import return_large_blocks
+from vedette.one_run import secret_for_files
 from vedette.screen import note, terminal
 from vedette.settings import load_settings
 from vedette.sources import enrichment_of, sources_for

@@ -17,13 +17,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from alerts.secret import server_secret
 from detectors.catalogue import load_catalogue
 from ingest.masking import printable
 from ingest.quarantine import REASONS
 from ingest.reader import LogReader
 from vedette.failures import PARTLY_READ, reports_failures
-from vedette.folders import secret_file
+from vedette.one_run import secret_for_files
 from vedette.scan import scan
 from vedette.screen import incident_table, note, terminal
 from vedette.settings import load_settings
@@ -52,7 +51,7 @@ def run_scan(
 ) -> int:
     """Scan the files, print incidents to stdout and all else to stderr; return the status."""
     settings = load_settings(config)
-    enrichment = enrichment_of(settings, server_secret(secret_file()))
+    enrichment = enrichment_of(settings, secret_for_files())
     catalogue = load_catalogue(settings.detectors, settings.rules.folders)
     reader = LogReader(
         sources_for(files, settings, log_format), enrichment=enrichment, stdin=standard_input()
