@@ -11,6 +11,7 @@ import polars as pl
 import polars_hash as plh
 
 from ingest.distinct import Distinct
+from ingest.masking import mask_series
 from ingest.routes import SEGMENT_LIMIT, VARIES
 
 #: A segment varies if it has had more values than this, from more networks than that.
@@ -44,7 +45,8 @@ class RouteLearner:
     """Counts the values of each place: a service, and the template before a segment.
 
     What it proposes depends on the events it was given, not on their order, while there are no
-    more places than it may hold. Beyond that it forgets those with the fewest values.
+    more places than it may hold. Beyond that it forgets those with the fewest values. Below a
+    segment that masking would change it learns nothing.
     """
 
     def __init__(self, most_places: int = 500) -> None:
@@ -141,7 +143,11 @@ class RouteLearner:
         seen = seen.filter(of_network <= SHARE)
         of_place = pl.col("network").rank("dense").over("place")
         seen = seen.filter(of_place <= NETWORKS_KEPT)
-        places = pl.concat([self._places, *self._pending_places]).unique()
+        fresh = pl.concat(self._pending_places).unique().join(self._places, on="place", how="anti")
+        # What is kept reaches a disk; and where a secret or a name stands, a path varies already.
+        fresh = fresh.filter(mask_series(fresh["parent"]) == fresh["parent"])
+        places = pl.concat([self._places, fresh])
+        seen = seen.join(places, on="place", how="semi")
         if places.height > self._most_places:
             values = seen.group_by("place").agg(pl.col("value").n_unique().alias("values"))
             order = values.sort("values", "place", descending=[True, False])

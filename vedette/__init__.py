@@ -7,6 +7,7 @@ folders      where state lives when nobody says otherwise
 stores       which database a command uses
 scan         files in, findings out, once
 prefetch     an iterator that runs ahead in a thread
+one_run      the secret of commands that read files once
 replaying    quarantined lines once more, into the store if wanted
 worker       the service's loop: sources in, incidents stored and told
 service      worker, sender and API put together

@@ -72,6 +72,17 @@ def test_the_limits() -> None:
     assert proposals(visits(1000, NETWORK_LIMIT + 1)) == ["/users/{id}"]
 
 
+def test_what_it_keeps_names_nobody_and_holds_no_secret() -> None:
+    learner = RouteLearner()
+    below = ("/users/alice@example.com/orders/{}", "/reset/4f9c1e/confirm/{}", "/users/{}")
+    for path in below:
+        learner.observe(events(visits(3, 3, path)))
+    kept = json.dumps(learner.state())
+    assert "alice" not in kept
+    assert "4f9c1e" not in kept
+    assert '"/users"' in kept
+
+
 @pytest.mark.parametrize("status", [100, 400, 401, 403, 404, 429, 500, 503])
 def test_failures_teach_nothing(status: int) -> None:
     assert proposals(visits(1000, 100, status=status)) == []
