@@ -1,6 +1,7 @@
 """The client of a request: the peer, or whom trusted proxies say they forward for."""
 
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
@@ -26,6 +27,9 @@ PRIVATE_WORD: Final = "private"
 _MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
 _REMEMBERED: Final = 1 << 16
 
+#: A name with a domain, as Apache's HostnameLookups logs it.
+_HOST_NAME: Final = re.compile(r"[0-9A-Za-z_-]+(?:\.[0-9A-Za-z_-]+)*\.[A-Za-z][0-9A-Za-z-]*\.?")
+
 
 class ClientAddresses:
     """Finds clients behind proxies.
@@ -36,7 +40,7 @@ class ClientAddresses:
     neither) is walked from the right past trusted proxies, and the first other address is the
     client. A hop that cannot be read ends the walk at the hop before it. If all are trusted, the
     leftmost is the client. A row without a peer is taken as one from a trusted proxy, if any
-    proxy is trusted.
+    proxy is trusted; one whose peer is a host name is not: who owns an address names it.
     """
 
     def __init__(self, trusted_proxies: Sequence[str] = ()) -> None:
@@ -123,6 +127,8 @@ class ClientAddresses:
             found = None if hop is None else read_address(hop)
             if found is not None:
                 break
+        if found is None and _HOST_NAME.fullmatch(client or ""):
+            return None
         if header is not None and field is not None:
             chained = chain(chained, hops(header, field))
         while found is None or self._trusted.contains(found):

@@ -65,6 +65,7 @@ def client(*row: str | None, proxies: Sequence[str] = PROXIES) -> str | None:
         (["192.0.2.1, 10.0.0.1, -"], "192.0.2.1"),
         ([None, "6.6.6.6, 192.0.2.1"], "192.0.2.1"),
         (["unix:", "192.0.2.1"], "192.0.2.1"),
+        (["dialup-7.attacker.example", "192.0.2.1"], None),
         (["-", "10.0.0.2, unknown"], None),
         ([None, "unknown"], None),
         ([None], None),
