@@ -1,5 +1,6 @@
 """What the terminal shows. All text from logs passes `printable`: no escape reaches the screen."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +29,12 @@ def note(console: Console, *lines: str) -> None:
     """Print lines as they are: no markup, no wrapping inside words."""
     for line in lines:
         console.print(Text(line), soft_wrap=True)
+
+
+def options(**given: object) -> str:
+    """Return options as they are typed, for a command that people are told; None is left out."""
+    typed = [f" --{name} {shlex.quote(str(value))}" for name, value in given.items() if value]
+    return printable("".join(typed))
 
 
 def severity(name: str) -> Text:

@@ -32,6 +32,7 @@ from api.server import ApiServer, ServerError, Tls, serve
 from detectors.catalogue import load_catalogue
 from detectors.findings import Level
 from vedette.failures import StartError
+from vedette.memory import return_large_blocks
 from vedette.settings import Settings, SettingsError
 from vedette.sources import enrichment_of
 from vedette.worker import Worker
@@ -56,13 +57,15 @@ def run_until_stopped(
     announce: Callable[[Sequence[Transition]], None],
     ready: Callable[[Ready], None],
     limit: timedelta | None = None,
+    log_level: int = logging.INFO,
 ) -> None:
     """Run the service until SIGINT, SIGTERM or the limit.
 
     Raises DatabaseError, StartError, RuleError, UnknownDetectorError, SettingsError, SecretError,
     GeoError, RouteDocumentError.
     """
-    log_to_stderr()
+    log_to_stderr(log_level)
+    return_large_blocks()
     catalogue = load_catalogue(settings.detectors, settings.rules.folders)
     with ExitStack() as opened:
         engine = open_database(settings.store.url.get_secret_value())
@@ -157,14 +160,14 @@ def stopping(limit: timedelta | None) -> Iterator[Event]:
             signal.signal(number, handler)
 
 
-def log_to_stderr() -> None:
-    """Write the program's own log as lines to stderr; values are escaped by the renderer."""
+def log_to_stderr(level: int) -> None:
+    """Write the program's own log to stderr, a line each; the renderer escapes values."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

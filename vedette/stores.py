@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Engine, make_url
 
 from alerts.database import DatabaseError, open_database
 from vedette.folders import sqlite_url, state_folder
@@ -18,6 +18,11 @@ def database_url(name: str) -> str:
     return name if "://" in name else sqlite_url(Path(name).absolute())
 
 
+def shown(name: str) -> str:
+    """Return the name of a database without the password that its URL may hold."""
+    return make_url(name).render_as_string(hide_password=True) if "://" in name else name
+
+
 def last_scan_file() -> Path:
     """Return the file that keeps the incidents of the last scan."""
     return state_folder() / "scan.db"
@@ -30,7 +35,7 @@ def new_scan_database(name: str | None) -> tuple[Engine, str]:
     log alone.
     """
     if name is not None:
-        return open_database(database_url(name)), name
+        return open_database(database_url(name)), shown(name)
     file = last_scan_file()
     for ending in _SQLITE_FILES:
         file.with_name(file.name + ending).unlink(missing_ok=True)
@@ -47,7 +52,7 @@ def stored_incidents(
     if name is not None:
         if "://" not in name and not Path(name).is_file():
             raise DatabaseError(f"{name}: there is no such database; check --database")
-        return open_database(database_url(name)), name
+        return open_database(database_url(name)), shown(name)
     service = state_folder() / "vedette.db"
     if configured or service.exists() or not last_scan_file().exists():
         return open_database(settings.store.url.get_secret_value()), "the service's database"

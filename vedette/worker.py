@@ -29,6 +29,7 @@ from ingest.live import INTERVAL, LiveSources, by_kind
 from ingest.quarantine import QuarantineGroup
 from ingest.sources import FileSource, KafkaSource
 from vedette.scan import at
+from vedette.source_log import SourceLog
 
 #: How often positions and state are stored.
 CHECKPOINT_EVERY: Final = timedelta(seconds=5)
@@ -84,6 +85,7 @@ class Worker:
         )
         if checkpoint is None:  # so that what comes before the first one is not lost in a crash
             self._save([], Event(), checkpoint=True)
+        self._source_log = SourceLog(_log, sources, known=self.problems)
 
     def _restored(self) -> Checkpoint | None:
         """Take up state where the last run left it; without it, begin at the sources' end."""
@@ -112,7 +114,10 @@ class Worker:
     def run(self, stop: Event) -> None:
         """Work until `stop` is set; then store where it stands. Panes stay open."""
         while not stop.is_set():
-            if not self.step(stop):
+            busy = self.step(stop)
+            if self._source_log.due():
+                self._source_log.look(self.problems, self._live.detections)
+            if not busy:
                 stop.wait(INTERVAL.total_seconds())
         self._save([], stop, checkpoint=True)
         self.close()

@@ -94,6 +94,18 @@ def test_a_file_that_is_not_there(what: str, scan: Callable[..., Result], tmp_pa
     assert "20 events" in account(result)
 
 
+def test_the_account_names_formats_and_what_to_do_next(
+    scan: Callable[..., Result], tmp_path: Path
+) -> None:
+    log = written(tmp_path / "a.log", [*map(combined, range(30)), "junk"])
+    database = tmp_path / "with blank.db"
+    told = account(scan(log, "--database", database))
+    assert "format combined: 1 log, 97 % of its first lines" in told
+    assert f"vedette quarantine list --database '{database}'" in told
+    told = account(scan(log, "--format", "combined"))
+    assert "format combined: 1 log, as the settings say" in told
+
+
 def test_a_gz_that_was_cut_short(scan: Callable[..., Result], tmp_path: Path) -> None:
     text = "".join(combined(n, agent=f"agent {n * 7919}") + "\n" for n in range(2000))
     whole = gzip.compress(text.encode())

@@ -240,3 +240,20 @@ def notifications(database: Path) -> list[tuple[Any, ...]]:
         rows = [tuple(row) for row in connection.execute(query)]
     engine.dispose()
     return rows
+
+
+def test_the_next_step_is_told_as_it_is_typed(tmp_path: Path) -> None:
+    log = written(tmp_path / "a.log", ["junk 1", "junk 2"])
+    database = stored(tmp_path, quarantined(log))
+    settings = tmp_path / "my settings.toml"
+    settings.write_text("", encoding="utf-8")
+    same = f"--config '{settings}' --database {database}"
+    options = ("--config", settings, "--database", database)
+    assert f"vedette quarantine show 1 {same}" in unwrapped(vedette("list", *options))
+    assert f"vedette quarantine replay 1 {same}" in unwrapped(vedette("show", "1", *options))
+    shown = unwrapped(vedette("show", "1", "--database", database))
+    assert f"vedette quarantine replay 1 --config vedette.toml --database {database}" in shown
+
+
+def unwrapped(result: Result) -> str:
+    return " ".join(result.stdout.split())

@@ -8,6 +8,7 @@ from threading import Event
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
 from alerts.database import open_database
 from alerts.store import Store
@@ -206,3 +207,39 @@ def test_health_says_what_was_read(tmp_path: Path, engine: Engine) -> None:
     assert report.healthy
     assert (report.details["lines"], report.details["set_aside"]) == (5, 1)
     service.stop()
+
+
+class Script(Event):
+    """Appends to a log whenever the worker waits; stops it in the end."""
+
+    def __init__(self, log: Path, *parts: str) -> None:
+        super().__init__()
+        self._log = log
+        self._parts = list(parts)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        del timeout
+        if not self._parts:
+            self.set()
+            return True
+        with self._log.open("a", encoding="utf-8") as log:
+            log.write(self._parts.pop(0))
+        return False
+
+
+def test_formats_and_problems_are_logged_as_they_come(
+    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vedette.source_log.EVERY", 0.0)
+    log = written(tmp_path / "a.log", [])
+    worker = Worker([FileSource(paths=(str(log),))], load_catalogue(), Store(engine))
+    good = "".join(combined(n) + "\n" for n in range(3))
+    with capture_logs() as told:
+        worker.run(Script(log, "junk\n", good, good))
+    said = [(entry["event"], entry.get("format"), entry["log_level"]) for entry in told]
+    assert said == [
+        ("source problem", None, "warning"),
+        ("log format", "combined", "info"),
+        ("source problem over", None, "info"),
+    ]
+    assert told[1]["found_in"].startswith("1 log, 75 % of its first lines")

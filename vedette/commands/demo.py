@@ -1,5 +1,6 @@
 """vedette demo: the service on a made-up stream of API traffic with attacks in it."""
 
+import logging
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +46,7 @@ def run_demo(seconds: str | None, *, speed: float, seed: int, port: int) -> int:
                         announce=Ticker(screen).show,
                         ready=ready,
                         limit=limit,
+                        log_level=logging.WARNING,
                     )
                     break
                 except StartError as error:

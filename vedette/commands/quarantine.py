@@ -18,7 +18,7 @@ from ingest.sources import KafkaSource
 from ingest.topics.again import TopicRecords
 from vedette.failures import FAILED, PARTLY_READ, WRONG_USE, reports_failures
 from vedette.replaying import Outcome, Replayer
-from vedette.screen import note, terminal
+from vedette.screen import note, options, terminal
 from vedette.settings import load_settings
 from vedette.stores import stored_incidents
 
@@ -59,9 +59,10 @@ def list_groups(
             _write_json(group.to_dict())
         return 0
     console = terminal()
+    same = options(config=config, database=database and name)
     if groups:
         console.print(_table(groups, f"Lines in {name} that could not be read"))
-        note(console, f"What to do: vedette quarantine show {groups[0].id}")
+        note(console, f"What to do: vedette quarantine show {groups[0].id}{same}")
     else:
         note(console, f"Nothing in {name} was put aside.")
     return 0
@@ -79,7 +80,7 @@ def show_group(identity: int, config: Path | None, database: str | None, *, as_j
     if as_json:
         _write_json(detail.to_dict())
     else:
-        _print(terminal(), detail)
+        _print(terminal(), detail, config, options(database=database and name))
     return 0
 
 
@@ -145,7 +146,7 @@ def _table(groups: Sequence[StoredGroup], title: str) -> Table:
     return table
 
 
-def _print(console: Console, detail: StoredDetail) -> None:
+def _print(console: Console, detail: StoredDetail, config: Path | None, same: str) -> None:
     group = detail.group
     reason = next((known for known in REASONS if known == group.reason), None)
     note(
@@ -171,7 +172,11 @@ def _print(console: Console, detail: StoredDetail) -> None:
         )
     note(console, "")
     _samples(console, detail)
-    note(console, f"Read them again: vedette quarantine replay {group.id}")
+    note(
+        console,
+        "Read them again, with settings that fit:",
+        f"  vedette quarantine replay {group.id}{options(config=config or 'vedette.toml')}{same}",
+    )
 
 
 def _samples(console: Console, detail: StoredDetail) -> None:

@@ -21,11 +21,14 @@ from detectors.catalogue import load_catalogue
 from ingest.masking import printable
 from ingest.quarantine import REASONS
 from ingest.reader import LogReader
+from ingest.sources import FileSource
 from vedette.failures import PARTLY_READ, reports_failures
+from vedette.memory import return_large_blocks
 from vedette.one_run import secret_for_files
 from vedette.scan import scan
-from vedette.screen import incident_table, note, terminal
+from vedette.screen import incident_table, note, options, terminal
 from vedette.settings import load_settings
+from vedette.source_log import formats_found
 from vedette.sources import enrichment_of, sources_for
 
 if TYPE_CHECKING:
@@ -50,12 +53,12 @@ def run_scan(
     as_json: bool,
 ) -> int:
     """Scan the files, print incidents to stdout and all else to stderr; return the status."""
+    return_large_blocks()
     settings = load_settings(config)
     enrichment = enrichment_of(settings, secret_for_files())
     catalogue = load_catalogue(settings.detectors, settings.rules.folders)
-    reader = LogReader(
-        sources_for(files, settings, log_format), enrichment=enrichment, stdin=standard_input()
-    )
+    sources = sources_for(files, settings, log_format)
+    reader = LogReader(sources, enrichment=enrichment, stdin=standard_input())
     screen = terminal(stderr=True)
     began = time.monotonic()
     opened: list[tuple[Engine, str]] = []
@@ -78,7 +81,7 @@ def run_scan(
 
         scan(reader, catalogue.under(enrichment.fingerprint), open_store, show)
     ((engine, name),) = opened
-    _account(screen, reader, time.monotonic() - began)
+    _account(screen, reader, time.monotonic() - began, sources, name)
     incidents = stored(engine)
     if as_json:
         for incident in incidents:
@@ -116,8 +119,10 @@ def _progress(screen: Console) -> Progress:
     )
 
 
-def _account(screen: Console, reader: LogReader, seconds: float) -> None:
-    """Say what became of every line, and which inputs could not be read."""
+def _account(
+    screen: Console, reader: LogReader, seconds: float, sources: Sequence[FileSource], name: str
+) -> None:
+    """Say in which formats, what became of every line, and which inputs could not be read."""
     rate = reader.tally.lines / max(seconds, 1e-3)
     note(
         screen,
@@ -125,13 +130,15 @@ def _account(screen: Console, reader: LogReader, seconds: float) -> None:
         f"{reader.tally.events:,} events, {reader.tally.quarantine.total:,} set aside, "
         f"{reader.tally.ignored:,} ignored, {reader.tally.blank:,} blank.",
     )
+    for log_format, words in formats_found(reader.detections, sources).items():
+        note(screen, f"  format {log_format}: {words}")
     for reason, count in reader.tally.quarantine.by_reason().items():
         note(screen, f"  {count:,} x {reason}: {REASONS[reason]}")
-    if reader.tally.quarantine.total * 10 > reader.tally.lines:
-        note(screen, "  That is more than a tenth: is it all one format? --format names one.")
     for row in list(reader.tally.quarantine)[:10]:
         places = ", ".join(str(position) for position in row.positions)
         note(screen, f"  {printable(row.partition)}: {row.reason} at byte {places}")
+    if reader.tally.quarantine.total:
+        note(screen, f"  What they look like: vedette quarantine list{options(database=name)}")
     for problem in reader.problems:
         note(screen, f"vedette: {printable(str(problem))}")
 
@@ -146,5 +153,5 @@ def _print(incidents: "Sequence[IncidentView]", name: str) -> None:
     note(
         console,
         f"{len(incidents)} {plural}, stored in {name}.",
-        f"Evidence and timeline: vedette incidents show {incidents[0].id} --database {name}",
+        f"Evidence and timeline: vedette incidents show {incidents[0].id}{options(database=name)}",
     )
