@@ -1,10 +1,11 @@
 """Sources: which logs to read, and what is known about them."""
 
 import difflib
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -23,6 +24,9 @@ from ingest.durations import Duration
 from ingest.formats import FORMATS, PATTERNS, FormatError, compile_pattern
 from ingest.formats.json_names import MAPPABLE
 from ingest.wrappers.ignored import checked_pattern
+
+#: host, host:port, [IPv6]:port. Without a port it is Kafka's usual one.
+_BROKER: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:/,\[\]@]+)(?::(?P<port>[0-9]{1,5}))?")
 
 Role = Literal["edge", "internal"]
 Place = Literal["beginning", "end"]
@@ -106,9 +110,14 @@ class Source(BaseModel):
             raise ValueError(f"a mapping needs format 'json', not {self.format!r}")
         if self.fields is not None and self.format not in ("auto", "w3c", "iis", "cloudfront"):
             raise ValueError(f"fields need format 'w3c', not {self.format!r}")
-        if (self.pattern is None) != (self.format not in PATTERNS):
+        if self.pattern is None and self.format in PATTERNS:
+            raise ValueError(
+                f"format {self.format!r} needs a pattern: the format string of the server's"
+                " own configuration"
+            )
+        if self.pattern is not None and self.format not in PATTERNS:
             wanted = " or ".join(repr(name) for name in PATTERNS)
-            raise ValueError(f"a pattern and format {wanted} need each other")
+            raise ValueError(f"a pattern needs format {wanted}, not {self.format!r}")
         if self.pattern is not None:
             try:
                 compile_pattern(self.format, self.pattern)
@@ -125,6 +134,13 @@ class FileSource(Source):
 
     paths: tuple[str, ...] = Field(min_length=1, description="paths, folders and globs")
 
+    @field_validator("paths")
+    @classmethod
+    def _no_empty_path(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(paths):
+            raise ValueError("a path is empty; write the path of a log, a folder or a glob")
+        return paths
+
 
 class KafkaSource(Source):
     """Topics of one Kafka cluster.
@@ -139,7 +155,9 @@ class KafkaSource(Source):
         default="end", description="beginning, end or a time: where reading begins at first"
     )
     group_id: str = Field(
-        default="vedette", description="under which lag tools see how far reading has come"
+        default="vedette",
+        min_length=1,
+        description="under which lag tools see how far reading has come",
     )
     security_protocol: Protocol = "PLAINTEXT"
     sasl_mechanism: Mechanism | None = None
@@ -150,12 +168,31 @@ class KafkaSource(Source):
     key_file: Path | None = Field(default=None, description="its key, PEM")
     key_password: SecretStr | None = None
 
-    @field_validator("start")
+    @field_validator("bootstrap_servers")
     @classmethod
-    def _start_has_zone(cls, start: Place | datetime) -> Place | datetime:
-        if isinstance(start, datetime) and start.tzinfo is None:
-            return start.replace(tzinfo=UTC)
-        return start
+    def _are_addresses(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
+        for number, server in enumerate(servers, 1):
+            found = _BROKER.fullmatch(server)
+            if found is None or int(found["port"] or 1) not in range(1, 65_536):
+                raise ValueError(
+                    f"entry {number} is no broker: expected host:port, one entry a broker,"
+                    " as in kafka-1:9092 or [2001:db8::7]:9092"
+                )
+        return servers
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _place_or_time(cls, start: Any) -> Any:  # noqa: ANN401 - what a settings file may hold
+        if isinstance(start, str) and start not in get_args(Place):
+            try:
+                start = datetime.fromisoformat(start)
+            except ValueError:
+                start = None
+        if isinstance(start, datetime):
+            return start if start.tzinfo else start.replace(tzinfo=UTC)
+        if isinstance(start, str):
+            return start
+        raise ValueError("must be beginning, end, or a date and time as 2026-11-02T08:00:00Z")
 
     @model_validator(mode="after")
     def _security_agrees(self) -> Self:
@@ -167,6 +204,8 @@ class KafkaSource(Source):
         files = (self.ca_file, self.certificate_file, self.key_file)
         if any(files) and not self.security_protocol.endswith("SSL"):
             raise ValueError("certificates need security_protocol SSL or SASL_SSL")
+        if self.key_password is not None and self.key_file is None:
+            raise ValueError("key_password needs key_file and certificate_file")
         if (self.certificate_file is None) != (self.key_file is None):
             raise ValueError("certificate_file and key_file need each other")
         return self

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -22,7 +22,26 @@ from detectors.overrides import LevelName, RuleOverride
 from ingest.durations import Duration
 from ingest.geo import GeoSettings
 from ingest.sources import SOURCE_KINDS, AnySource
+from vedette.environment import Environment, VariableError
 from vedette.folders import sqlite_url, state_folder
+
+#: What is expected, where pydantic says it in the words of Python.
+_EXPECTED: Final = {
+    "missing": "is needed",
+    "string_type": "must be a text in quotes",
+    "tuple_type": 'must be a list, as in ["..."]',
+    "dict_type": 'must be a table, as in { name = "..." }',
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+    "path_type": "must be a path in quotes",
+}
+
+
+#: What to do about a key that is for the other kind of source.
+_OTHER_KIND: Final = {
+    "files": "this source reads files; topics are a source with bootstrap_servers and topics",
+    "kafka": "this source reads topics of Kafka; files are a source of their own, with paths",
+}
 
 
 class SettingsError(ValueError):
@@ -148,8 +167,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment goes before the file; nothing else is read."""
-        del settings_cls, dotenv_settings, file_secret_settings
-        return env_settings, init_settings
+        del env_settings, dotenv_settings, file_secret_settings
+        return Environment(settings_cls, init_settings()), init_settings
 
 
 def load_settings(file: Path | None) -> Settings:
@@ -173,6 +192,8 @@ def _validated(written: dict[str, Any], file: Path | None) -> Settings:
         raise SettingsError("\n".join(_complaints(error, file))) from error
     except EnvironmentParseError as error:
         raise SettingsError(f"environment: {error}; lists and tables are written as JSON") from None
+    except VariableError as error:
+        raise SettingsError(f"environment: {error}") from None
 
 
 def _check_environment() -> None:
@@ -204,9 +225,20 @@ def _complaints(error: ValidationError, file: Path | None) -> Iterator[str]:
         shown = (str(part) for part in place if part not in SOURCE_KINDS)
         where = f"{file or 'settings'}: {'.'.join(shown)}"
         if mistake["type"] == "extra_forbidden":
-            yield f"{where}: unknown key{_hint(str(place[-1]), _model_at(place[:-1]))}"
+            yield f"{where}: {_unknown(place)}"
+        elif mistake["type"] == "value_error":
+            yield f"{where}: {mistake['ctx']['error']}"
         else:
-            yield f"{where}: {mistake['msg']}"
+            yield f"{where}: {_EXPECTED.get(mistake['type'], mistake['msg'])}"
+
+
+def _unknown(place: tuple[int | str, ...]) -> str:
+    """Say about a key that is not known where it belongs, or which one may be meant."""
+    key = str(place[-1])
+    for kind in SOURCE_KINDS.keys() & set(place):
+        if any(key in model.model_fields for model in SOURCE_KINDS.values()):
+            return _OTHER_KIND[kind]
+    return f"unknown key{_hint(key, _model_at(place[:-1]))}"
 
 
 def _hint(key: str, model: Any) -> str:  # noqa: ANN401 - a model, or any type without fields

@@ -33,8 +33,10 @@ def sources_for(files: Sequence[str], settings: Settings, log_format: str) -> li
             for number, paths in alike.items()
         ]
     except ValidationError as error:
-        reasons = "; ".join(str(mistake["msg"]) for mistake in error.errors())
-        raise SettingsError(f"--format {log_format}: {reasons}") from error
+        mistakes = error.errors(include_input=False, include_url=False)
+        reasons = "; ".join(mistake["msg"].removeprefix("Value error, ") for mistake in mistakes)
+        named = "" if log_format == "auto" else f"--format {log_format}: "
+        raise SettingsError(f"{named}{reasons}") from error
 
 
 def enrichment_of(settings: Settings, secret: bytes | None, *, learn: bool = False) -> Enrichment:

@@ -1,10 +1,11 @@
 """Settings: mistakes are refused with their place and a suggestion."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from ingest.sources import FileSource, KafkaSource
 from vedette.commands.init import TEMPLATE
 from vedette.settings import SettingsError, load_settings, settings_from
 
@@ -29,6 +30,120 @@ def test_mistakes_are_refused(text: str, complaint: str, tmp_path: Path) -> None
         load_settings(file)
     assert complaint in str(refused.value)
     assert str(file) in str(refused.value)
+
+
+FILES = "[[sources]]\npaths = ['a']\n"
+TOPICS = "[[sources]]\nbootstrap_servers = ['k:9092']\ntopics = ['t']\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (FILES + "topic = 'b'", "0.topic: unknown key"),
+        ("[[sources]]\npaths = 'a'", "0.paths: must be a list"),
+        ("[[sources]]\npaths = []", "0.paths: must not be empty"),
+        ("[[sources]]\npaths = ['']", "0.paths: a path is empty"),
+        ("[[sources]]\nservice = 'a'", "0.paths: is needed"),
+        (FILES + "format = 3", "0.format: must be a text in quotes"),
+        (FILES + "format = 'nginx'", "0: format 'nginx' needs a pattern"),
+        (FILES + "pattern = '$status'", "0: a pattern needs format 'nginx'"),
+        (FILES + "format = 'nginx'\npattern = '$status$msec'", "0: pattern: $status is followed"),
+        (FILES + "format = 'json'\nfields = 'date'", "0: fields need format 'w3c'"),
+        (FILES + "mapping = 'x'", "0.mapping: must be a table"),
+        (FILES + "mapping = { ip = 'x' }", "0.mapping: no column 'ip'"),
+        (FILES + "timezone = 'Pari'", "0.timezone: unknown time zone"),
+        (FILES + "ignore = ['(']", "0.ignore: the pattern '(' cannot be read"),
+        (FILES + "role = 'egde'", "0.role: Input should be 'edge' or 'internal'"),
+        (FILES + "lateness = '5x'", "0.lateness: '5x' is no duration"),
+        (FILES + "trusted_proxies = ['privat']", "0.trusted_proxies: 'privat' is no trusted"),
+        (FILES + "start = 'end'", "0.start: this source reads files;"),
+        (TOPICS + "paths = ['a']", "0.paths: this source reads topics of Kafka;"),
+        ("[[sources]]\ntopics = ['t']", "0.bootstrap_servers: is needed"),
+        (TOPICS.replace("k:9092", "k:99999"), "0.bootstrap_servers: entry 1 is no broker"),
+        (TOPICS.replace("k:9092", "http://k"), "0.bootstrap_servers: entry 1 is no broker"),
+        (TOPICS.replace("k:9092", "k:1,l:2"), "0.bootstrap_servers: entry 1 is no broker"),
+        (TOPICS + "start = 'begin'", "0.start: must be beginning, end, or a date and time"),
+        (TOPICS + "start = 5", "0.start: must be beginning, end, or a date and time"),
+        (TOPICS + "group_id = ''", "0.group_id: must not be empty"),
+        (TOPICS + "security_protocol = 'SASL_SSL'", "0: SASL needs"),
+        (TOPICS + "username = 'u'", "0: a username or sasl_mechanism needs"),
+        (TOPICS + "ca_file = 'x'", "0: certificates need"),
+        (TOPICS + "key_password = 'x'", "0: key_password needs"),
+    ],
+)
+def test_mistakes_in_sources_say_what_was_expected(text: str, complaint: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        settings_from(text)
+    assert str(refused.value).startswith(f"settings: sources.{complaint}")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "server", ["k", "k:9092", "kafka-1.shop.example:1", "127.0.0.1:65535", "[2001:db8::7]:9092"]
+)
+def test_brokers_are_named_by_host_and_port(server: str) -> None:
+    (source,) = settings_from(TOPICS.replace("k:9092", server)).sources
+    assert isinstance(source, KafkaSource)
+    assert source.bootstrap_servers == (server,)
+
+
+@pytest.mark.parametrize(
+    "start", ["'2026-11-02T08:00:00'", "2026-11-02T08:00:00Z", "'2026-11-02T09:00:00+01:00'"]
+)
+def test_reading_begins_at_a_time(start: str) -> None:
+    (source,) = settings_from(TOPICS + f"start = {start}").sources
+    assert isinstance(source, KafkaSource)
+    assert source.start == datetime(2026, 11, 2, 8, tzinfo=UTC)
+
+
+def test_a_source_s_password_comes_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "v.toml"
+    file.write_text(
+        FILES + TOPICS + "security_protocol = 'SASL_SSL'\nsasl_mechanism = 'PLAIN'\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("VEDETTE_SOURCES__1__PASSWORD", "s3cret")
+    monkeypatch.setenv("VEDETTE_SOURCES__1__USERNAME", "u")
+    monkeypatch.setenv("VEDETTE_SOURCES__0__PATHS", '["b", "c"]')
+    files, topics = load_settings(file).sources
+    assert isinstance(files, FileSource)
+    assert isinstance(topics, KafkaSource)
+    assert files.paths == ("b", "c")
+    assert (topics.username, topics.topics) == ("u", ("t",))
+    assert topics.password is not None
+    assert topics.password.get_secret_value() == "s3cret"
+
+
+def test_a_key_is_added_to_sources_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VEDETTE_SOURCES", '[{"paths": ["a"]}]')
+    monkeypatch.setenv("VEDETTE_SOURCES__0__PATTERN", '[$time_local] $status "$request"')
+    monkeypatch.setenv("VEDETTE_SOURCES__0__FORMAT", "nginx")
+    (source,) = load_settings(None).sources
+    assert (source.format, source.pattern) == ("nginx", '[$time_local] $status "$request"')
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("VEDETTE_SOURCES__1__PASSWORD", "x", "VEDETTE_SOURCES__1: no such source"),
+        ("VEDETTE_SOURCES__KAFKA__PASSWORD", "x", "VEDETTE_SOURCES__KAFKA: no such source"),
+        ("VEDETTE_SOURCES__0", "x", "VEDETTE_SOURCES__0: add the key"),
+        ("VEDETTE_SOURCES__0__PATHS", "a,b", "VEDETTE_SOURCES__0__PATHS: lists and tables"),
+        ("VEDETTE_SOURCES__0__PASWORD", "geheim", "unknown key"),
+    ],
+)
+def test_variables_of_sources_that_cannot_be_used_are_named(
+    name: str, value: str, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "v.toml"
+    file.write_text(FILES, encoding="utf-8")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as refused:
+        load_settings(file)
+    assert complaint in str(refused.value)
+    assert "geheim" not in str(refused.value)
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:

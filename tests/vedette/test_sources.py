@@ -56,38 +56,6 @@ def test_a_format_named_goes_before() -> None:
         sources_for(["a.log"], settings_from(""), "combind")
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("topics = ['a']", "sources.0.bootstrap_servers: Field required"),
-        ("topics = ['a']\nbootstrap_servers = ['b:1']\npaths = ['c']", "paths: unknown key"),
-        ("paths = ['a']\ntopic = 'b'", "topic: unknown key"),
-        (
-            "topics = ['a']\nbootstrap_servers = ['b:1']\nsecurity_protocol = 'SASL_SSL'",
-            "SASL needs sasl_mechanism, username and password",
-        ),
-        (
-            "topics = ['a']\nbootstrap_servers = ['b:1']\nusername = 'u'",
-            "needs security_protocol SASL_SSL",
-        ),
-        ("topics = ['a']\nbootstrap_servers = ['b:1']\nca_file = 'x.pem'", "certificates need"),
-        ("paths = ['a']\ntimezone = 'Mars/Base'", "unknown time zone 'Mars/Base'"),
-        ("paths = ['a']\nignore = ['[']", "the pattern '[' cannot be read"),
-        ("paths = ['a']\ntrusted_proxies = ['10.0.0.0/33']", "is no trusted proxy"),
-        ("paths = ['a']\nformat = 'nginx'", "need each other"),
-        ("paths = ['a']\nformat = 'nginx'\npattern = '$a$b'", "pattern: "),
-        ("paths = ['a']\nformat = 'combined'\nfields = 'date'", "fields need format"),
-    ],
-)
-def test_mistakes_are_said_with_their_place(text: str, said: str) -> None:
-    with pytest.raises(SettingsError) as refused:
-        settings_from(f"[[sources]]\n{text}")
-    assert said in str(refused.value)
-    assert str(refused.value).startswith("settings: sources.0")
-    assert ".files." not in str(refused.value)
-    assert ".kafka." not in str(refused.value)
-
-
 def test_secrets_of_a_topic_are_masked() -> None:
     text = TWO.replace(
         'topics = ["access"]',
