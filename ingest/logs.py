@@ -30,6 +30,9 @@ _NO_LOG: Final = re.compile(
 #: Left over by editors: no pattern means them.
 _BACKUP: Final = re.compile(r"^[.#]|[~#]$|\.sw[pxo]$")
 
+#: Archives hold files, and are not read as one.
+_ARCHIVE: Final = re.compile(r"\.(?:zip|tar|tgz|tbz2?|txz|7z|rar|tar\.\w+)$", re.IGNORECASE)
+
 #: What errors of the system mean: (reason, advice).
 _ERRORS: Final = {
     errno.ENOENT: ("there is no such file", "check the path"),
@@ -178,6 +181,8 @@ def check_file(file: Path, shown: str) -> InputProblem | None:
         return InputProblem(shown, "this is a directory", f"name its files, as in {shown}/*.log")
     if not stat.S_ISREG(mode):
         return InputProblem(shown, "this is no regular file", "pipe it in and use - as path")
+    if _ARCHIVE.search(file.name):
+        return InputProblem(shown, "this is an archive", "unpack it, and name the files in it")
     if not os.access(file, os.R_OK):
         return problem_of(shown, PermissionError(errno.EACCES, ""))
     return None

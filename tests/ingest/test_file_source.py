@@ -247,6 +247,15 @@ def test_a_folder_means_its_logs(follow: Follow) -> None:
     assert len(find_logs([f"{follow.folder}/*/"])[0]) == 1
 
 
+@pytest.mark.parametrize("name", ["a.zip", "access.log.ZIP", "logs.tar.gz", "logs.tgz"])
+def test_an_archive_that_is_named_is_told_and_not_read(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"PK\x03\x04")
+    for path in (tmp_path / name, tmp_path / "*.*"):
+        logs, problems = find_logs([str(path)])
+        assert logs == []
+        assert [problem.reason for problem in problems] == ["this is an archive"]
+
+
 def failing(error: int) -> Callable[..., Any]:
     def fail(*_: object) -> bytes:
         raise OSError(error, os.strerror(error))
