@@ -10,6 +10,7 @@ from threading import Event
 import pytest
 from kafka import KafkaProducer
 from sqlalchemy import Engine
+from typer.testing import CliRunner
 
 from alerts.database import open_database
 from alerts.store import Store
@@ -21,6 +22,7 @@ from ingest.sources import KafkaSource
 from ingest.topics import TopicFollower
 from ingest.topics.again import TopicRecords
 from tests.broker.fixtures import MakeTopic
+from vedette.cli import cli
 from vedette.commands.scan import stored
 from vedette.folders import sqlite_url
 from vedette.replaying import Replayer
@@ -158,3 +160,14 @@ def test_records_that_were_put_aside_are_read_again(
     assert detail is not None
     outcome = replayer.replay(detail)
     assert (outcome.events, outcome.rest, outcome.problems) == (5, {}, ())
+
+
+@pytest.mark.parametrize("topic", ["nobody-made-this", "no topic's name"])
+def test_producing_to_a_topic_that_is_not_there_says_so(
+    bootstrap: str, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vedette.commands.produce._BLOCK_MS", 1_000)
+    result = CliRunner().invoke(cli, ["produce", bootstrap, topic, "--for", "1s"])
+    assert result.exit_code == 1
+    assert f"has no topic {topic}" in result.stderr
+    assert "Writing" not in result.output

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
@@ -12,7 +13,9 @@ from vedette.screen import note, terminal
 from vedette.service import stopping
 from vedette.simulation.demo import DemoStream
 
-_FLUSH_SECONDS = 10
+_FLUSH_SECONDS: Final = 10
+#: A topic that is not there is waited for that long, and a broker that went away.
+_BLOCK_MS: Final = 10_000
 
 
 @reports_failures
@@ -22,28 +25,51 @@ def run_producer(
     """Write simulated lines to the topic until stopped."""
     screen = terminal(stderr=True)
     limit = None if seconds is None else duration(seconds)
+    producer = _connected(bootstrap, topic)
+    try:
+        with stopping(limit) as stop:
+
+            def write(lines: Sequence[str]) -> None:
+                try:
+                    for line in lines:
+                        producer.send(topic, line.encode())
+                except KafkaError as error:
+                    stop.set()
+                    raise OSError(f"topic {topic}: {type(error).__name__}") from error
+
+            stream = DemoStream(write, seed, speed, start=datetime.now(UTC).replace(microsecond=0))
+            note(screen, f"Writing a made-up shop's access log to {topic}. Ctrl-C stops.")
+            stream.start()
+            stop.wait()
+        stream.stop()
+        producer.flush(timeout=_FLUSH_SECONDS)
+    except KafkaError as error:
+        raise StartError(f"topic {topic}: {type(error).__name__}") from error
+    finally:
+        producer.close(timeout=_FLUSH_SECONDS)
+    return 0
+
+
+def _connected(bootstrap: str, topic: str) -> KafkaProducer:
+    """Connect, and see that the topic is there; raises StartError."""
     try:
         producer = KafkaProducer(
-            bootstrap_servers=bootstrap, compression_type="lz4", linger_ms=50, acks="all"
+            bootstrap_servers=bootstrap,
+            compression_type="lz4",
+            linger_ms=50,
+            acks="all",
+            max_block_ms=_BLOCK_MS,
+            allow_auto_create_topics=False,
         )
-    except KafkaError as error:
+    except (KafkaError, ValueError) as error:
         raise StartError(
             f"no broker answers at {bootstrap} ({type(error).__name__}); is it running?"
         ) from error
-
-    def write(lines: Sequence[str]) -> None:
-        try:
-            for line in lines:
-                producer.send(topic, line.encode())
-        except KafkaError as error:
-            raise OSError(f"topic {topic}: {type(error).__name__}") from error
-
-    stream = DemoStream(write, seed, speed, start=datetime.now(UTC).replace(microsecond=0))
-    with stopping(limit) as stop:
-        note(screen, f"Writing a made-up shop's access log to {topic}. Ctrl-C stops.")
-        stream.start()
-        stop.wait()
-    stream.stop()
-    producer.flush(timeout=_FLUSH_SECONDS)
-    producer.close()
-    return 0
+    try:
+        known = producer.partitions_for(topic)
+    except (KafkaError, ValueError):  # the name cannot be one, or none has it
+        known = None
+    if not known:
+        producer.close(timeout=0)
+        raise StartError(f"{bootstrap} has no topic {topic}; create it, or check its name")
+    return producer
