@@ -17,7 +17,7 @@ From lines to events
 records      raw lines and the position of each; `lines` finds where they begin
 wrappers/    syslog, containers, shippers' envelopes: taken off
 formats/     one small file a log format, and the detection of the format
-request_lines, times   parts of a line
+request_lines, times   parts of a line; `uniform_times`, all written alike, at once
 clients      who asked: the peer, or whom trusted proxies name (`forwarding`, `networks`)
 geo          where addresses are (`mmdb`, `address_ranges`)
 routes       path templates: `declared_paths` of `route_documents`, patterns, or `route_learning`

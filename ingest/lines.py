@@ -20,7 +20,7 @@ LAST_ASCII: Final = 127
 _NEWLINE: Final = 10
 _PIECE: Final = 1 << 20
 _SMALL: Final = 1 << 14
-_BLANKS: Final = np.array([9, 11, 12, 13, 32], dtype=np.uint8)
+_IS_BLANK: Final = np.isin(np.arange(256), [9, 11, 12, 13, 32])
 
 
 def places(codes: NDArray[np.uint8], code: int) -> Ints:
@@ -71,6 +71,13 @@ class Lines:
         return np.frombuffer(self.data, dtype=np.uint8)
 
     @cached_property
+    def firsts(self) -> NDArray[np.uint8]:
+        """Each line's first byte; of an empty one what follows it."""
+        if not self.data:
+            return np.zeros(len(self), dtype=np.uint8)
+        return self.codes[np.minimum(self.starts, len(self.data) - 1)]
+
+    @cached_property
     def lengths(self) -> Ints:
         """Each line's length in bytes, without its newline."""
         return self.ends - self.starts
@@ -84,8 +91,7 @@ class Lines:
     def blank(self) -> Flags:
         """Mark lines that are empty or only blanks."""
         flags: Flags = self.lengths == 0
-        first = self.codes[np.minimum(self.starts, max(len(self.data) - 1, 0))]
-        for index in np.flatnonzero(~flags & np.isin(first, _BLANKS)):
+        for index in np.flatnonzero(~flags & _IS_BLANK[self.firsts]):
             flags[index] = not self[int(index)].strip()
         return flags
 

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from ingest.events import UTC_TIME
+from ingest.uniform_times import uniform_times
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CLF: Final = "%d/%b/%Y:%H:%M:%S%z"
@@ -57,6 +58,9 @@ def parse_times(times: pl.Series, timezone: str = "UTC") -> pl.Series:
     Each distinct text is read once, and by itself: neighbours do not matter.
     """
     texts = times.cast(pl.String)
+    uniform = uniform_times(texts)
+    if uniform is not None:
+        return pl.Series(times.name, uniform).cast(UTC_TIME)
     fractional = texts.str.contains(_FRACTIONAL)
     if not fractional.any():
         return _each_distinct(texts, timezone)

@@ -43,6 +43,6 @@ def last_directive(lines: Lines) -> str | None:
 def _candidates(lines: Lines) -> Ints:
     if b"#" not in lines.data:
         return np.arange(0)
-    firsts = lines.codes[np.minimum(lines.starts, len(lines.data) - 1)]
+    firsts = lines.firsts
     found: Ints = np.flatnonzero((firsts == _HASH) | (firsts == _BOM[0]))
     return found

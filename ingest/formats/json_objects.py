@@ -93,7 +93,7 @@ def _objects(lines: Lines) -> tuple[Lines, Ints]:
     returned = codes[lasts] == _RETURN
     if returned.any():
         lasts = np.maximum(lasts - returned, 0)
-    firsts = codes[np.minimum(lines.starts, len(codes) - 1)]
+    firsts = lines.firsts
     fits = (lines.lengths > 1) & (firsts == _OPEN) & (codes[lasts] == _CLOSE)
     if fits.all():
         return lines, rows

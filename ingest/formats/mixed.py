@@ -76,8 +76,7 @@ def likely(lines: Lines, entry: Format) -> Flags:
         return flags
     flags = lines.lengths > 0
     if entry.starts:
-        firsts = lines.codes[np.minimum(lines.starts, len(lines.data) - 1)]
-        flags = flags & _among(entry.starts + _BOM_START)[firsts]
+        flags = flags & _among(entry.starts + _BOM_START)[lines.firsts]
     if entry.ends:
         lasts = lines.codes[np.maximum(lines.ends - 1, 0)]
         returned = lasts == _RETURN

@@ -50,6 +50,8 @@ NOTHING: Final = Peeled(NO_LINES, Lines.of(b""))
 
 def byte_at(lines: Lines, offset: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
     """Return the byte at an offset in each line; behind a line's end, the byte there (or 0)."""
+    if not offset:
+        return lines.firsts
     if not lines.data:
         return np.zeros(len(lines), dtype=np.uint8)
     last = len(lines.data) - 1
