@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 class HealthReport:
     """Whether the worker does its work; all but `healthy` is shown to key holders only.
 
-    `problems` says what is wrong with sources, `lag` how much waits to be read by partition
-    (records of a topic, bytes of a log), `quarantined` counts lines set aside by reason.
+    `problems` says what is wrong with sources; `lag` how many records of each topic partition
+    wait to be read, `unread` how many bytes of each log; `quarantined` counts lines set aside by
+    reason.
     """
 
     healthy: bool
     details: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     lag: Mapping[str, int] = field(default_factory=dict)
+    unread: Mapping[str, int] = field(default_factory=dict)
     quarantined: Mapping[str, int] = field(default_factory=dict)

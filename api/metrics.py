@@ -53,14 +53,14 @@ class ReportCollector(Collector):
         for reason, count in report.quarantined.items():
             aside.add_metric([reason], count)
         yield aside
-        lag = GaugeMetricFamily(
-            "vedette_source_lag",
-            "What waits to be read: records of a topic partition, bytes of a log",
-            labels=["partition"],
-        )
-        for partition, left in report.lag.items():
-            lag.add_metric([partition], left)
-        yield lag
+        for name, meaning, waiting in (
+            ("vedette_topic_lag_records", "Records that wait to be read", report.lag),
+            ("vedette_log_unread_bytes", "Bytes that wait to be read", report.unread),
+        ):
+            left = GaugeMetricFamily(name, f"{meaning}, by partition", labels=["partition"])
+            for partition, count in waiting.items():
+                left.add_metric([partition], count)
+            yield left
 
 
 @router.get("/metrics", dependencies=[Depends(RequireRole(Role.VIEWER))])

@@ -30,7 +30,11 @@ def ready(request: Request, services: WithServices, key: PresentedKey) -> Respon
     details: dict[str, Any] = {}
     if key is not None:
         details = {"database": database, **report.details}
-        details |= {"problems": list(report.problems), "lag": dict(report.lag)}
+        details |= {
+            "problems": list(report.problems),
+            "lag_records": dict(report.lag),
+            "unread_bytes": dict(report.unread),
+        }
     if database and report.healthy:
         return {"status": "ready", **({"details": details} if details else {})}
     return problem(

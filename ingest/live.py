@@ -157,8 +157,13 @@ class LiveSources:
 
     @property
     def lag(self) -> dict[str, int]:
-        """Records, or bytes of a file, that wait to be read, by partition."""
-        return {name: left for source in self._sources for name, left in source.lag.items()}
+        """Records of topics that wait to be read, by partition."""
+        return {name: left for source in self._topics for name, left in source.lag.items()}
+
+    @property
+    def unread(self) -> dict[str, int]:
+        """Bytes of logs that wait to be read, by partition."""
+        return {name: left for source in self._files for name, left in source.lag.items()}
 
     @property
     def late(self) -> int:

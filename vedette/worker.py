@@ -216,6 +216,7 @@ class Worker:
             },
             problems=tuple(problems),
             lag=self._live.lag,
+            unread=self._live.unread,
             quarantined=dict(tally.quarantine.by_reason().items()),
         )
 

@@ -257,7 +257,8 @@ def test_metrics_are_for_key_holders_in_the_text_of_prometheus(api: Api) -> None
     api.report = HealthReport(
         healthy=True,
         details={"lines": 12, "late": 1, "checkpoint_age_seconds": 2.5},
-        lag={"access-0": 7, 'a"b\n': 1},
+        lag={"access-0": 7},
+        unread={'a"b\n': 1},
         quarantined={"unparsed": 3},
     )
     answer = api.client().get("/metrics")
@@ -267,8 +268,8 @@ def test_metrics_are_for_key_holders_in_the_text_of_prometheus(api: Api) -> None
     assert "vedette_lines_total 12.0" in lines
     assert "vedette_checkpoint_age_seconds 2.5" in lines
     assert 'vedette_quarantined_lines_total{reason="unparsed"} 3.0' in lines
-    assert 'vedette_source_lag{partition="access-0"} 7.0' in lines
-    assert 'vedette_source_lag{partition="a\\"b\\n"} 1.0' in lines
+    assert 'vedette_topic_lag_records{partition="access-0"} 7.0' in lines
+    assert 'vedette_log_unread_bytes{partition="a\\"b\\n"} 1.0' in lines
 
 
 def test_readiness_tells_details_to_key_holders_only(api: Api) -> None:
@@ -279,7 +280,8 @@ def test_readiness_tells_details_to_key_holders_only(api: Api) -> None:
         "database": True,
         "lag_seconds": 2.5,
         "problems": [],
-        "lag": {"access-0": 7},
+        "lag_records": {"access-0": 7},
+        "unread_bytes": {},
     }
     api.report = HealthReport(healthy=False, details={"worker": "stopped"})
     answer = api.client(None).get("/readyz")

@@ -103,7 +103,7 @@ def test_what_all_sources_say_is_put_together() -> None:
     files, topics = Scripted("a.log"), Scripted("t-0")
     live = LiveSources([files], [topics], Tally())
     assert live.positions() == {"files": {"a.log": {"offset": 1}}, "topics": {"t-0": {"offset": 1}}}
-    assert live.lag == {"a.log": 3, "t-0": 3}
+    assert (live.lag, live.unread) == ({"t-0": 3}, {"a.log": 3})
     assert live.late == 2
     assert [problem.path for problem in live.problems] == ["a.log", "t-0"]
     live.commit()
