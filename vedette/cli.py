@@ -29,7 +29,9 @@ cli.add_typer(keys_cli, name="keys")
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", help="Settings file (vedette init writes one).")
 ]
-Files = Annotated[list[str], typer.Argument(help="Log files, globs, or - for standard input.")]
+Files = Annotated[
+    list[str], typer.Argument(help="Log files, folders, globs, or - for standard input.")
+]
 Format = Annotated[
     str, typer.Option("--format", help="Log format; auto detects it from the first lines.")
 ]
