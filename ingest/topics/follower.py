@@ -56,11 +56,15 @@ def connect_to_kafka(source: KafkaSource) -> TopicClient:
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """Blocks of a partition that are read, maybe in another thread, and not returned yet."""
+    """Blocks of a partition that are read, maybe in another thread, and not returned yet.
+
+    `under` is the fingerprint of the enrichment when reading began.
+    """
 
     partition: TopicPartition
     blocks: list[Block]
     read: Future[Read]
+    under: str
 
 
 class TopicFollower:
@@ -322,8 +326,10 @@ class TopicFollower:
             blocks = self._buffers.take(at, size, count)
             if not blocks:
                 continue
-            read = self._pool.submit(self._followed[at].read, blocks)
-            taken.append(_Taken(at, blocks, read))
+            followed = self._followed[at]
+            under = followed.partition.enrichment.fingerprint
+            read = self._pool.submit(followed.read, blocks)
+            taken.append(_Taken(at, blocks, read, under))
             size -= sum(block.size for block in blocks)
             count -= sum(len(block.values) for block in blocks)
             if size <= 0 or count <= 0:
@@ -331,5 +337,10 @@ class TopicFollower:
         return taken
 
     def _feed(self, taken: _Taken, now: int) -> pl.DataFrame | None:
-        events = self._followed[taken.partition].feed(taken.blocks, taken.read.result(), now)
+        followed = self._followed[taken.partition]
+        read = taken.read.result()
+        if taken.under != followed.partition.enrichment.fingerprint:
+            # A checkpoint came between: what follows it is read as a restart would read it.
+            read = followed.read(taken.blocks)
+        events = followed.feed(taken.blocks, read, now)
         return events if any(block.values for block in taken.blocks) else None

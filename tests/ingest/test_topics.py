@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.enrichment import Enrichment
 from ingest.events import Batch
 from ingest.lines import LINE_LIMIT
 from ingest.partitions import Partition, Tally
+from ingest.routes import RouteTemplates
 from ingest.sources import KafkaSource
 from ingest.topics import TopicFollower
 from ingest.topics.client import ClientError, TopicPartition
@@ -100,6 +102,32 @@ def slashed(*seconds: int) -> list[str]:
 @pytest.fixture
 def web() -> Following:
     return Following()
+
+
+def test_what_is_read_ahead_of_new_templates_is_read_again(
+    web: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.topics.follower.READ_AHEAD_BYTES", 1)
+    monkeypatch.setattr("ingest.topics.follower.BATCH_RECORDS", 1)
+    enrichment = Enrichment()
+    web.cluster.batch = 4
+    web.cluster.send("web", *(line(0, "/users/anna") for _ in range(12)))
+    follower = TopicFollower(
+        web.source,
+        tally=Tally(),
+        make_partition=lambda name: Partition(name, web.source, Tally(), enrichment),
+        clock=lambda: web.now,
+        connect=web.cluster.connect,
+        threaded=False,
+    )
+    for _ in range(4):  # more is there than one batch
+        follower._fetching.step()
+    assert len(follower.poll()) == 1
+    for taken in follower._ahead:
+        taken.read.result()
+    enrichment.routes = RouteTemplates(learned=["/users/{id}"])  # as a checkpoint does
+    (batch,) = follower.poll()
+    assert set(batch.events["route"]) == {"GET /users/{id}"}
 
 
 def test_what_is_sent_is_read_once(web: Following) -> None:
