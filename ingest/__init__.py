@@ -29,8 +29,8 @@ partitions   a partition while it is read, and the tally of its lines
 normalised   events and rejects in order of lines, masked, to print
 
 What is kept
-quarantine   what could not be read, in groups by `shapes` (`quarantine_group`), with `suggestions` of
-             settings that may help (`suggested_mapping`, `suggested_pattern`)
+quarantine   what could not be read, in groups by `shapes` (`quarantine_group`), with
+             `suggestions` of settings that may help (`suggested_mapping`, `suggested_pattern`)
 replay       quarantined lines read again from where they lie
 masking      the one place that makes log text safe to keep or show; `masked_lines` for whole lines,
              `evidence` of incidents
