@@ -1,7 +1,9 @@
 """What people are told of sources: which formats were found, what fails, what works again."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from time import monotonic
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from ingest.formats.detection import Detection
@@ -49,7 +51,7 @@ def formats_found(
 
 def _in_words(found: Sequence[Detection], *, set_: bool) -> str:
     many = len(found) > 1
-    logs = f"{len(found):,} logs" if many else "1 log"
+    logs = _logs(len(found))
     least = min(entry.confidence for entry in found)
     best: dict[str, float] = {}
     for entry in found:
@@ -64,6 +66,10 @@ def _in_words(found: Sequence[Detection], *, set_: bool) -> str:
     return f"{text}; next: {nearest}" if nearest else text
 
 
+def _logs(count: int) -> str:
+    return "1 log" if count == 1 else f"{count:,} logs"
+
+
 def _percent(share: float) -> str:
     """Return a share in words that do not call nearly all all, or little nothing."""
     return f"{min(max(round(100 * share), 1), 100 if share == 1.0 else 99)} %"
@@ -72,14 +78,22 @@ def _percent(share: float) -> str:
 class SourceLog:
     """Logs each format and each problem when it is new, and each problem that is over, once.
 
-    `known` are problems that were told in another way.
+    `known` are problems that were told in another way, `earlier` the formats of logs that were
+    known before anything was read: from the settings, or from before a restart.
     """
 
-    def __init__(self, log: Log, sources: Sequence[Source], known: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        log: Log,
+        sources: Sequence[Source],
+        known: Sequence[str] = (),
+        earlier: Mapping[str, Detection] = MappingProxyType({}),
+    ) -> None:
         self._log = log
         self._sources = tuple(sources)
         self._problems = dict.fromkeys(known)
         self._formats: dict[str, str | None] = {}
+        self._earlier = dict(earlier)
         self._next_look = 0.0
 
     def due(self) -> bool:
@@ -95,10 +109,19 @@ class SourceLog:
             if found.format is not None and self._formats.get(name) != found.format
         }
         self._formats = {name: found.format for name, found in detections.items()}
-        for name, words in formats_found(new, self._sources).items():
-            first = next(place for place, found in new.items() if found.format == name)
-            self._log.info("log format", format=name, found_in=words, such_as=printable(first))
+        before = {place: new.pop(place) for place in self._earlier.keys() & new.keys()}
+        self._earlier = {}
+        for guessed, words in formats_found(new, self._sources).items():
+            self._tell_format(guessed, words, new)
+        for name, count in Counter(found.format for found in before.values()).items():
+            self._tell_format(name, f"{_logs(count)}, as settings or an earlier run say", before)
         self._tell_problems(dict.fromkeys(problems))
+
+    def _tell_format(
+        self, name: str | None, words: str, detections: Mapping[str, Detection]
+    ) -> None:
+        first = next(place for place, found in detections.items() if found.format == name)
+        self._log.info("log format", format=name, found_in=words, such_as=printable(first))
 
     def _tell_problems(self, problems: dict[str, None]) -> None:
         begun = [problem for problem in problems if problem not in self._problems]

@@ -85,7 +85,9 @@ class Worker:
         )
         if checkpoint is None:  # so that what comes before the first one is not lost in a crash
             self._save([], Event(), checkpoint=True)
-        self._source_log = SourceLog(_log, sources, known=self.problems)
+        self._source_log = SourceLog(
+            _log, sources, known=self.problems, earlier=self._live.detections
+        )
 
     def _restored(self) -> Checkpoint | None:
         """Take up state where the last run left it; without it, begin at the sources' end."""

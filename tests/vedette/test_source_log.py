@@ -98,6 +98,20 @@ def test_a_format_is_logged_once_and_again_when_it_changes() -> None:
     assert {values["such_as"] for _, values in heard.lines} == {"b", "c"}
 
 
+def test_a_format_known_from_before_is_not_called_a_guess() -> None:
+    heard = Heard()
+    known = {"a": COMBINED, "b": COMBINED}
+    log = SourceLog(heard, [FileSource(paths=("a.log",))], earlier=known)
+    log.look([], {**known, "c": COMBINED})
+    assert {values["found_in"] for _, values in heard.lines} == {
+        "2 logs, as settings or an earlier run say",
+        "1 log, all of its first lines",
+    }
+    heard.take()
+    log.look([], {**known, "c": COMBINED})
+    assert heard.take() == []
+
+
 def test_a_problem_is_logged_when_it_comes_and_when_it_is_over() -> None:
     heard = Heard()
     log = teller(heard, known=["told at the start"])
