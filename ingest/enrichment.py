@@ -26,6 +26,7 @@ class Enrichment:
     pseudonyms: Pseudonyms | None = None
     learner: RouteLearner | None = None
     routes: RouteTemplates = field(init=False)
+    _unreadable: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.routes = RouteTemplates(self.documents)
@@ -60,10 +61,14 @@ class Enrichment:
         return {} if self.learner is None else {"routes": self.learner.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on with what was learned before."""
-        if self.learner is not None and "routes" in state:
+        """Go on with what was learned before; what cannot be read is among the problems."""
+        if self.learner is None or "routes" not in state:
+            return
+        try:
             self.learner.restore(state["routes"])
-            self._adopt(self.learner.proposals())
+        except ValueError as error:
+            self._unreadable = [f"learned routes: {error}; learning begins anew"]
+        self._adopt(self.learner.proposals())
 
     def _adopt(self, proposals: Sequence[str]) -> None:
         if tuple(sorted(proposals)) != self.routes.learned:
@@ -71,5 +76,5 @@ class Enrichment:
 
     @property
     def problems(self) -> list[str]:
-        """What is wrong with the geo data."""
-        return [] if self.geo is None else self.geo.problems
+        """What is wrong with the geo data, or with what was learned before."""
+        return [*self._unreadable, *([] if self.geo is None else self.geo.problems)]

@@ -13,7 +13,7 @@ Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 #: Longer lines (in bytes, without the line end) are counted and never parsed.
-LINE_LIMIT: Final = 64 * 1024
+LINE_LIMIT: Final = 256 * 1024
 
 LAST_ASCII: Final = 127
 

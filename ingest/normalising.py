@@ -108,18 +108,12 @@ class Normaliser:
         reading = Reading(self._source.mapping, self._source.timezone, directive)
         parsed = read_mixed(lines, reading, self.format(detected), self._others())
         account.lines += len(lines)
-        left = np.ones(len(lines), dtype=np.bool_)
-        left[parsed["line"].to_numpy()] = False
-        if left.any():
-            told = left & directives(lines)
-            account.ignored += int(told.sum())
-            account.rejects += _unparsed(lines.select(left & ~told), positions[left & ~told])
-        timeless = parsed["timestamp"].is_null()
-        if timeless.any():
-            at = parsed["line"].filter(timeless).to_numpy()
-            account.rejects.append(Reject("no_time", positions[at], lines.select(at)))
-            parsed = parsed.filter(~timeless)
+        timed = parsed["timestamp"].is_not_null()
+        timeless = parsed["line"].filter(~timed).to_numpy()
+        parsed = parsed.filter(timed) if len(timeless) else parsed
         index = parsed["line"].to_numpy()
+        if len(index) < len(lines):
+            self._set_aside(lines, positions, index, timeless, account)
         if labels is not None:
             parsed = _labelled(parsed, labels[index])
         events = self._events(parsed, positions[index])
@@ -141,6 +135,25 @@ class Normaliser:
         if self._source.format != "auto" or self._source.mapping:
             return ()
         return tuple(FORMATS.values())
+
+    def _set_aside(
+        self, lines: Lines, positions: Ints, read: Ints, timeless: Ints, account: _Account
+    ) -> None:
+        """Say why lines are no events. What can be read is never ignored: it may be an attack."""
+        left = np.ones(len(lines), dtype=np.bool_)
+        left[read] = False
+        rest = np.flatnonzero(left)
+        some = lines.select(rest)
+        told = directives(some)
+        if self._source.ignore:
+            told = told | ignored(some, self._source.ignore)
+        account.ignored += int(told.sum())
+        left[rest[told]] = False
+        late = timeless[left[timeless]]
+        if len(late):
+            account.rejects.append(Reject("no_time", positions[late], lines.select(late)))
+            left[late] = False
+        account.rejects += _unparsed(lines.select(left), positions[left])
 
     def _payloads(
         self, records: Records, account: _Account
@@ -171,23 +184,16 @@ class Normaliser:
     def _relevant(
         self, lines: Lines, positions: Ints, labels: pl.DataFrame | None, account: _Account
     ) -> tuple[Lines, Ints, pl.DataFrame | None]:
-        """Leave out payloads that are blank, to be ignored, or too long."""
-        blank, skipped, long = lines.blank(), self._ignored(lines), lines.too_long()
-        skipped &= ~long
-        if not (blank.any() or skipped.any() or long.any()):
+        """Leave out payloads that are blank or too long."""
+        blank, long = lines.blank(), lines.too_long()
+        if not (blank.any() or long.any()):
             return lines, positions, labels
         account.reject("too_long", positions[long], lines.select(long))
         account.blank += int(blank.sum())
-        account.ignored += int((skipped & ~blank).sum())
-        account.lines += int((skipped | blank).sum())
-        keep = ~(blank | skipped | long)
+        account.lines += int(blank.sum())
+        keep = ~(blank | long)
         kept = None if labels is None else labels.filter(keep)
         return lines.select(keep), positions[keep], kept
-
-    def _ignored(self, lines: Lines) -> Flags:
-        if not self._source.ignore:
-            return np.zeros(len(lines), dtype=np.bool_)
-        return ignored(lines, self._source.ignore)
 
     def _events(self, parsed: pl.DataFrame, positions: Ints) -> pl.DataFrame:
         source, shared = self._source, self._enrichment

@@ -15,7 +15,7 @@ Reason = Literal["unparsed", "not_text", "too_long", "no_time", "future", "parti
 REASONS: Final[dict[Reason, str]] = {
     "unparsed": "the line does not have the log's format",
     "not_text": "the line does not have the log's format and holds bytes that are not text",
-    "too_long": "the line is longer than 64 KiB",
+    "too_long": "the line is longer than 256 KiB",
     "no_time": "the line has no readable time",
     "future": "the line's time is far ahead of its neighbours",
     "partial": "the container's log holds only a part of the line",

@@ -26,8 +26,8 @@ _HEADS: Final = (
     rf"(?P<host>){_ANY_LIST} \S+ (?P<user>\S+) ",
     rf"(?P<host>\S+) {_ADDRESSES} \S+ (?P<user>\S+) ",
     rf"(?P<host>)(?P<user>){_ANY_LIST} \S+ ",
-    rf"(?P<host>){_ADDRESSES} \S+ (?P<user>[^\[]+) ",
-    rf"(?P<host>\S+) {_ADDRESSES} \S+ (?P<user>[^\[]+) ",
+    rf"(?P<host>){_ADDRESSES} \S+ (?P<user>[^\"]+) ",
+    rf"(?P<host>\S+) {_ADDRESSES} \S+ (?P<user>[^\"]+) ",
     rf"(?P<host>{_NAME}(?::[0-9]+)?) (?P<client>{_NAME}|unix:)(?:, ?{_NAME})* - (?P<user>\S+) ",
     rf"(?P<host>).{{1,250}}?[\]:|] {_ADDRESSES} \S+ (?P<user>\S+) ",
 )

@@ -10,7 +10,7 @@ import snappy
 import zstandard
 
 #: A batch that unpacks into more is not read. Brokers take batches of 1 MB unless told otherwise.
-UNPACKED_LIMIT: Final = 128 << 20
+UNPACKED_LIMIT: Final = 32 << 20
 
 _XERIAL: Final = b"\x82SNAPPY\x00"
 _XERIAL_HEADER: Final = 16

@@ -27,6 +27,16 @@ def parse(name: str, *lines: str | bytes, **mapping: str) -> list[dict[str, Any]
 
 
 COMBINED: list[tuple[str | bytes, dict[str, Any]]] = [
+    (  # nginx writes the name of Basic authentication as it came: the last time is the real one
+        START.replace("- - [", "- x [01/Jan/2020:00:00:00 +0000] y [") + '"GET /p HTTP/1.1" 403 7',
+        {
+            "client": "203.0.113.7",
+            "user": "x [01/Jan/2020:00:00:00 +0000] y",
+            "path": "/p",
+            "status": 403,
+            "timestamp": TIME,
+        },
+    ),
     (
         START + '"GET /a/b?x=1&y=%20 HTTP/1.1" 200 512' + END,
         {

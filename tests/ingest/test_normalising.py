@@ -80,6 +80,14 @@ def test_ignored_lines_are_counted_apart() -> None:
     assert found.lines == 4
 
 
+def test_what_can_be_read_is_not_ignored() -> None:
+    """Else whoever knows the pattern asks for it in a path, and is not seen."""
+    attack = COMBINED.replace("/a", "/a?x=DEBUG")
+    found = read(attack, "a DEBUG line", ignore=["DEBUG"])
+    assert found.events["query"].to_list() == ["x=DEBUG"]
+    assert found.ignored == 1
+
+
 def test_directives_say_what_the_lines_below_them_hold(tmp_path: Path) -> None:
     log = tmp_path / "u_ex.log"
     fields = "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip"
