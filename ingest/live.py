@@ -102,7 +102,7 @@ class LiveSources:
         """Follow the sources from stored positions; logs without one begin at `start`.
 
         `positions` is what `positions()` returned. Raises ValueError if a source names standard
-        input or two sources name one topic.
+        input.
         """
         tally = Tally.under(enrichment)
         known = positions or {}

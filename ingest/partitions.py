@@ -81,7 +81,7 @@ class Partition:
             if not self.detection.confidence
             else "unknown format: too few of the first lines read as one of the known formats",
             "set the source's format (docs/formats.md), its log_format as pattern, or a mapping"
-            " for JSON lines; `vedette quarantine list` shows what the lines look like",
+            " for JSON lines",
         )
 
     @property

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,7 +21,7 @@ from pydantic_settings import SettingsError as EnvironmentParseError
 from detectors.overrides import LevelName, RuleOverride
 from ingest.durations import Duration
 from ingest.geo import GeoSettings
-from ingest.sources import SOURCE_KINDS, AnySource
+from ingest.sources import SOURCE_KINDS, AnySource, KafkaSource
 from vedette.environment import Environment, VariableError
 from vedette.folders import sqlite_url, state_folder
 
@@ -156,6 +156,16 @@ class Settings(BaseSettings):
     privacy: PrivacySettings = Field(default_factory=PrivacySettings)
     quarantine: QuarantineSettings = Field(default_factory=QuarantineSettings)
     detectors: dict[str, RuleOverride] = Field(default_factory=dict)
+
+    @field_validator("sources")
+    @classmethod
+    def _topics_differ(cls, sources: tuple[AnySource, ...]) -> tuple[AnySource, ...]:
+        """Partitions are known by their topic's name, whatever the cluster."""
+        topics = [t for s in sources if isinstance(s, KafkaSource) for t in s.topics]
+        twice = sorted({topic for topic in topics if topics.count(topic) > 1})
+        if twice:
+            raise ValueError(f"topic {twice[0]!r} is named twice; a topic belongs to one source")
+        return sources
 
     @classmethod
     def settings_customise_sources(

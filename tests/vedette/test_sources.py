@@ -56,6 +56,12 @@ def test_a_format_named_goes_before() -> None:
         sources_for(["a.log"], settings_from(""), "combind")
 
 
+def test_a_topic_belongs_to_one_source() -> None:
+    again = '\n[[sources]]\nbootstrap_servers = ["other:9092"]\ntopics = ["b", "access"]\n'
+    with pytest.raises(SettingsError, match="topic 'access' is named twice"):
+        settings_from(TWO + again)
+
+
 def test_secrets_of_a_topic_are_masked() -> None:
     text = TWO.replace(
         'topics = ["access"]',
