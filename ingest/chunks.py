@@ -11,6 +11,9 @@ from ingest.packed import MAGIC_BYTES, PACKED_READ, codec_of, unpacked
 
 CHUNK_BYTES: Final = 12 << 20
 
+#: Where a block's last line is looked for before it is read.
+_NEAR: Final = 64 << 10
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -72,7 +75,8 @@ class LogChunks:
         codec = codec_of(first)
         if codec is None:
             yield first
-            yield from self._read(stream, self.chunk_bytes)
+            seeks = self.chunk_bytes > _NEAR and stream.seekable()
+            yield from self._read(stream, self.chunk_bytes, whole_lines=seeks)
             return
         yield from unpacked(
             first,
@@ -82,13 +86,26 @@ class LogChunks:
             lambda reason: self._note(name, reason, "what could be read was used"),
         )
 
-    def _read(self, stream: BinaryIO, size: int) -> Iterator[bytes]:
-        while block := stream.read(size):
+    def _read(self, stream: BinaryIO, size: int, *, whole_lines: bool = False) -> Iterator[bytes]:
+        while block := stream.read(_to_line_end(stream, size) if whole_lines else size):
             self.bytes_read += len(block)
             yield block
 
     def _note(self, path: str, reason: str, advice: str) -> None:
         self.problems.append(InputProblem(path, reason, advice))
+
+
+def _to_line_end(stream: BinaryIO, size: int) -> int:
+    """Return how many bytes to read such that they end with a line, if one ends near `size`.
+
+    What ends so is cut without being copied.
+    """
+    begin = stream.tell()
+    stream.seek(begin + size - _NEAR)
+    near = stream.read(_NEAR)
+    stream.seek(begin)
+    end = near.rfind(b"\n") + 1
+    return size - _NEAR + end if end and len(near) == _NEAR else size
 
 
 def cut_lines(blocks: Iterator[bytes], base: int) -> Iterator[tuple[Chunk, int]]:
@@ -134,7 +151,8 @@ class LineCutter:
         cut = rest.rfind(b"\n") + 1
         chunk = None
         if cut:
-            data = b"".join((self._carry, memoryview(rest)[:cut]))
+            whole = cut == len(rest) and not self._carry
+            data = rest if whole else b"".join((self._carry, memoryview(rest)[:cut]))
             self._carry = rest[cut:]
             chunk = self._chunk(data)
         else:

@@ -6,6 +6,7 @@ from functools import cache, cached_property
 from typing import Any, Final
 
 import numpy as np
+import numpy.ma  # Polars loads it for the first array that it is handed
 import polars as pl
 from numpy.typing import NDArray
 

@@ -36,7 +36,11 @@ _KINDS: Final = (
     ("{hash}", r"[0-9A-Fa-f]{16,128}"),
     ("{token}", r"[A-Za-z0-9_-]{32,}={0,2}|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"),
 )
+_WITHIN: Final = tuple((name, f"/(?:{kind})/") for name, kind in _KINDS)
+
+#: What most paths that vary end in; quicker to find there than anywhere.
 _ENDING_NUMBER: Final = r"/-?[0-9]+$"
+_ENDING_HASH: Final = r"/[0-9A-Fa-f]{16,128}$"
 
 #: What every path has that `_KINDS` would change, and few others: no counted repetition of
 #: more than 16, which keeps the automaton small and the pass quick.
@@ -137,11 +141,15 @@ def routes(service: pl.Expr | None, method: pl.Expr, template: pl.Expr) -> pl.Ex
 
 
 def _patterned(distinct: pl.Series) -> pl.Series:
-    first = distinct.str.replace(_ENDING_NUMBER, "/{id}")
-    more = first.str.contains(_MAY_VARY) | _is_long(first)
+    templates = distinct.str.replace(_ENDING_NUMBER, "/{id}")
+    long = (templates.str.len_bytes() > LENGTH_LIMIT) | templates.str.contains(_MANY_SEGMENTS)
+    if long.any():
+        templates = templates.scatter(long.arg_true(), _cut(templates.filter(long)))
+    templates = templates.str.replace(_ENDING_HASH, "/{hash}")
+    more = templates.str.contains(_MAY_VARY)
     if not more.any():
-        return first
-    return first.scatter(more.arg_true(), _slowly(first.filter(more)))
+        return templates
+    return templates.scatter(more.arg_true(), _slowly(templates.filter(more)))
 
 
 def _by_depth(learned: Iterable[str]) -> dict[int, dict[str | None, set[str]]]:
@@ -170,27 +178,25 @@ def _is_of(service: str | None, services: pl.Series | None, height: int) -> pl.S
 
 def _slowly(paths: pl.Series) -> pl.Series:
     """Replace every kind of segment, each only in the paths that have it."""
-    templates = _cut(paths) if _is_long(paths).any() else paths
-    for name, kind in _KINDS:
-        pattern = f"/(?:{kind})(/|$)"
-        having = templates.str.contains(pattern).arg_true()
-        while len(having):  # neighbours share a slash, so that they take turns
-            replaced = templates[having].str.replace_all(pattern, f"/{name}$1")
-            templates = templates.scatter(having, replaced)
-            having = having.filter(replaced.str.contains(pattern))
-    return templates
-
-
-def _is_long(paths: pl.Series) -> pl.Series:
-    return (paths.str.len_bytes() > LENGTH_LIMIT) | paths.str.contains(_MANY_SEGMENTS)
+    closed = (paths + "/").rename("path").to_frame()
+    path = pl.col("path")
+    having = closed.select(path.str.contains(pattern).alias(name) for name, pattern in _WITHIN)
+    templates = closed.to_series()
+    for name, pattern in _WITHIN:
+        at = having[name].arg_true()
+        if len(at):  # neighbours share a slash, so that they take turns
+            turn = path.str.replace_all(pattern, f"/{name}/")
+            replaced = templates.gather(at).to_frame().select(turn).select(turn).to_series()
+            templates = templates.scatter(at, replaced)
+    return templates.str.strip_suffix("/")
 
 
 def _cut(paths: pl.Series) -> pl.Series:
+    """Return the beginnings of long paths, and that they are cut."""
     few = pl.col("path").str.extract(rf"^((?:/?[^/]*){{{SEGMENT_LIMIT}}})", 1)
     short = few.str.head(LENGTH_LIMIT).str.replace(r"/[^/]*$", "")
     kept = pl.when(few.str.len_bytes() > LENGTH_LIMIT).then(short).otherwise(few)
-    frame = pl.DataFrame({"path": paths, "long": _is_long(paths)})
-    return frame.select(pl.when("long").then(kept + CUT).otherwise("path")).to_series()
+    return paths.rename("path").to_frame().select(kept + CUT).to_series()
 
 
 _PATTERNS_ONLY: Final = RouteTemplates()

@@ -130,7 +130,7 @@ def _method(given: pl.DataFrame) -> list[pl.Series]:
     if "method" not in given.columns:
         return []
     methods = given["method"]
-    if methods.str.contains(r"^[A-Z_-]{1,20}$").all():
+    if methods.unique().str.contains(r"^[A-Z_-]{1,20}$").all():
         return [methods]
     valid = pl.col("method").str.contains(r"^[A-Za-z_-]{1,20}$")
     return [given.select(pl.when(valid).then(pl.col("method").str.to_uppercase())).to_series()]
@@ -142,9 +142,11 @@ def _path(given: pl.DataFrame) -> list[pl.Series]:
     if "query" in given.columns:
         found.append(given["query"].str.strip_prefix("?"))
     if "path" in given.columns:
-        column = pl.col("path")
-        bare = column.str.starts_with("/") | (column == "*")
-        found += _target(given.select(pl.when(bare).then(column)).to_series())
+        paths = given["path"]
+        bare = paths.str.starts_with("/") | (paths == "*")
+        if not bare.all():
+            paths = given.select(pl.when(bare).then("path")).to_series()
+        found += _target(paths)
     return found
 
 
@@ -205,9 +207,11 @@ def _duration(fields: pl.DataFrame) -> pl.Series | None:
     for column, scale in DURATIONS.items():
         if column not in fields.columns:
             continue
-        number = pl.col(column).cast(pl.Float64, strict=False) * scale
+        read = fields[column].cast(pl.Float64, strict=False)
+        number = pl.lit(read) * scale
         values.append(pl.when(number.is_between(0, 2**53)).then(number))
-        if fields[column].str.contains(_UNIT).any():
+        odd = read.null_count() > fields[column].null_count()
+        if odd and fields[column].str.contains(_UNIT).any():
             values.append(_with_units(pl.col(column)))
     if not values:
         return None

@@ -21,8 +21,12 @@ from ingest.lines import Lines
 #: What lines of JSON begin with: an object, blanks before it, or a byte order mark.
 _STARTS: Final = b"{ \t\xef"
 
+#: An object with none of these is no request.
+_REQUEST: Final = ("method", "path", "status", "request_raw")
+
 #: Texts that say that there is no value.
 _NONE: Final = ["", "-", "null", "[]", "{}"]
+_NONE_LENGTH: Final = max(map(len, _NONE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +91,23 @@ def _parse(lines: Lines, reading: Reading, shape: _Shape) -> pl.DataFrame:
     fields = _fields(values, shape.names)
     decoded = [percent_decoded(fields[name]) for name in shape.encoded if name in fields.columns]
     parsed = events_of(fields.with_columns(decoded), reading, rows, marked=False)
-    request = [parsed[name].is_not_null() for name in ("method", "path", "status", "request_raw")]
-    real = pl.select(pl.any_horizontal(request)).to_series()
-    return parsed if real.all() else parsed.filter(real)
+    if any(not parsed[name].null_count() for name in _REQUEST):
+        return parsed
+    return parsed.filter(pl.any_horizontal(pl.col(_REQUEST).is_not_null()))
 
 
 def _fields(values: pl.DataFrame, names: Mapping[str, Sequence[str]]) -> pl.DataFrame:
     """Return the columns of FIELDS that occur: of each row the first value that is one."""
-    occurring = [name for name in values.columns if values[name].null_count() < values.height]
+    if not values.width:
+        return values
+    least = values.select(pl.all().str.len_bytes().min()).row(0, named=True)
+    occurring = [name for name, length in least.items() if length is not None]
     if not occurring:
         return pl.DataFrame(height=values.height)
-    empty = values.select(pl.col(occurring).is_in(_NONE).any()).row(0, named=True)
+    short = [name for name in occurring if least[name] <= _NONE_LENGTH]
+    empty = values.select(pl.col(short).is_in(_NONE).any()).row(0, named=True) if short else {}
     found = {
-        name: pl.when(~pl.col(name).is_in(_NONE)).then(name) if empty[name] else pl.col(name)
+        name: pl.when(~pl.col(name).is_in(_NONE)).then(name) if empty.get(name) else pl.col(name)
         for name in occurring
     }
     columns = {

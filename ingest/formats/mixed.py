@@ -118,7 +118,8 @@ def _taken(
             continue
         chosen = lines if len(rows) == len(lines) else lines.select(rows)
         found = entry.parse(chosen, reading)
-        found = found.filter(pl.col("timestamp").is_not_null())
+        if found["timestamp"].null_count():
+            found = found.filter(pl.col("timestamp").is_not_null())
         if not found.height:
             continue
         taken = rows[found["line"].to_numpy()]
