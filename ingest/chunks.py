@@ -1,5 +1,6 @@
 """Chunks: a log's bytes in blocks that end at a line's end, in bounded memory."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,10 +74,14 @@ class LogChunks:
         first = stream.read(MAGIC_BYTES)
         self.bytes_read += len(first)
         codec = codec_of(first)
+        if codec is None and self.chunk_bytes > _NEAR and stream.seekable():
+            stream.seek(-len(first), os.SEEK_CUR)
+            self.bytes_read -= len(first)
+            yield from self._read(stream, self.chunk_bytes, whole_lines=True)
+            return
         if codec is None:
             yield first
-            seeks = self.chunk_bytes > _NEAR and stream.seekable()
-            yield from self._read(stream, self.chunk_bytes, whole_lines=seeks)
+            yield from self._read(stream, self.chunk_bytes)
             return
         yield from unpacked(
             first,

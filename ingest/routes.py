@@ -134,10 +134,10 @@ def routes(service: pl.Expr | None, method: pl.Expr, template: pl.Expr) -> pl.Ex
 
     Null if there is no method or no template.
     """
-    plain = pl.concat_str(method, template, separator=" ")
     if service is None:
-        return plain
-    return pl.coalesce(pl.concat_str(service, plain, separator=" "), plain)
+        return pl.concat_str(method, template, separator=" ")
+    told = pl.concat_str(service, method, template, separator=" ", ignore_nulls=True)
+    return pl.when(method.is_not_null(), template.is_not_null()).then(told)
 
 
 def _patterned(distinct: pl.Series) -> pl.Series:

@@ -41,8 +41,5 @@ def last_directive(lines: Lines) -> str | None:
 
 
 def _candidates(lines: Lines) -> Ints:
-    if b"#" not in lines.data:
-        return np.arange(0)
-    firsts = lines.firsts
-    found: Ints = np.flatnonzero((firsts == _HASH) | (firsts == _BOM[0]))
+    found: Ints = np.flatnonzero((lines.firsts == _HASH) | (lines.firsts == _BOM[0]))
     return found

@@ -88,7 +88,7 @@ def _text(given: pl.DataFrame, name: str) -> pl.Expr:
     if name == "country":
         code = pl.when(column.str.contains("^[A-Za-z]{2}$")).then(column.str.to_uppercase())
         return pl.when(code != "XX").then(code).alias(name)
-    if name == "protocol" and given[name].is_in(_VERSIONS).any():
+    if name == "protocol" and given[name].unique().is_in(_VERSIONS).any():
         versions = pl.when(column.is_in(_VERSIONS)).then("HTTP/" + column)
         return versions.otherwise(column).alias(name)
     return column
@@ -105,7 +105,7 @@ def _given(fields: pl.DataFrame) -> pl.DataFrame:
 
 def _requests(given: pl.DataFrame) -> list[pl.Series]:
     """Return those of REQUEST_COLUMNS that occur, the more particular field first."""
-    own = [given.select(_text(given, name)).to_series() for name in _OWN if name in given.columns]
+    own = given.select(_text(given, name) for name in _OWN if name in given.columns).get_columns()
     own += [*_method(given), *_path(given)]
     found: dict[str, list[pl.Series]] = {}
     for column in (*own, *_uri(given), *_request(given)):

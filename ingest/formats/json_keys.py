@@ -37,6 +37,7 @@ _HIGHS: Final = np.uint64(0x8080808080808080)
 _QUOTES: Final = np.uint64(0x2222222222222222)
 _FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT: Final = np.uint64(48)
+_BYTE: Final = np.uint64(8)
 _SLOTS: Final = 1 << 16
 
 #: What a value may be, as bits.
@@ -118,11 +119,12 @@ class Screen:
         ends = ends[before == _QUOTE]
         if not len(ends):
             return
-        tails = _words(piece)[ends - _TAIL]
-        slots, kinds = _slots(tails), _values(codes, ends)
+        tails, kinds = _words(piece)[ends - _TAIL], _values(codes, ends)
         if kinds is None:
-            self.scalars[slots] = True
+            count = int(np.searchsorted(ends, piece.find(b"\n", _TAIL)))
+            self.scalars[_slots(_repeated(tails, count))] = True
             return
+        slots = _slots(tails)
         self.nested = True
         self.objects[slots[(kinds & _OBJECT) != 0]] = True
         self.lists[slots[(kinds & _LIST) != 0]] = True
@@ -173,25 +175,47 @@ def _words(piece: bytes) -> Words:
     return np.ndarray((len(piece) - _TAIL + 1,), dtype="<u8", buffer=piece, strides=(1,))
 
 
-def _slots(tails: Words) -> Ints:
-    """Return a slot for each tail: of its last eight bytes those after the last quote.
+def _repeated(tails: Words, count: int) -> Words:
+    """Return the first so many tails if their keys come again and again in this order, else all.
 
-    `tails` is overwritten. The steps are done in place: the numbers stay in the processor's cache.
+    Most logs write the same keys in each line.
     """
-    letters = tails.copy()
-    tails ^= _QUOTES
-    marks = tails - _ONES
-    np.invert(tails, out=tails)
-    marks &= tails
+    if not count or len(tails) % count:
+        return tails
+    first = tails[:count]
+    masks = _masks(first)
+    if not masks.all():
+        return tails
+    masks |= masks >> _BYTE  # the quote, too: a key may end with another one
+    others = tails.reshape(-1, count) ^ first
+    others &= masks
+    return tails if others.any() else first
+
+
+def _masks(tails: Words) -> Words:
+    """Return the bits of each tail's bytes behind its last quote.
+
+    The steps are done in place: the numbers stay in the processor's cache.
+    """
+    quotes = tails ^ _QUOTES
+    marks = quotes - _ONES
+    np.invert(quotes, out=quotes)
+    marks &= quotes
     marks &= _HIGHS
     for bits in (8, 16, 32):
-        np.right_shift(marks, np.uint64(bits), out=tails)
-        marks |= tails
-    np.right_shift(marks, np.uint64(7), out=tails)
-    np.subtract(marks, tails, out=tails)
-    marks |= tails
+        np.right_shift(marks, np.uint64(bits), out=quotes)
+        marks |= quotes
+    np.right_shift(marks, np.uint64(7), out=quotes)
+    np.subtract(marks, quotes, out=quotes)
+    marks |= quotes
     np.invert(marks, out=marks)
-    letters &= marks
+    return marks
+
+
+def _slots(tails: Words) -> Ints:
+    """Return a slot for each tail: of its last eight bytes those after the last quote."""
+    letters = _masks(tails)
+    letters &= tails
     letters *= _FACTOR
     letters >>= _SHIFT
     return letters.view(np.int64)
@@ -203,7 +227,7 @@ def _slot(name: str) -> int | None:
     if not _PLAIN.fullmatch(name):
         return None
     tail = name.encode()[-_TAIL:].rjust(_TAIL, b"\0")
-    return int(_slots(np.frombuffer(tail, dtype="<u8").copy())[0])
+    return int(_slots(np.frombuffer(tail, dtype="<u8"))[0])
 
 
 @cache

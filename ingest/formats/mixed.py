@@ -110,10 +110,14 @@ def _taken(
     """Return what the formats make of the lines left, one after the other, and what is left."""
     frames = []
     left = left.copy()
+    alike: dict[tuple[bytes, bytes], Flags] = {}  # formats of a family begin and end alike
     for entry in entries:
         if not left.any():
             break
-        rows: Ints = np.flatnonzero(left & likely(lines, entry))
+        shape = (entry.starts, entry.ends)
+        if shape not in alike:
+            alike[shape] = likely(lines, entry)
+        rows: Ints = np.flatnonzero(left & alike[shape])
         if not len(rows):
             continue
         chosen = lines if len(rows) == len(lines) else lines.select(rows)

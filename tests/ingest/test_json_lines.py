@@ -129,6 +129,20 @@ def test_keys_that_occur_are_found(fields: dict[str, Any]) -> None:
                 assert name in kinds.get(type(value), keys.scalars)
 
 
+_LOOKALIKES = ("user", "remote_user", "e_remote_user", "r", "er", "", "address", "ip_address")
+_ROWS = st.dictionaries(st.sampled_from(_LOOKALIKES), st.text('"u:,r', max_size=3), max_size=4)
+
+
+@settings(max_examples=200, deadline=None)
+@given(rows=st.lists(_ROWS, min_size=1, max_size=2), times=st.integers(1, 3), odd=_ROWS)
+def test_a_key_is_found_among_lines_that_repeat_others(
+    rows: list[dict[str, str]], times: int, odd: dict[str, str]
+) -> None:
+    lines = [json.dumps(row, separators=(",", ":")) for row in [*(rows * times), odd, *rows]]
+    keys = Screen.of("\n".join(lines).encode()).keys(_LOOKALIKES)
+    assert {name for row in [*rows, odd] for name in row} <= keys.scalars
+
+
 def test_keys_are_found_across_the_pieces_of_a_block() -> None:
     for filler in range(40):
         line = b'{"x":"' + b"y" * ((1 << 20) - filler) + b'","client_address":{"ip":["a"]}}\n'
