@@ -90,6 +90,7 @@ def test_the_services_work_together(bootstrap: str, make_topic: MakeTopic, tmp_p
         assert demo.returncode == 0, other.read_text(encoding="utf-8")
         here = f"http://127.0.0.1:{port}"
         assert "ready" in answer(f"{here}/readyz")
-        assert f'vedette_topic_lag_records{{partition="{topic}-0"}}' in answer(f"{here}/metrics", key)
+        lag = f'vedette_topic_lag_records{{partition="{topic}-0"}}'
+        assert lag in answer(f"{here}/metrics", key)
         assert '"detectors"' in answer(f"{here}/api/v1/incidents", key)
     assert vedette.returncode == 0, log.read_text(encoding="utf-8")
