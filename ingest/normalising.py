@@ -93,6 +93,8 @@ class Normaliser:
         self._partition = partition
         self._enrichment = enrichment
         self._clients = ClientAddresses(source.trusted_proxies)
+        pattern = source.pattern
+        self._pattern = None if pattern is None else compile_pattern(source.format, pattern)
         self._own = frozenset(
             source.mapping[column].partition(".")[0]
             for column in _REQUEST_COLUMNS
@@ -125,8 +127,8 @@ class Normaliser:
 
     def format(self, detected: str | None) -> Format | None:
         """Return the format that is tried first: the one set, else the one detected."""
-        if self._source.pattern is not None:
-            return compile_pattern(self._source.format, self._source.pattern)
+        if self._pattern is not None:
+            return self._pattern
         name = detected if self._source.format == "auto" else self._source.format
         return FORMATS.get(name) if name else None
 
@@ -224,9 +226,8 @@ class Normaliser:
         """Return country, city, asn and anonymous; the log's own where we know nothing."""
         geo = self._enrichment.geo
         if geo is None:
-            nothing = pl.Series([None], dtype=pl.String).extend_constant(None, 0)
-            empty = [nothing.new_from_index(0, parsed.height).rename(n) for n in _UNKNOWN]
-            return [parsed["country"], parsed["asn"], *empty]
+            unknown = [_nothing(name, parsed.height) for name in ("city", "anonymous")]
+            return [parsed["country"], parsed["asn"], *unknown]
         known = geo.columns(address)
         return [
             known["country"].fill_null(parsed["country"]),
@@ -239,10 +240,11 @@ class Normaliser:
         """Return keyed hashes of API keys; without a key of our own, none."""
         if self._enrichment.pseudonyms is not None:
             return self._enrichment.pseudonyms.api_keys(keys).rename("api_key")
-        return pl.Series("api_key", [None], dtype=pl.String).new_from_index(0, len(keys))
+        return _nothing("api_key", len(keys))
 
 
-_UNKNOWN: Final = ("city", "anonymous")
+def _nothing(name: str, height: int) -> pl.Series:
+    return pl.Series(name, [None], dtype=pl.String).new_from_index(0, height)
 
 
 def _labelled(parsed: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
