@@ -8,7 +8,7 @@ from enum import IntEnum
 from functools import reduce
 from typing import Final, Literal
 
-EntityType = Literal["client", "network", "user", "api_key", "route", "service", "all"]
+EntityType = Literal["client", "network", "user", "api_key", "route", "service", "source", "all"]
 Mode = Literal["alert", "monitor"]
 
 #: Evidence rows that one finding keeps at most.
@@ -48,7 +48,8 @@ class Finding:
 
     `first` and `last` are effective times of events (UTC). `value` is the greatest seen, in
     `unit`, against `threshold`, within any `window`. Two runs of one detector and entity whose
-    gap is at most the window are one finding.
+    gap is at most the window are one finding. `members` are the clients that a finding about
+    something else than a client has counted.
     """
 
     detector: str
@@ -65,6 +66,7 @@ class Finding:
     tags: tuple[str, ...] = ()
     fingerprint: str = ""
     evidence: tuple[Evidence, ...] = ()
+    members: frozenset[str] = frozenset()
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -93,6 +95,7 @@ class Finding:
             threshold=ahead.threshold,
             level=max(self.level, other.level),
             evidence=earliest([*self.evidence, *other.evidence]),
+            members=self.members | other.members,
         )
 
 
