@@ -7,13 +7,15 @@ cannot be honoured is refused with its file, line and the reason.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
+
+LevelName = Literal["informational", "low", "medium", "high", "critical"]
 
 #: PyYAML's loader of plain data, in C where its wheel has it.
 _Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -36,14 +38,47 @@ class SharedAddressKeys(BaseModel):
     cap: int = Field(ge=1)
 
 
+class ShareKeys(BaseModel):
+    """`vedette: share:` of a rule: the least share of what another rule matches, in percent."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    of: str
+    percent: int = Field(ge=1, le=100)
+    over: Literal["entity", "all"] = "entity"
+
+
+class OutlierKeys(BaseModel):
+    """`vedette: outlier:` of a rule: how many times what others have on average."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    factor: int = Field(ge=2)
+
+
+class RaiseKeys(BaseModel):
+    """`vedette: raise:` of a rule: another level if a match is also a match of another rule."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    level: LevelName
+    when: str
+
+
 class VedetteKeys(BaseModel):
     """`vedette:` of a rule: what Sigma cannot say."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_by_name=True)
 
     unit: str | None = None
     runbook: str | None = None
     shared_address: SharedAddressKeys | None = None
+    share: ShareKeys | None = None
+    outlier: OutlierKeys | None = None
+    raised: RaiseKeys | None = Field(default=None, alias="raise")
+    consecutive: int | None = Field(default=None, ge=2)
+    sequential: bool = False
+    tiers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

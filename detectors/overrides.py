@@ -2,15 +2,14 @@
 
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Literal
+from typing import Annotated
 
 import polars as pl
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from detectors.addresses import in_network
+from detectors.documents import LevelName
 from detectors.findings import Mode
-
-LevelName = Literal["informational", "low", "medium", "high", "critical"]
 
 
 def _in_utc(time: datetime) -> datetime:
