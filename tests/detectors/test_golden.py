@@ -1,0 +1,119 @@
+"""Every rule has a golden case: a log, the settings, and the incidents that must come of it.
+
+tests/golden/README.md says what is in a folder and how to add one.
+"""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pytest
+
+import vedette.commands.scan
+from detectors.catalogue import load_catalogue
+
+GOLDEN: Final = Path(__file__).parents[1] / "golden"
+CASES: Final = sorted(folder for folder in GOLDEN.iterdir() if folder.is_dir())
+NEAR_MISSES: Final = [folder for folder in CASES if (folder / "near_miss.log").exists()]
+LINES: Final = range(1, 301)
+
+#: Hashes of API keys in expected incidents are made with it.
+SECRET: Final = bytes(32)
+
+
+class Expected(NamedTuple):
+    """What a case says about one incident."""
+
+    detectors: tuple[str, ...]
+    entity_type: str
+    entity: str
+    severity: str
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [
+                "[[incident]]",
+                f"detectors = {json.dumps(self.detectors)}",
+                f"entity_type = {json.dumps(self.entity_type)}",
+                f"entity = {json.dumps(self.entity)}",
+                f"severity = {json.dumps(self.severity)}",
+            ]
+        )
+
+
+def expected_in(folder: Path) -> list[Expected]:
+    text = (folder / "incidents.toml").read_text(encoding="utf-8")
+    return sorted(_expected(row) for row in tomllib.loads(text).get("incident", []))
+
+
+def _expected(row: dict[str, Any]) -> Expected:
+    assert set(row) == set(Expected._fields), "an incident has these four keys"
+    return Expected(**{**row, "detectors": tuple(sorted(row["detectors"]))})
+
+
+@pytest.fixture
+def scanned(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Any:
+    """Scan a file of a case as `vedette scan` does; return the incidents that it prints."""
+
+    def scan(log: Path) -> list[Expected]:
+        monkeypatch.chdir(log.parent)
+        monkeypatch.setattr(vedette.commands.scan, "secret_for_files", lambda: SECRET)
+        status = vedette.commands.scan.run_scan(
+            [log.name],
+            Path("case.toml"),
+            log_format="auto",
+            database=str(tmp_path / "incidents.db"),
+            as_json=True,
+        )
+        printed = capsys.readouterr()
+        assert status == 0, printed.err
+        assert " 0 set aside" in printed.err, printed.err
+        return sorted(_found(json.loads(line)) for line in printed.out.splitlines())
+
+    return scan
+
+
+def _found(incident: dict[str, Any]) -> Expected:
+    row = {name: incident[name] for name in Expected._fields}
+    return Expected(**{**row, "detectors": tuple(sorted(row["detectors"]))})
+
+
+def _listed(incidents: list[Expected]) -> str:
+    return "\n\n".join(str(incident) for incident in incidents)
+
+
+@pytest.mark.parametrize("folder", CASES, ids=lambda folder: folder.name)
+def test_log_gives_the_incidents_that_the_case_names(folder: Path, scanned: Any) -> None:
+    found = scanned(folder / "access.log")
+    assert _listed(found) == _listed(expected_in(folder))
+
+
+@pytest.mark.parametrize("folder", NEAR_MISSES, ids=lambda folder: folder.name)
+def test_near_miss_stays_silent(folder: Path, scanned: Any) -> None:
+    assert _listed(scanned(folder / "near_miss.log")) == ""
+
+
+@pytest.mark.parametrize("rule", load_catalogue().rules, ids=lambda rule: rule.name)
+def test_rule_has_a_case_in_which_it_fires(rule: Any) -> None:
+    folder = GOLDEN / rule.name
+    assert folder.is_dir(), f"tests/golden has no folder for the rule {rule.name}"
+    assert any(rule.name in incident.detectors for incident in expected_in(folder))
+
+
+@pytest.mark.parametrize("folder", CASES, ids=lambda folder: folder.name)
+def test_case_can_be_read_by_people(folder: Path) -> None:
+    story = (folder / "case.toml").read_text(encoding="utf-8")
+    assert story.startswith("# "), "a comment at the top says what happens"
+    for log in folder.glob("*.log"):
+        assert log.read_bytes().count(b"\n") in LINES, log.name
+    known = {"case.toml", "access.log", "incidents.toml", "near_miss.log"}
+    assert {file.name for file in folder.iterdir()} <= known
+
+
+def test_no_case_is_left_of_a_rule_that_is_gone() -> None:
+    names = {rule.name for rule in load_catalogue().rules}
+    stale = [f.name for f in CASES if not names & {d for i in expected_in(f) for d in i.detectors}]
+    assert not stale
