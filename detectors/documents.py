@@ -4,21 +4,47 @@ A file holds one or more documents. What Sigma cannot say stands under `vedette:
 cannot be honoured is refused with its file, line and the reason.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import re2  # type: ignore[import-untyped]
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaError
+from sigma.policy import SigmaPolicy
+from sigma.policy.regex_engine import RE2RegexEngine, RegexPattern
 from sigma.rule import SigmaRule
+
+from detectors.placeholders import expand
 
 LevelName = Literal["informational", "low", "medium", "high", "critical"]
 
 #: PyYAML's loader of plain data, in C where its wheel has it.
 _Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _QuietEngine(RE2RegexEngine):
+    """pySigma's engine of regular expressions, which would print every refusal by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._options = re2.Options()
+        self._options.log_errors = False
+
+    def compile(self, pattern: str, flags: int = 0) -> RegexPattern:
+        kinds = ((re.IGNORECASE, "i"), (re.MULTILINE, "m"), (re.DOTALL, "s"))
+        prefix = "".join(letter for flag, letter in kinds if flags & flag)
+        compiled: RegexPattern = re2.compile(
+            f"(?{prefix}){pattern}" if prefix else pattern, self._options
+        )
+        return compiled
+
+
+_POLICY: Final = SigmaPolicy(regex_engine=_QuietEngine())
 
 
 class RuleError(ValueError):
@@ -114,40 +140,88 @@ class Document:
         return RuleError(self.file, self.line, f"{self.parsed.title!r}: {reason}")
 
 
-def read_rules(file: Path) -> list[Document]:
+def read_rules(
+    file: Path, placeholders: Mapping[str, Iterable[str]] | None = None
+) -> list[Document]:
     """Return the rules of a file.
 
-    Raises RuleError for YAML or Sigma that is not valid, OSError for a file that is not readable.
+    `placeholders` are the values that `expand` puts for names, in place of the defaults. Raises
+    RuleError for YAML or Sigma that is not valid, OSError for a file that is not readable.
     """
-    return list(_documents(file, file.read_text(encoding="utf-8")))
+    found: list[Document] = []
+    for outcome in examine(file, placeholders):
+        if isinstance(outcome, RuleError):
+            raise outcome
+        found.append(outcome)
+    return found
 
 
-def _documents(file: Path, text: str) -> Iterator[Document]:
+def examine(
+    file: Path, placeholders: Mapping[str, Iterable[str]] | None = None
+) -> Iterator[Document | RuleError]:
+    """Yield each rule of a file, or why it is refused; after YAML that is not valid, nothing.
+
+    Raises OSError for a file that is not readable.
+    """
+    given = dict(placeholders or {})
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        yield RuleError(file, 1, f"not UTF-8: byte {error.start} is {error.reason}")
+        return
+    try:
+        for line, data in _documents(text):
+            yield _document(file, line, data, given)
+    except yaml.YAMLError as error:
+        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+        reason = error.problem if isinstance(error, yaml.MarkedYAMLError) else str(error)
+        yield RuleError(file, mark.line + 1 if mark else 1, reason or "not valid YAML")
+
+
+def _documents(text: str) -> Iterator[tuple[int, object]]:
+    """Yield the documents of a text, and the lines that they begin in.
+
+    For one with a value that cannot be (the 30th of February), the error that says so.
+    """
     loader = _Loader(text)
     try:
         while loader.check_node():
             node: Any = loader.get_node()
             line = node.start_mark.line + 1
-            data = loader.construct_document(node)
-            if data is None:
+            try:
+                data = loader.construct_document(node)
+            except ValueError as error:
+                yield line, error
                 continue
-            if not isinstance(data, dict):
-                raise RuleError(file, line, "a rule must be a mapping with title and detection")
-            yield Document(file, line, data, _parse(file, line, data))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise RuleError(file, line, error.problem or "not valid YAML") from error
+            if data is not None:
+                yield line, data
     finally:
         loader.dispose()
 
 
-def _parse(file: Path, line: int, data: dict[str, Any]) -> SigmaRule | SigmaCorrelationRule:
+def _document(
+    file: Path, line: int, data: object, given: Mapping[str, Iterable[str]]
+) -> Document | RuleError:
+    if isinstance(data, ValueError):
+        return RuleError(file, line, f"a value that cannot be: {data}")
+    if not isinstance(data, dict):
+        return RuleError(file, line, "a rule must be a mapping with title and detection")
     try:
-        if "correlation" in data:
-            return SigmaCorrelationRule.from_dict(data)
-        rule = SigmaRule.from_dict(data)
-        for condition in rule.detection.parsed_condition:
-            _ = condition.parsed
+        return Document(file, line, data, _parse(data, given))
     except SigmaError as error:
-        raise RuleError(file, line, f"{data.get('title')!r}: {error}") from error
+        return RuleError(file, line, f"{data.get('title')!r}: {error}")
+    except (AttributeError, KeyError, TypeError) as error:  # pySigma takes some kinds for granted
+        reason = f"some value has the wrong kind, such as a list for a text ({error})"
+        return RuleError(file, line, f"{data.get('title')!r}: {reason}")
+
+
+def _parse(
+    data: dict[str, Any], given: Mapping[str, Iterable[str]]
+) -> SigmaRule | SigmaCorrelationRule:
+    if "correlation" in data:
+        return SigmaCorrelationRule.from_dict(data, policy=_POLICY)
+    rule = SigmaRule.from_dict(data, policy=_POLICY)
+    expand(rule, given)
+    for condition in rule.detection.parsed_condition:
+        _ = condition.parsed
     return rule
