@@ -8,8 +8,7 @@ from threading import Event
 import pytest
 
 from vedette.simulation import lines
-from vedette.simulation.demo import EPISODE, DemoStream, appending
-from vedette.simulation.scenarios import choose_scenarios
+from vedette.simulation.demo import EPISODE, ORDER, SILENT, DemoStream, appending
 
 START = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
 SPEED = 60.0
@@ -37,7 +36,7 @@ def test_attacks_come_early_and_one_by_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("speed", [1.0, 10.0, 300.0])
 def test_every_speed_shows_every_attack(tmp_path: Path, speed: float) -> None:
     run = _stream(tmp_path / "access.log", speed=speed, requests_per_second=1.0).episode(0)
-    assert len(run.truth) == len(choose_scenarios(None))
+    assert len(run.truth) == len(ORDER) + len(SILENT)
 
 
 def test_episodes_follow_each_other_with_fresh_seeds(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from vedette.simulation import Simulation, lines, simulate, write
-from vedette.simulation.render import JSON_FIELDS, render
+from vedette.simulation.render import JSON_FIELDS, OPTIONAL_FIELDS, render
 
 START = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
 COMBINED = re.compile(
@@ -65,7 +65,8 @@ def test_json_lines_say_what_the_events_say(
     seen = set()
     for line, row in zip(lines(run, "json"), rows, strict=True):
         found = json.loads(line)
-        assert tuple(found) == JSON_FIELDS
+        told = [name for name, column in OPTIONAL_FIELDS.items() if row[column] is not None]
+        assert tuple(found) == (*JSON_FIELDS, *told)
         assert datetime.fromisoformat(found["time"]) == row["timestamp"]
         assert found["duration_ms"] * 1_000 == row["duration_us"]
         for name, column in {
@@ -73,8 +74,11 @@ def test_json_lines_say_what_the_events_say(
             "service": "service", "user": "user", "method": "method", "path": "path",
             "query": "query", "status": "status", "user_agent": "user_agent",
             "referrer": "referrer", "host": "host", "protocol": "protocol",
+            "request_length": "request_bytes",
         }.items():  # fmt: skip
             assert found[name] == row[column]
+        for name, column in OPTIONAL_FIELDS.items():
+            assert found.get(name) == row[column]
         seen.add(found["request_id"])
     assert len(seen) == run.events.height
 

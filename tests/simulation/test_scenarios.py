@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from ingest.times import microseconds
 from vedette.simulation import Simulation, Truth, all_scenarios, read_truth, simulate, write
+from vedette.simulation.actors import Actor
 from vedette.simulation.scenarios import Scenario
-from vedette.simulation.scripted import Actor, burst_events
+from vedette.simulation.scripted import burst_events
 
 START = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
 START_US = microseconds(START)
@@ -212,7 +213,9 @@ def test_nobody_ordinary_does_what_an_attack_does(seed: int) -> None:
 def test_any_seed_gives_a_burst_its_exact_strength(
     seed: int, scenario: Scenario, begin: int
 ) -> None:
-    events = burst_events(np.random.default_rng(seed), scenario, Actor("192.0.2.1", None), begin)
+    events = burst_events(
+        np.random.default_rng(seed), scenario, Actor(("192.0.2.1",), (None,)), begin
+    )
     times = events["timestamp"].to_physical()
     assert events.height == scenario.requests
     assert times.is_sorted()

@@ -25,6 +25,9 @@ ORDER: Final = (
     "request_flood",
 )
 
+#: What is not found, shown with them.
+SILENT: Final = ("crawler", "load_test", "office_morning", "retrying_device", "uptime_monitor")
+
 #: Seconds of wall clock: before the first attack, between two, and in one episode.
 FIRST_ATTACK, BETWEEN_ATTACKS, EPISODE = 1.0, 8.0, 60.0
 
@@ -75,7 +78,7 @@ class DemoStream:
     @property
     def settings_toml(self) -> str:
         """The settings that the near-misses need, valid for as long as anybody may watch."""
-        return settings(choose_scenarios(None), self._start + _YEARS)
+        return settings(choose_scenarios([*ORDER, *SILENT]), self._start + _YEARS)
 
     def start(self) -> None:
         """Begin to write, from a thread of its own; once only."""
@@ -100,6 +103,7 @@ class DemoStream:
             self._start + number * duration,
             duration,
             requests_per_second=self._rate,
+            scenarios=[*ORDER, *SILENT],
             placement=placement(self._speed),
         )
 

@@ -1,4 +1,7 @@
-"""The columns of simulated events: those of the event table that a log line carries."""
+"""The columns of simulated events: those of the event table that a log line carries.
+
+Combined lines have no service, key, country or request bytes; JSON lines have them all.
+"""
 
 from typing import Final
 
@@ -11,18 +14,22 @@ _COLUMNS: Final = (
     "service",
     "client_ip",
     "user",
+    "api_key",
     "method",
     "host",
     "path",
     "query",
     "status",
+    "request_bytes",
     "response_bytes",
     "duration_us",
     "user_agent",
     "referrer",
     "protocol",
+    "country",
     "request_raw",
 )
 
-#: Names and types as in `ingest.events.EVENT_SCHEMA`; times are whole milliseconds.
+#: Names and types as in `ingest.events.EVENT_SCHEMA`; times are whole milliseconds, a key
+#: is the made-up key itself, and `country` is null except where a scenario is about countries.
 SIMULATED_SCHEMA: Final = pl.Schema({name: EVENT_SCHEMA[name] for name in _COLUMNS})

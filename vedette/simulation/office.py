@@ -6,11 +6,12 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from vedette.simulation.actors import Actor
 from vedette.simulation.arrivals import draw_arrivals
 from vedette.simulation.draws import IntArray, choose, positions
 from vedette.simulation.population import CLASSES, draw_user_agents
 from vedette.simulation.scenarios import Scenario, ScriptedCall
-from vedette.simulation.scripted import Actor, scripted_events
+from vedette.simulation.scripted import scripted_events
 
 _DAY_US: Final = 86_400_000_000
 _LOGIN: Final = "/accounts/v1/login"
@@ -47,7 +48,8 @@ def office_events(
     """Return the morning of the office: per user one 401, a success after it, then some work.
 
     Arrivals are spread over the scenario's window, thickest in its middle. User agents differ
-    as those of 200 ordinary people do.
+    as those of 200 ordinary people do. The log has the user where somebody is signed in, and on
+    log-ins too if the scenario `tells_user`.
     """
     count = scenario.users
     arrivals = begin + (rng.beta(2, 2, count) * scenario.window_seconds * 1e6).astype(np.int64)
@@ -63,9 +65,9 @@ def office_events(
     browsers = np.full(count, list(CLASSES).index("browser"))
     agents = draw_user_agents(rng, browsers)
     users = pl.Series([f"office-{number}" for number in range(100, 100 + count)])
-    signed_in = pl.Series(np.arange(len(person)) >= 2 * count)
+    signed_in = pl.Series(np.arange(len(person)) >= (0 if scenario.tells_user else 2 * count))
     nobody = pl.Series([None] * len(person), dtype=pl.String)
-    frame = scripted_events(rng, calls, Actor(address, None), times)
+    frame = scripted_events(rng, calls, Actor((address,), (None,)), times, scenario)
     return frame.with_columns(
         agents.gather(person).alias("user_agent"),
         users.gather(person).zip_with(signed_in, nobody).alias("user"),

@@ -29,17 +29,27 @@ HOSTING: Final = (
     ("193.26", "193.29"), ("195.201", "195.201"), ("212.83", "212.84"),
 )  # fmt: skip
 
+#: /16 networks of homes where clients of scenarios live, ordinary ones never.
+STRANGERS: Final = (
+    ("24.128", "24.135"), ("37.24", "37.31"), ("46.112", "46.119"), ("68.32", "68.47"),
+    ("81.96", "81.103"), ("83.24", "83.39"), ("88.64", "88.79"), ("95.208", "95.223"),
+    ("95.24", "95.31"), ("113.160", "113.175"), ("179.96", "179.111"), ("186.208", "186.223"),
+    ("203.112", "203.115"),
+)  # fmt: skip
+
 #: Share of clients with an IPv6 address, and the networks (first two groups) these have.
 IPV6_SHARE: Final = 0.08
 IPV6_HOMES: Final = ("2a02:8108", "2003:c0", "2a00:23c7", "2601:19b", "2a01:cb1d", "2a02:c7f")
 IPV6_HOSTING: Final = ("2a01:4f8", "2001:41d0", "2604:a880")
+IPV6_STRANGERS: Final = ("2a02:908", "2804:14c", "2405:201", "2600:1700")
 
 
 @dataclass(frozen=True, slots=True)
 class Population:
     """Clients by index: `address`, `user_agent`, `user`, `protocol` (String) and `kind`.
 
-    `kind` holds indices into the names of CLASSES.
+    `kind` holds indices into the names of CLASSES. Half of the client libraries have an
+    `api_key` (String), which two of them share; the others have null.
     """
 
     kind: IntArray
@@ -47,6 +57,7 @@ class Population:
     user_agent: pl.Series
     user: pl.Series
     protocol: pl.Series
+    api_key: pl.Series
 
 
 def draw_population(rng: np.random.Generator, count: int) -> Population:
@@ -63,7 +74,18 @@ def draw_population(rng: np.random.Generator, count: int) -> Population:
         user_agent=user_agent,
         user=pl.Series(before) + numbers,
         protocol=pl.Series(np.where(modern, "HTTP/2.0", "HTTP/1.1")),
+        api_key=_api_keys(rng, kind),
     )
+
+
+def _api_keys(rng: np.random.Generator, kind: IntArray) -> pl.Series:
+    libraries = np.flatnonzero(kind == list(CLASSES).index("library"))
+    holders = libraries[::2]
+    digits = rng.bytes(12 * (len(holders) // 2 + 1)).hex()
+    keys = pl.Series([None, *(f"ak_{digits[at : at + 24]}" for at in range(0, len(digits), 24))])
+    place = np.zeros(len(kind), dtype=np.int64)
+    place[holders] = 1 + np.arange(len(holders)) // 2
+    return keys.gather(place)
 
 
 def draw_user_agents(rng: np.random.Generator, kind: IntArray) -> pl.Series:

@@ -16,6 +16,7 @@ JSON_FIELDS: Final = (
     "path",
     "query",
     "status",
+    "request_length",
     "bytes",
     "duration_ms",
     "user_agent",
@@ -25,6 +26,9 @@ JSON_FIELDS: Final = (
     "request_id",
     "request",
 )
+
+#: Fields that follow only in lines which have them: the key, and what the gateway knows of places.
+OPTIONAL_FIELDS: Final = {"api_key": "api_key", "client.geo.country_iso_code": "country"}
 _SECOND_US: Final = 1_000_000
 
 
@@ -32,8 +36,8 @@ def render(events: pl.DataFrame, form: Format, first: int = 0) -> pl.Series:
     """Return one String a row of SIMULATED_SCHEMA, in the same order.
 
     "combined" is nginx's combined format followed by the request time in seconds; "json" has
-    JSON_FIELDS, `request` only where the request line is unreadable. `first` is the first row's
-    number in the run: request ids contain it.
+    JSON_FIELDS, `request` only where the request line is unreadable, and OPTIONAL_FIELDS.
+    `first` is the first row's number in the run: request ids contain it.
     """
     return _combined(events) if form == "combined" else _json(events, first)
 
@@ -85,10 +89,21 @@ def _json(events: pl.DataFrame, first: int) -> pl.Series:
     fields = {
         "time": pl.col("timestamp").dt.to_string("%Y-%m-%dT%H:%M:%S%.3fZ"),
         "remote_addr": pl.col("client_ip"),
+        "request_length": pl.col("request_bytes"),
         "bytes": pl.col("response_bytes"),
         "duration_ms": pl.col("duration_us") // 1_000,
         "request_id": serial,
         "request": pl.col("request_raw"),
     }
     columns = [fields.get(name, pl.col(name)).alias(name) for name in JSON_FIELDS]
-    return events.select(pl.struct(columns).struct.json_encode().alias("line")).to_series()
+    line = pl.struct(columns).struct.json_encode()
+    told = [name for name, column in OPTIONAL_FIELDS.items() if events[column].count()]
+    if told:
+        line = pl.concat_str(line.str.head(-1), *(_optional(name) for name in told), pl.lit("}"))
+    return events.select(line.alias("line")).to_series()
+
+
+def _optional(name: str) -> pl.Expr:
+    value = pl.col(OPTIONAL_FIELDS[name])
+    told = pl.concat_str(pl.lit(f',"{name}":"'), value, pl.lit('"'))
+    return pl.when(value.is_null()).then(pl.lit("")).otherwise(told)

@@ -1,16 +1,18 @@
 """Scenario files: attacks and near-misses with fixed strengths, one TOML file each."""
 
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final, Literal
 
-from vedette.simulation.truth import Verdict
+from detectors.findings import EntityType
+from vedette.simulation.truth import INTENSITIES, Intensity, Verdict
 
-Pattern = Literal["burst", "steady", "office"]
+Pattern = Literal["burst", "steady", "office", "outage", "proxy"]
+Home = Literal["hosting", "residential"]
 
 _FOLDER: Final = "scenarios"
 
@@ -35,13 +37,21 @@ class Exemption:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What one client does, as a scenario file says it.
+    """What one client or a group of them does, as a scenario file says it.
 
-    A burst makes `requests` within `window_seconds`, once a run; a steady client makes
-    `per_minute`, evenly, all through the run; an office has `users` who arrive at `arrive_at`
-    (UTC) over `window_seconds`. `calls` are gone through in random order and none twice if
-    `each_once`, else in turn. `raw` are request lines that no server can read. `client` fixes the
-    address; without it each run draws one.
+    - A burst makes `requests` within `window_seconds`, once a run; `clients` take turns, `tries`
+      says how many requests each makes instead. `calls` are gone through in random order and none
+      twice if `each_once`, else in turn; every `succeed_every`-th is answered 200; `then` follow
+      in the last tenth of the window. `raw` are request lines that no server can read.
+    - A steady client makes `per_minute`, evenly, all through the run.
+    - An office has `users` who arrive at `arrive_at` (UTC) over `window_seconds`; `tells_user`
+      says that the log has the user on refused log-ins too.
+    - An outage lets `share` of the ordinary requests to `service` fail with `calls`' statuses.
+    - A proxy stands before `share` of the ordinary clients, and the log has its address.
+
+    `client` fixes the address; without it each run draws one from `home`, or in `networks` /24
+    networks, or in `countries`. `users` and `api_keys` are how many of them the requests carry.
+    `entity` is the type of what is to be found, `entity_name` its value for a route or a service.
     """
 
     name: str
@@ -51,17 +61,60 @@ class Scenario:
     detectors: tuple[str, ...]
     user_agents: tuple[str, ...]
     calls: tuple[ScriptedCall, ...] = ()
+    then: tuple[ScriptedCall, ...] = ()
     raw: tuple[str, ...] = ()
     each_once: bool = False
     requests: int = 0
+    tries: int = 0
     window_seconds: int = 0
+    succeed_every: int = 0
     per_minute: float = 0.0
     missing: tuple[str, ...] = ()
     missing_per_hour: int = 0
-    users: int = 0
-    arrive_at: time | None = None
+    clients: int = 1
+    networks: int = 0
+    countries: tuple[str, ...] = ()
+    home: Home = "hosting"
     client: str | None = None
+    users: int = 0
+    tells_user: bool = False
+    api_keys: int = 0
+    arrive_at: time | None = None
+    service: str | None = None
+    share: float = 0.0
+    response_bytes: int = 4_000
+    request_bytes: int = 0
+    duration_ms: int = 30
+    entity: EntityType = "client"
+    entity_name: str | None = None
+    also: tuple[tuple[EntityType, str], ...] = ()
+    needs: tuple[str, ...] = ()
+    in_every_run: bool = True
     exemptions: tuple[Exemption, ...] = ()
+    strengths: Mapping[Intensity, Mapping[str, Any]] = field(default_factory=dict)
+    intensity: Intensity | None = None
+
+    @property
+    def total(self) -> int:
+        """How many requests a burst makes."""
+        return self.clients * self.tries or self.requests
+
+    @property
+    def lasts_us(self) -> int:
+        """How long it lasts in microseconds; 0 for what fits into any run."""
+        bounded = self.pattern not in {"steady", "office"}
+        return self.window_seconds * 1_000_000 if bounded else 0
+
+    @property
+    def stream(self) -> str:
+        """The name of its random numbers."""
+        return self.name if self.intensity in {None, "medium"} else f"{self.name} {self.intensity}"
+
+    def at(self, intensity: Intensity) -> "Scenario":
+        """Return the attack at this strength; a near-miss has only one."""
+        if self.kind == "near_miss":
+            return self
+        return replace(self, intensity=intensity, **self.strengths.get(intensity, {}))
 
 
 @lru_cache(maxsize=1)
@@ -92,6 +145,24 @@ def choose_scenarios(names: Sequence[str] | None) -> tuple[Scenario, ...]:
     return tuple(known[name] for name in sorted(set(names)))
 
 
+def at_intensities(
+    scenarios: Sequence[Scenario], intensities: Sequence[Intensity]
+) -> tuple[Scenario, ...]:
+    """Return each attack at each of these strengths, and each near-miss once.
+
+    Raises ValueError for another word than those of INTENSITIES.
+    """
+    unknown = sorted(set(intensities) - set(INTENSITIES))
+    if unknown:
+        raise ValueError(f"no intensity is called {', '.join(unknown)}: {', '.join(INTENSITIES)}")
+    return tuple(
+        scenario.at(intensity)
+        for scenario in scenarios
+        for intensity in (INTENSITIES if scenario.kind == "attack" else ("medium",))
+        if scenario.kind == "near_miss" or intensity in intensities
+    )
+
+
 def settings(scenarios: Sequence[Scenario], until: datetime) -> str:
     """Return the settings (TOML) that the scenarios need: exceptions that end at `until`."""
     parts = [
@@ -106,13 +177,28 @@ def settings(scenarios: Sequence[Scenario], until: datetime) -> str:
 
 
 def _read(name: str, table: dict[str, Any]) -> Scenario:
-    calls = tuple(_call(line) for line in table.pop("calls", []))
     exemptions = tuple(Exemption(**each) for each in table.pop("exceptions", []))
-    lists = {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
-    return Scenario(**{"name": name, **table, **lists, "calls": calls, "exemptions": exemptions})
+    strengths = {level: _values(each) for level, each in table.pop("intensity", {}).items()}
+    return Scenario(**{"name": name, **_values(table)}, exemptions=exemptions, strengths=strengths)
+
+
+def _values(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of a table as those of a Scenario."""
+    readers = {"calls": _call, "then": _call, "also": _entity}
+    return {
+        key: tuple(readers[key](each) if key in readers else each for each in value)
+        if isinstance(value, list)
+        else value
+        for key, value in table.items()
+    }
 
 
 def _call(line: str) -> ScriptedCall:
     method, target, status = line.split()
     path, mark, query = target.partition("?")
     return ScriptedCall(method, path, query if mark else None, int(status))
+
+
+def _entity(line: str) -> tuple[str, str]:
+    kind, _, value = line.partition(" ")
+    return kind, value or kind

@@ -4,17 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
 import polars as pl
 
-from ingest.times import microseconds, moment
+from ingest.times import microseconds
+from vedette.simulation.actors import draw_actors
 from vedette.simulation.draws import stream
-from vedette.simulation.office import arrival, office_events
-from vedette.simulation.population import HOSTING, IPV6_HOSTING, draw_addresses
-from vedette.simulation.scenarios import Scenario, all_scenarios, choose_scenarios, settings
-from vedette.simulation.scripted import Actor, burst_events, steady_events
+from vedette.simulation.faults import befall
+from vedette.simulation.happenings import Happening, begin_of, happen
+from vedette.simulation.scenarios import (
+    Scenario,
+    at_intensities,
+    choose_scenarios,
+    settings,
+)
 from vedette.simulation.traffic import ordinary_events
-from vedette.simulation.truth import Truth
+from vedette.simulation.truth import Intensity, Truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,99 +44,71 @@ def simulate(
     *,
     requests_per_second: float = 25.0,
     scenarios: Sequence[str] | None = None,
+    intensities: Sequence[Intensity] = ("medium",),
     placement: Mapping[str, timedelta] | None = None,
 ) -> Simulation:
     """Return a run of `duration` from `start`; the same arguments give the same run.
 
     Ordinary traffic has `requests_per_second` on average over the run, more at busy hours of the
-    week; the scenarios (names of files in scenarios/, None for all) come on top. Bursts and the
-    office begin at their offset in `placement`, else at a time that the seed decides.
+    week; the scenarios (names of files in scenarios/) come on top, attacks at each of the
+    `intensities`. None takes all that fit into the run and change nothing about ordinary traffic.
+    Bursts and the offices begin at their offset in `placement`, else at a time that the seed
+    decides.
 
     Raises ValueError if `start` has no time zone, if the duration or the rate is not positive, if
-    a scenario is unknown, or if an attack does not fit into the run.
+    a scenario or an intensity is unknown, or if a named scenario does not fit into the run.
     """
-    if start.tzinfo is None:
-        raise ValueError("start needs a time zone, for example 2026-11-02T08:30:00+00:00")
-    if duration <= timedelta(0) or requests_per_second <= 0:
-        raise ValueError("duration and requests_per_second must be greater than 0")
-    chosen = choose_scenarios(scenarios)
+    check_run(start, duration, requests_per_second)
     first = microseconds(start)
     last = microseconds(start + duration)
-    clients = _clients(seed)
+    chosen = at_intensities(choose_scenarios(scenarios), intensities)
+    if scenarios is None:
+        chosen = tuple(each for each in chosen if each.in_every_run and _fits(each, first, last))
     placed = dict(placement or {})
     choose_scenarios(list(placed))
-    parts = [ordinary_events(seed, first, last, requests_per_second)]
-    truth: list[Truth] = []
+    actors = draw_actors(seed)
+    happenings = []
     for scenario in chosen:
+        rng = stream(seed, scenario.stream)
         offset = placed.get(scenario.name)
-        actor = clients[scenario.name]
-        frame = _scenario_events(seed, scenario, actor, (first, last), offset)
-        if frame.height:
-            parts.append(frame)
-            truth.append(_truth(scenario, actor, frame))
+        if offset is None:
+            begin = begin_of(rng, scenario, first, last)
+        else:
+            begin = first + offset // timedelta(microseconds=1)
+        happenings.append(happen(rng, scenario, actors[scenario.stream], begin, (first, last)))
+    ordinary = ordinary_events(seed, first, last, requests_per_second)
+    for each in happenings:
+        if each.changes_traffic:
+            ordinary = befall(ordinary, seed, each.scenario, each.actor, each.begin)
+    parts = [ordinary, *(each.events for each in happenings)]
     return Simulation(
         seed=seed,
         start=start,
         duration=duration,
         events=pl.concat(parts).sort("timestamp", maintain_order=True),
-        truth=truth,
-        settings_toml=settings(chosen, start.astimezone(UTC) + duration + timedelta(days=1)),
+        truth=truth_of(happenings),
+        settings_toml=settings_of(chosen, start, duration),
     )
 
 
-def _clients(seed: int) -> dict[str, Actor]:
-    """Return who acts in each scenario: the same whichever of them a run has."""
-    rng = stream(seed, "actors")
-    every = all_scenarios()
-    addresses = draw_addresses(rng, len(every), HOSTING, IPV6_HOSTING)
-    actors: dict[str, Actor] = {}
-    for scenario, address in zip(every, addresses, strict=True):
-        agents = scenario.user_agents or ("-",)
-        agent = agents[int(rng.random() * len(agents))]
-        actors[scenario.name] = Actor(scenario.client or address, None if agent == "-" else agent)
-    return actors
+def check_run(start: datetime, duration: timedelta, requests_per_second: float) -> None:
+    """Raise ValueError if no run can have these arguments."""
+    if start.tzinfo is None:
+        raise ValueError("start needs a time zone, for example 2026-11-02T08:30:00+00:00")
+    if duration <= timedelta(0) or requests_per_second <= 0:
+        raise ValueError("duration and requests_per_second must be greater than 0")
 
 
-def _scenario_events(
-    seed: int,
-    scenario: Scenario,
-    actor: Actor,
-    run: tuple[int, int],
-    offset: timedelta | None,
-) -> pl.DataFrame:
-    first, last = run
-    rng = stream(seed, scenario.name)
-    if scenario.pattern == "steady":
-        return steady_events(rng, scenario, actor, first, last)
-    placed = None if offset is None else first + offset // timedelta(microseconds=1)
-    if scenario.pattern == "office":
-        begin = arrival(rng, scenario, first, last) if placed is None else placed
-        frame = office_events(rng, scenario, actor.address, begin)
-        end = pl.lit(last).cast(frame.schema["timestamp"])
-        return frame.filter(pl.col("timestamp") < end)
-    begin = _somewhere(rng, scenario, first, last) if placed is None else placed
-    if begin < first or begin + scenario.window_seconds * 1_000_000 > last:
-        raise ValueError(
-            f"scenario {scenario.name} lasts {scenario.window_seconds} s and does not fit into the "
-            "run: lengthen the duration or leave the scenario out"
-        )
-    return burst_events(rng, scenario, actor, begin)
+def truth_of(happenings: Sequence[Happening]) -> list[Truth]:
+    """Return a row for each scenario that did anything."""
+    return [each.truth for each in happenings if each.truth is not None]
 
 
-def _somewhere(rng: np.random.Generator, scenario: Scenario, first: int, last: int) -> int:
-    room = last - first - scenario.window_seconds * 1_000_000
-    return first + int(rng.random() * room)
+def settings_of(scenarios: Sequence[Scenario], start: datetime, duration: timedelta) -> str:
+    """Return the settings that a run needs: exceptions that end a day after it."""
+    once = {scenario.name: scenario for scenario in scenarios}
+    return settings(tuple(once.values()), start.astimezone(UTC) + duration + timedelta(days=1))
 
 
-def _truth(scenario: Scenario, actor: Actor, frame: pl.DataFrame) -> Truth:
-    times = frame["timestamp"].to_physical().sort()
-    return Truth(
-        scenario=scenario.name,
-        kind=scenario.kind,
-        entity_type="client",
-        entity=actor.address,
-        detectors=scenario.detectors,
-        started_at=moment(int(times[0])),
-        ended_at=moment(int(times[-1])),
-        requests=frame.height,
-    )
+def _fits(scenario: Scenario, first: int, last: int) -> bool:
+    return scenario.lasts_us <= last - first

@@ -1,5 +1,7 @@
 """Ordinary traffic: everybody who does nothing wrong, as a frame of events."""
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -29,6 +31,8 @@ PATIENCE: Final = {401: 2, 403: 2, 404: 3, 429: 4}
 
 #: Clients that come by in one round, and clients there are, for each request a second.
 _ROUND, _POPULATION = 2_400, 7_200
+#: Bytes of a request: its head at least and at most beyond that, and what a body adds.
+_HEAD, _HEAD_SPREAD, _BODY = 340, 380, 600
 _LEAD_IN_US: Final = LONGEST_MINUTES * 60_000_000
 _SITE: Final = "https://www.example.com"
 
@@ -41,10 +45,24 @@ def ordinary_events(seed: int, first: int, last: int, requests_per_second: float
     """
     rng = stream(seed, "sessions")
     begins = _session_starts(rng, first, last, requests_per_second)
-    population = draw_population(
-        stream(seed, "population"), _scaled(_POPULATION, requests_per_second)
-    )
+    population = people(seed, requests_per_second)
     client = _callers(rng, population, len(begins), _scaled(_ROUND, requests_per_second))
+    frame = session_events(rng, population, client, begins, None)
+    return frame.filter(pl.col("timestamp").to_physical().is_between(first, last, closed="left"))
+
+
+def session_events(
+    rng: np.random.Generator,
+    population: Population,
+    client: IntArray,
+    begins: IntArray,
+    pools: Mapping[str, pl.Series] | None,
+) -> pl.DataFrame:
+    """Return the requests (SIMULATED_SCHEMA, unsorted) of sessions of these clients.
+
+    `client` (indices of the population) and `begins` (microseconds) have one value a session.
+    The values in paths come from `pools`, drawn anew for None.
+    """
     requests = draw_sessions(rng, population.kind[client])
     table = route_table()
     status = answers(rng, table, requests)
@@ -56,12 +74,20 @@ def ordinary_events(seed: int, first: int, last: int, requests_per_second: float
         "status": pl.Series(status),
         "response_bytes": pl.Series(size),
         "duration_us": pl.Series(duration),
-        **_words(rng, table, requests),
+        **_words(rng, table, requests, draw_pools(rng) if pools is None else pools),
         **_who(population, client[requests.session], table, requests, status),
     }
-    inside = pl.Series((times >= first) & (times < last))
-    frame = pl.DataFrame(columns).filter(inside)
+    body = np.isin(table.method, ("POST", "PUT"))[requests.route]
+    asked = (_HEAD + _HEAD_SPREAD * rng.random(len(times)) + _BODY * body).astype(np.int64)
+    columns["request_bytes"] = pl.Series(asked)
+    frame = pl.DataFrame(columns)
     return frame.cast({"timestamp": SIMULATED_SCHEMA["timestamp"]}).select(SIMULATED_SCHEMA.names())
+
+
+@lru_cache(maxsize=1)
+def people(seed: int, requests_per_second: float) -> Population:
+    """Return everybody ordinary who may call in a run of this seed and size."""
+    return draw_population(stream(seed, "population"), _scaled(_POPULATION, requests_per_second))
 
 
 def _scaled(clients: int, requests_per_second: float) -> int:
@@ -111,9 +137,13 @@ def answers(rng: np.random.Generator, table: RouteTable, requests: Requests) -> 
     return status
 
 
-def _words(rng: np.random.Generator, table: RouteTable, requests: Requests) -> dict[str, pl.Series]:
+def _words(
+    rng: np.random.Generator,
+    table: RouteTable,
+    requests: Requests,
+    pools: Mapping[str, pl.Series],
+) -> dict[str, pl.Series]:
     """Return what the route and its parameters say: service, host, method, path, query."""
-    pools = draw_pools(rng)
     route = requests.route
     values = pl.concat([pl.Series([""]), *(pools[name] for name in SIZES)])
     sizes = np.array(list(SIZES.values()))
@@ -175,7 +205,9 @@ def _who(
     return {
         "client_ip": population.address.gather(client),
         "user": user.zip_with(pl.Series(known), nothing),
+        "api_key": population.api_key.gather(client),
         "user_agent": population.user_agent.gather(client),
         "protocol": population.protocol.gather(client),
+        "country": nothing,
         "request_raw": nothing,
     }

@@ -2,12 +2,21 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
-Verdict = Literal["attack", "near_miss"]
+from detectors.findings import EntityType
+
+#: What a row is. An attack must be found and a near-miss must not; an `unseen` attack cannot be
+#: told from this log, so that nothing said about it is wrong and nothing is missed.
+Verdict = Literal["attack", "near_miss", "unseen"]
+Intensity = Literal["weak", "medium", "strong"]
+INTENSITIES: Final[tuple[Intensity, ...]] = ("weak", "medium", "strong")
+
+#: Columns of simulated events that combined lines do not carry.
+_NOT_IN_COMBINED: Final = frozenset({"service", "api_key", "country", "request_bytes"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,16 +25,30 @@ class Truth:
 
     `detectors` may rightly fire on the entity, the first of them must for an attack; for a
     near-miss it is empty. `started_at` and `ended_at` are the times of its first and last request.
+    `intensity` is how strong an attack is, None for a near-miss. `members` are the clients of an
+    attack from many. `also` are further entities (type, value) that may rightly be reported with
+    it, in the same span. `needs` are columns of the event table without which a log does not
+    show the attack. An entity is written as in the event table, a key as in the log.
     """
 
     scenario: str
     kind: Verdict
-    entity_type: str
+    entity_type: EntityType
     entity: str
     detectors: tuple[str, ...]
     started_at: datetime
     ended_at: datetime
     requests: int
+    intensity: Intensity | None = None
+    members: tuple[str, ...] = ()
+    also: tuple[tuple[EntityType, str], ...] = ()
+    needs: tuple[str, ...] = ()
+
+    @property
+    def entities(self) -> frozenset[tuple[EntityType, str]]:
+        """Everything that may rightly be reported: the entity, its members, and `also`."""
+        members: set[tuple[EntityType, str]] = {("client", member) for member in self.members}
+        return frozenset({(self.entity_type, self.entity), *self.also} | members)
 
     def to_json(self) -> str:
         """Return the row as one line of JSON, times in ISO 8601."""
@@ -39,11 +62,31 @@ class Truth:
         return cls(
             **{
                 **row,
-                "detectors": tuple(row["detectors"]),
+                **{name: tuple(row.get(name, ())) for name in ("detectors", "members", "needs")},
+                "also": tuple((kind, value) for kind, value in row.get("also", ())),
                 "started_at": datetime.fromisoformat(row["started_at"]),
                 "ended_at": datetime.fromisoformat(row["ended_at"]),
             }
         )
+
+
+def in_combined(rows: Iterable[Truth]) -> list[Truth]:
+    """Return the truth about a log of combined lines, which name no service, key or country."""
+    return [_in_combined(row) for row in rows]
+
+
+def _in_combined(row: Truth) -> Truth:
+    unseen = row.kind == "attack" and not _NOT_IN_COMBINED.isdisjoint(row.needs)
+    return replace(
+        row,
+        kind="unseen" if unseen else row.kind,
+        entity=_without_service(row.entity_type, row.entity),
+        also=tuple((kind, _without_service(kind, value)) for kind, value in row.also),
+    )
+
+
+def _without_service(kind: EntityType, value: str) -> str:
+    return value.partition(" ")[2] if kind == "route" else value
 
 
 def write_truth(rows: Iterable[Truth], path: Path) -> None:

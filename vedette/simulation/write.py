@@ -6,7 +6,7 @@ from typing import Final
 
 from vedette.simulation.render import Format, render
 from vedette.simulation.simulation import Simulation
-from vedette.simulation.truth import write_truth
+from vedette.simulation.truth import in_combined, write_truth
 
 _ENDINGS: Final[dict[Format, str]] = {"combined": "log", "json": "json"}
 _CHUNK: Final = 200_000
@@ -46,6 +46,7 @@ def write(
             for chunk in rendered.gather_every(files, place).to_frame().iter_slices(_CHUNK):
                 out.write("\n".join(chunk.to_series()))
                 out.write("\n")
-    write_truth(simulation.truth, folder / "truth.jsonl")
+    truth = in_combined(simulation.truth) if format == "combined" else simulation.truth
+    write_truth(truth, folder / "truth.jsonl")
     (folder / "vedette.toml").write_text(simulation.settings_toml, encoding="utf-8")
     return logs
