@@ -171,6 +171,29 @@ def simulate(
     )
 
 
+@cli.command()
+def evaluate(
+    files: Files,
+    truth: Annotated[
+        Path, typer.Argument(help="What is true about them: JSON lines or CSV.", show_default=False)
+    ],
+    config: Config = None,
+    log_format: Format = "auto",
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="Also draw it into this PNG file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, not tables.")] = False,
+) -> None:
+    """Say how well the detectors do on logs of which you know the truth."""
+    from vedette.commands.evaluate import run_evaluation
+
+    raise typer.Exit(
+        run_evaluation(
+            files, truth, config, log_format=log_format, picture=picture, as_json=as_json
+        )
+    )
+
+
 @incidents_cli.callback(invoke_without_command=True)
 def incidents_list(
     context: typer.Context,

@@ -56,9 +56,12 @@ def _wrong_use() -> tuple[type[Exception], ...]:
     from detectors.documents import RuleError
     from ingest.geo import GeoError
     from ingest.route_documents import RouteDocumentError
+    from vedette.evaluation.episodes import TruthError
+    from vedette.evaluation.picture import PictureError
     from vedette.settings import SettingsError
 
-    return SettingsError, RuleError, UnknownDetectorError, GeoError, RouteDocumentError
+    about_settings = SettingsError, RuleError, UnknownDetectorError, GeoError, RouteDocumentError
+    return *about_settings, TruthError, PictureError
 
 
 def _failures() -> tuple[type[Exception], ...]:

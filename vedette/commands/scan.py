@@ -70,7 +70,7 @@ def run_scan(
         opened.append(new_scan_database(database))
         return Store(opened[0][0])
 
-    with _progress(screen) as progress:
+    with progress_of_reading(screen) as progress:
         total = reader.progress.bytes_total
         task = progress.add_task("Scanning", total=total, rate="")
 
@@ -106,7 +106,8 @@ def stored(engine: "Engine") -> "list[IncidentView]":
             return sorted(found, key=lambda incident: (incident.started_at, incident.id))
 
 
-def _progress(screen: Console) -> Progress:
+def progress_of_reading(screen: Console) -> Progress:
+    """Return a bar that is shown on a terminal only, with a field `rate`."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,0 +1,92 @@
+"""vedette evaluate: hold what the detectors find in a log against the truth about it."""
+
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from alerts.database import open_database
+from alerts.store import Store
+from detectors.catalogue import load_catalogue
+from ingest.masking import printable
+from ingest.pseudonyms import Pseudonyms
+from ingest.reader import LogReader
+from vedette.commands.scan import progress_of_reading, standard_input, stored
+from vedette.evaluation.episodes import disguised, read_episodes
+from vedette.evaluation.matching import Matched
+from vedette.evaluation.report import report
+from vedette.evaluation.tables import tables
+from vedette.evaluation.trial import Book, Trial, run_trial
+from vedette.failures import PARTLY_READ, reports_failures
+from vedette.folders import sqlite_url
+from vedette.memory import return_large_blocks
+from vedette.one_run import secret_for_files
+from vedette.screen import note, terminal
+from vedette.settings import load_settings
+from vedette.sources import enrichment_of, sources_for
+
+
+@reports_failures
+def run_evaluation(
+    files: Sequence[str],
+    truth: Path,
+    config: Path | None,
+    *,
+    log_format: str,
+    picture: Path | None,
+    as_json: bool,
+) -> int:
+    """Scan the files, print how well the detectors did to stdout; return the status."""
+    if picture is not None:
+        from vedette.evaluation.picture import check_picture
+
+        check_picture(picture)
+    return_large_blocks()
+    settings = load_settings(config)
+    secret = secret_for_files()
+    episodes = disguised(
+        read_episodes(truth), Pseudonyms(secret), frozenset(settings.privacy.pseudonymise)
+    )
+    enrichment = enrichment_of(settings, secret)
+    catalogue = load_catalogue(settings.detectors, settings.rules.folders)
+    sources = sources_for(files, settings, log_format)
+    reader = LogReader(sources, enrichment=enrichment, stdin=standard_input())
+    lateness = max((source.lateness for source in sources), default=timedelta(0))
+    matched = _tried(reader, Trial(catalogue.under(enrichment.fingerprint), episodes, lateness))
+    found = report(matched)
+    screen = terminal(stderr=True)
+    note(screen, f"{reader.tally.lines:,} lines, {len(episodes):,} rows of truth.")
+    for problem in reader.problems:
+        note(screen, f"vedette: {printable(str(problem))}")
+    if as_json:
+        sys.stdout.write(json.dumps(found.to_dict()) + "\n")
+    else:
+        console = terminal()
+        for table in tables(found):
+            console.print(table)
+    if picture is not None:
+        from vedette.evaluation.picture import draw
+
+        draw(found, matched, picture)
+        note(screen, f"Picture: {printable(str(picture))}")
+    return PARTLY_READ if reader.problems else 0
+
+
+def _tried(reader: LogReader, trial: Trial) -> Matched:
+    """Run the trial; its incidents go to a database of its own that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="vedette-evaluate-") as folder:
+        engine = open_database(sqlite_url(Path(folder) / "incidents.db"))
+        try:
+            book = Book(Store(engine), lambda: stored(engine))
+            with progress_of_reading(terminal(stderr=True)) as progress:
+                total = reader.progress.bytes_total
+                task = progress.add_task("Evaluating", total=total, rate="")
+
+                def show() -> None:
+                    progress.update(task, completed=reader.progress.bytes_read)
+
+                return run_trial(trial, reader.batches(), book, show)
+        finally:
+            engine.dispose()
