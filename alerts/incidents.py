@@ -5,26 +5,38 @@ INCIDENT_GAP between them. So the order in which findings arrive cannot matter.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from heapq import nsmallest
 from typing import Final
 
+from alerts.stages import severity_of
 from alerts.summary import summarise
 from detectors.findings import EntityType, Finding, Level, Mode
 
 #: Findings of one entity with a longer pause between them are different incidents.
 INCIDENT_GAP: Final = timedelta(minutes=30)
 
+#: Clients that are kept of one finding; of more, the first by name. So many mean "or more".
+MEMBER_LIMIT: Final = 100_000
+
+#: Clients that an incident names.
+MEMBERS_SHOWN: Final = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What an incident says; follows from its findings alone."""
+    """What an incident says; follows from its findings alone.
+
+    `member_count` is the number of clients in it, `members` the first MEMBERS_SHOWN of them.
+    """
 
     entity_type: EntityType
     entity: str
     severity: Level
     mode: Mode
     members: tuple[str, ...]
+    member_count: int
     detectors: tuple[str, ...]
     tags: tuple[str, ...]
     started_at: datetime
@@ -49,23 +61,33 @@ def components(findings: Iterable[Finding]) -> list[tuple[Finding, ...]]:
 def content_of(findings: tuple[Finding, ...]) -> Content:
     """Work out what one component amounts to.
 
-    Severity counts the findings that alert; an incident of nothing but monitored findings has
-    mode `monitor` and the highest of their levels.
+    Severity and members count the findings that alert; an incident of nothing but monitored
+    findings has mode `monitor`, and counts those.
     """
     counting = alerting(findings)
     first = findings[0]
+    counted = frozenset[str]().union(*(finding.members for finding in counting))
+    members = frozenset({first.entity}) if first.entity_type == "client" else counted
     return Content(
         entity_type=first.entity_type,
         entity=first.entity,
-        severity=max(finding.level for finding in counting),
+        severity=severity_of(counting),
         mode=counting[0].mode,
-        members=(first.entity,) if first.entity_type == "client" else (),
+        members=tuple(nsmallest(MEMBERS_SHOWN, members)),
+        member_count=len(members),
         detectors=tuple(sorted({finding.detector for finding in findings})),
         tags=tuple(sorted({tag for finding in findings for tag in finding.tags})),
         started_at=min(finding.first for finding in findings),
         last_at=max(finding.last for finding in findings),
-        summary=summarise(counting),
+        summary=summarise(counting, 0 if first.entity_type == "client" else len(counted)),
     )
+
+
+def bounded(finding: Finding) -> Finding:
+    """Return the finding with at most MEMBER_LIMIT members: the same, however it grew."""
+    if len(finding.members) <= MEMBER_LIMIT:
+        return finding
+    return replace(finding, members=frozenset(nsmallest(MEMBER_LIMIT, finding.members)))
 
 
 def alerting(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

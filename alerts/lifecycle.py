@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from alerts.incidents import Content, alerting
+from alerts.stages import reached_at
 from detectors.findings import Finding
 
 Status = Literal["open", "acknowledged", "resolved", "closed"]
@@ -81,7 +82,7 @@ def grow(
         state = state.reopened() if state.ended_by_person else state
     elif content.severity > before.severity:
         label = content.severity.label
-        at = min(f.first for f in alerting(findings) if f.level == content.severity)
+        at = reached_at(alerting(findings))
         steps.append(Step("severity", at, f"severity:{label}", {"severity": label}))
         state = state.reopened() if state.ended_by_person else state
     for detector in sorted(set(content.detectors) - set(before.detectors)):

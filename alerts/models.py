@@ -59,6 +59,7 @@ class IncidentRow(Model):
         Index(None, "status", "last_at", "id"),
         Index(None, "severity", "last_at", "id"),
         Index(None, "entity_type", "entity", "last_at"),
+        Index(None, "parent_id", "last_at", "id"),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
@@ -72,6 +73,7 @@ class IncidentRow(Model):
     entity_type: Mapped[str] = mapped_column(String(16))
     entity: Mapped[str] = mapped_column(Text)
     members: Mapped[list[str]]
+    member_count: Mapped[int]
     detectors: Mapped[list[str]]
     tags: Mapped[list[str]]
     started_at: Mapped[datetime]
@@ -79,6 +81,7 @@ class IncidentRow(Model):
     summary: Mapped[str] = mapped_column(Text)
     calms: Mapped[int]
     merged_into: Mapped[int | None] = mapped_column(ForeignKey("incidents.id"), index=True)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("incidents.id"))
 
 
 class FindingRow(Model):
@@ -102,6 +105,17 @@ class FindingRow(Model):
     mode: Mapped[str] = mapped_column(String(8))
     tags: Mapped[list[str]]
     fingerprint: Mapped[str] = mapped_column(String(128))
+    member_count: Mapped[int]
+
+
+class MemberRow(Model):
+    """A client that a finding about something else than a client has counted."""
+
+    __tablename__ = "members"
+    __table_args__ = (Index(None, "client"), {"sqlite_with_rowid": False})
+
+    finding_id: Mapped[int] = mapped_column(ForeignKey("findings.id"), primary_key=True)
+    client: Mapped[str] = mapped_column(Text, primary_key=True)
 
 
 class EvidenceRow(Model):

@@ -1,25 +1,21 @@
 """What is stored near new findings: the incidents that they may extend or join."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final, TypeVar
 
 from sqlalchemy import Connection, select
 
 from alerts.incidents import INCIDENT_GAP, Content
 from alerts.lifecycle import State
-from alerts.models import EvidenceRow, FindingRow, IncidentRow, table_of
+from alerts.models import EvidenceRow, FindingRow, IncidentRow, MemberRow, table_of
 from alerts.rows import stored_content, stored_evidence, stored_finding, stored_state
+from alerts.statements import chunks
 from detectors.findings import Evidence, Finding
 
 #: An entity: its type and its name.
 Entity = tuple[str, str]
-
-_CHUNK: Final = 500
-
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -30,6 +26,7 @@ class StoredIncident:
     version: int
     content: Content
     state: State
+    parent_id: int | None
     findings: dict[int, Finding] = field(default_factory=dict)
     evidence: list[Evidence] = field(default_factory=list)
 
@@ -48,7 +45,7 @@ def load_nearby(
         by_type[entity_type].append(entity)
     found: dict[int, StoredIncident] = {}
     for entity_type, entities in by_type.items():
-        for chunk in _chunks(entities):
+        for chunk in chunks(entities):
             spans = {entity: _reach(runs[entity_type, entity]) for entity in chunk}
             query = select(table_of(IncidentRow)).where(
                 IncidentRow.entity_type == entity_type,
@@ -61,7 +58,11 @@ def load_nearby(
                 first, last = spans[row["entity"]]
                 if row["last_at"] >= first and row["started_at"] <= last:
                     found[row["id"]] = StoredIncident(
-                        row["id"], row["version"], stored_content(row), stored_state(row)
+                        row["id"],
+                        row["version"],
+                        stored_content(row),
+                        stored_state(row),
+                        row["parent_id"],
                     )
     _load_findings(connection, found)
     _load_evidence(connection, found)
@@ -77,19 +78,31 @@ def _reach(runs: Sequence[Finding]) -> tuple[datetime, datetime]:
 
 
 def _load_findings(connection: Connection, found: dict[int, StoredIncident]) -> None:
-    for chunk in _chunks(list(found)):
+    counting: dict[int, int] = {}
+    for chunk in chunks(list(found)):
         query = select(table_of(FindingRow)).where(FindingRow.incident_id.in_(chunk))
         for row in connection.execute(query).mappings():
             found[row["incident_id"]].findings[row["id"]] = stored_finding(row)
+            if row["member_count"]:
+                counting[row["id"]] = row["incident_id"]
+    for identity, members in _members(connection, list(counting)).items():
+        findings = found[counting[identity]].findings
+        findings[identity] = replace(findings[identity], members=frozenset(members))
+
+
+def _members(connection: Connection, findings: list[int]) -> dict[int, list[str]]:
+    members: dict[int, list[str]] = defaultdict(list)
+    for chunk in chunks(findings):
+        query = select(MemberRow.finding_id, MemberRow.client).where(
+            MemberRow.finding_id.in_(chunk)
+        )
+        for finding, client in connection.execute(query):
+            members[finding].append(client)
+    return members
 
 
 def _load_evidence(connection: Connection, found: dict[int, StoredIncident]) -> None:
-    for chunk in _chunks(list(found)):
+    for chunk in chunks(list(found)):
         query = select(table_of(EvidenceRow)).where(EvidenceRow.incident_id.in_(chunk))
         for row in connection.execute(query).mappings():
             found[row["incident_id"]].evidence.append(stored_evidence(row))
-
-
-def _chunks(items: list[T]) -> Iterator[list[T]]:
-    for start in range(0, len(items), _CHUNK):
-        yield items[start : start + _CHUNK]

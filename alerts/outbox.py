@@ -3,23 +3,12 @@
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection
 
 from alerts.models import NotificationRow, table_of
+from alerts.statements import insert_or_ignore
 from alerts.views import Transition
-
-
-def insert_or_ignore(
-    connection: Connection, table: Table, rows: Sequence[dict[str, Any]], unique: Sequence[str]
-) -> None:
-    """Insert rows, except those whose unique columns are there already."""
-    if not rows:
-        return
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    connection.execute(insert(table).on_conflict_do_nothing(index_elements=list(unique)), rows)
 
 
 def enqueue(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from alerts.incidents import Content, components, content_of
+from alerts.incidents import Content, bounded, components, content_of
 from alerts.lifecycle import State, Step, begin, elder_first, grow
 from alerts.nearby import StoredIncident
 from detectors.findings import Evidence, Finding, earliest, merge_runs
@@ -95,7 +95,7 @@ def _merged(known: Iterable[Finding], runs: Iterable[Finding]) -> Iterator[Findi
     for run in runs:
         pairs[run.key][1].append(run)
     for old, new in pairs.values():
-        yield from merge_runs(old, new)
+        yield from map(bounded, merge_runs(old, new))
 
 
 def _within(moment: datetime, findings: tuple[Finding, ...]) -> bool:

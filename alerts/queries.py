@@ -38,7 +38,9 @@ class IncidentFilter:
     """Which incidents to list; None does not restrict.
 
     `since` and `until` keep those that were active between the two. What was merged into
-    another incident is left out, and unless `mode` says so, what is only monitored.
+    another incident is left out, and unless `mode` says so, what is only monitored. Incidents
+    that are part of one about many clients are left out, too, unless `parent` names that one or
+    `include_members` is set.
     """
 
     status: str | None = None
@@ -49,6 +51,8 @@ class IncidentFilter:
     since: datetime | None = None
     until: datetime | None = None
     mode: Mode | Literal["any"] = "alert"
+    parent: int | None = None
+    include_members: bool = False
 
     def digest(self) -> str:
         """Name this filter in a cursor."""
@@ -152,9 +156,12 @@ def _conditions(wanted: IncidentFilter) -> list[ColumnElement[bool]]:
         (IncidentRow.entity_type, wanted.entity_type),
         (IncidentRow.entity, None if wanted.entity is None else safe_name(wanted.entity)),
         (IncidentRow.mode, None if wanted.mode == "any" else wanted.mode),
+        (IncidentRow.parent_id, wanted.parent),
     ):
         if value is not None:
             conditions.append(column == value)
+    if wanted.parent is None and not wanted.include_members:
+        conditions.append(IncidentRow.parent_id.is_(None))
     if wanted.severity_min is not None:
         conditions.append(IncidentRow.severity >= int(wanted.severity_min))
     if wanted.since is not None:

@@ -31,11 +31,12 @@ def finding_values(finding: Finding, incident_id: int) -> dict[str, Any]:
         "mode": finding.mode,
         "tags": list(finding.tags),
         "fingerprint": finding.fingerprint,
+        "member_count": len(finding.members),
     }
 
 
 def stored_finding(row: RowMapping) -> Finding:
-    """Return the finding of a row, without evidence (the incident keeps that)."""
+    """Return the finding of a row, without evidence (the incident keeps that) and members."""
     return Finding(
         detector=row["detector"],
         entity_type=row["entity_type"],
@@ -78,6 +79,7 @@ def incident_values(content: Content, state: State) -> dict[str, Any]:
         "entity_type": content.entity_type,
         "entity": content.entity,
         "members": list(content.members),
+        "member_count": content.member_count,
         "detectors": list(content.detectors),
         "tags": list(content.tags),
         "started_at": content.started_at,
@@ -95,6 +97,7 @@ def stored_content(row: RowMapping) -> Content:
         severity=Level(row["severity"]),
         mode=row["mode"],
         members=tuple(row["members"]),
+        member_count=row["member_count"],
         detectors=tuple(row["detectors"]),
         tags=tuple(row["tags"]),
         started_at=row["started_at"],
@@ -116,4 +119,5 @@ def stored_state(row: RowMapping) -> State:
 
 def stored_view(row: RowMapping) -> IncidentView:
     """Return a row of `incidents` as everybody shows it."""
-    return view_of(row["id"], stored_content(row), stored_state(row), row["merged_into"])
+    content, state = stored_content(row), stored_state(row)
+    return view_of(row["id"], content, state, row["merged_into"], row["parent_id"])

@@ -18,9 +18,10 @@ def safe_finding(finding: Finding) -> Finding:
     """Return the finding with printable text of bounded length; the same if it is so already."""
     entity = safe_name(finding.entity)
     evidence = tuple(_safe_evidence(item) for item in finding.evidence)
-    if entity == finding.entity and evidence == finding.evidence:
+    members = frozenset(map(safe_name, finding.members))
+    if (entity, evidence, members) == (finding.entity, finding.evidence, finding.members):
         return finding
-    return replace(finding, entity=entity, evidence=evidence)
+    return replace(finding, entity=entity, evidence=evidence, members=members)
 
 
 def safe_name(entity: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from alerts.stages import Stage, leading, stage_of
 from detectors.findings import EntityType, Finding
 from ingest.masking import printable
 
@@ -13,33 +14,56 @@ CLAIM_LIMIT: Final = 4
 #: Characters of an entity's name that the sentence shows.
 NAME_LIMIT: Final = 120
 
-_NOUNS: Final[dict[EntityType, str]] = {
-    "client": "Client",
-    "network": "Network",
-    "user": "User",
-    "api_key": "API key",
-    "route": "Route",
-    "service": "Service",
+#: How a sentence about one entity begins.
+_SUBJECTS: Final[dict[EntityType, str]] = {
+    "client": "Client {}",
+    "network": "Network {}",
+    "user": "User {}",
+    "api_key": "API key {}",
+    "route": "Route {}",
+    "service": "Service {}",
+    "source": "Log {}",
     "all": "All traffic",
 }
 
+#: Where, or as whom, many clients did something.
+_PLACES: Final[dict[EntityType, str]] = {
+    "client": "from {}",
+    "network": "from network {}",
+    "user": "as user {}",
+    "api_key": "with API key {}",
+    "route": "on {}",
+    "service": "in service {}",
+    "source": "in log {}",
+    "all": "in all traffic",
+}
 
-def summarise(findings: Sequence[Finding]) -> str:
+
+def summarise(findings: Sequence[Finding], members: int = 0) -> str:
     """Say what one entity's findings claim: one clause a detector, the severest first.
 
-    Times are UTC. The text holds no control characters, whatever the log said.
+    A success comes first, then what led to it. `members` are the clients that the findings
+    counted in all; if there are any, the sentence is about them. Times are UTC. The text holds
+    no control characters, whatever the log said.
     """
-    strongest: dict[str, Finding] = {}
-    for finding in findings:
-        rival = strongest.get(finding.detector)
-        if rival is None or _weight(finding) > _weight(rival):
-            strongest[finding.detector] = finding
-    ranked = sorted(strongest.values(), key=lambda f: (-f.level, f.first, f.detector))
-    claims = [_claim(finding) for finding in ranked[:CLAIM_LIMIT]]
-    if len(ranked) > CLAIM_LIMIT:
-        claims.append(f"{len(ranked) - CLAIM_LIMIT} more")
+    story, cause = _told(findings)
+    name = _name(findings[0].entity)
+    entity_type = findings[0].entity_type
+    claims = [_claim(finding) for finding in story]
+    if members:
+        claims[0] = _claim(story[0], " " + _PLACES[entity_type].format(name))
+    shown = claims[:CLAIM_LIMIT]
+    causes = [_claim(finding) for finding in cause][: CLAIM_LIMIT - len(shown)]
+    left = len(claims) + len(cause) - len(shown) - len(causes)
+    more = [f"{left} more"] if left else []
+    said = _listed([*shown, *([] if causes else more)])
+    if causes:
+        said += f", after {_listed([*causes, *more])}"
+    if members and all(finding.value != members for finding in findings):
+        said += f", {members:,} clients in all"
     span = _span(min(f.first for f in findings), max(f.last for f in findings))
-    return f"{_subject(findings[0])}: {_listed(claims)}, {span}."
+    start = "" if members else _SUBJECTS[entity_type].format(name) + ": "
+    return f"{start}{said}, {span}."
 
 
 def duration(length: timedelta) -> str:
@@ -52,21 +76,33 @@ def duration(length: timedelta) -> str:
     return f"{seconds} s"
 
 
+def _told(findings: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:
+    """Return the strongest finding of each detector: what happened, and what led to it."""
+    strongest: dict[str, Finding] = {}
+    for finding in findings:
+        rival = strongest.get(finding.detector)
+        if rival is None or _weight(finding) > _weight(rival):
+            strongest[finding.detector] = finding
+    ranked = sorted(strongest.values(), key=lambda f: (-f.level, f.first, f.detector))
+    led = {finding.detector for finding in leading(findings)}
+    story = [finding for finding in ranked if finding.detector not in led]
+    story.sort(key=lambda finding: bool(led) and stage_of(finding.tags) is not Stage.SUCCESS)
+    return story, [finding for finding in ranked if finding.detector in led]
+
+
 def _weight(finding: Finding) -> tuple[int, int, float]:
     return finding.value, -finding.threshold, -finding.first.timestamp()
 
 
-def _subject(finding: Finding) -> str:
-    noun = _NOUNS[finding.entity_type]
-    if finding.entity_type == "all":
-        return noun
-    name = printable(finding.entity)
-    return f"{noun} {name if len(name) <= NAME_LIMIT else name[: NAME_LIMIT - 1] + '…'}"
+def _name(entity: str) -> str:
+    name = printable(entity)
+    return name if len(name) <= NAME_LIMIT else name[: NAME_LIMIT - 1] + "…"
 
 
-def _claim(finding: Finding) -> str:
+def _claim(finding: Finding, place: str = "") -> str:
     within = f" within {duration(finding.window)}" if finding.window else ""
-    return f"{finding.value:,} {finding.unit}{within} (limit {finding.threshold:,})"
+    limit = f"limit {finding.threshold:,}"
+    return f"{finding.value:,} {finding.unit}{place}{within} ({limit})"
 
 
 def _listed(claims: Sequence[str]) -> str:

@@ -11,7 +11,11 @@ from alerts.times import iso
 
 @dataclass(frozen=True, slots=True)
 class IncidentView:
-    """One incident, without its findings. Times are UTC; severity is a Sigma level's name."""
+    """One incident, without its findings. Times are UTC; severity is a Sigma level's name.
+
+    `members` are the first of its `member_count` clients, by name. `parent_id` is the incident
+    about many clients that this one about a client is part of.
+    """
 
     id: int
     severity: str
@@ -20,6 +24,7 @@ class IncidentView:
     entity_type: str
     entity: str
     members: tuple[str, ...]
+    member_count: int
     detectors: tuple[str, ...]
     tags: tuple[str, ...]
     started_at: datetime
@@ -27,6 +32,7 @@ class IncidentView:
     summary: str
     mode: str
     merged_into: int | None
+    parent_id: int | None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON: lists, and times as ISO 8601 with Z."""
@@ -46,7 +52,11 @@ class Transition:
 
 
 def view_of(
-    identity: int, content: Content, state: State, merged_into: int | None = None
+    identity: int,
+    content: Content,
+    state: State,
+    merged_into: int | None = None,
+    parent_id: int | None = None,
 ) -> IncidentView:
     """Put an incident's parts together."""
     return IncidentView(
@@ -57,6 +67,7 @@ def view_of(
         entity_type=content.entity_type,
         entity=content.entity,
         members=content.members,
+        member_count=content.member_count,
         detectors=content.detectors,
         tags=content.tags,
         started_at=content.started_at,
@@ -64,6 +75,7 @@ def view_of(
         summary=content.summary,
         mode=content.mode,
         merged_into=merged_into,
+        parent_id=parent_id,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from alerts.lifecycle import CALM_AFTER, Step, calm
+from alerts.members import MemberChange, delete_findings, write_members
 from alerts.models import EvidenceRow, FindingRow, IncidentRow, TimelineRow, table_of
 from alerts.plan import Plan
 from alerts.rows import (
@@ -96,26 +97,45 @@ def _update(connection: Connection, changes: list[dict[str, Any]]) -> None:
 
 
 def _write_findings(connection: Connection, placed: Iterable[tuple[int, Plan]]) -> None:
-    added: list[dict[str, Any]] = []
+    added: list[tuple[int, Finding]] = []
     changed: list[dict[str, Any]] = []
-    gone: list[dict[str, Any]] = []
+    gone: list[int] = []
+    members: list[MemberChange] = []
     for identity, plan in placed:
         for finding, rows in _rows_by_finding(plan):
-            values = finding_values(finding, identity)
             if not rows:
-                added.append(values)
+                added.append((identity, finding))
                 continue
             (row, incident_id, before), *merged = rows
-            gone += [{"row": other} for other, _, _ in merged]
+            gone += [other for other, _, _ in merged]
             if before != finding or incident_id != identity:
-                changed.append({"row": row, **values})
+                changed.append({"row": row, **finding_values(finding, identity)})
+                members.append(MemberChange(row, before.members, finding.members))
+    delete_findings(connection, gone)
     table = table_of(FindingRow)
-    if gone:
-        connection.execute(delete(table).where(table.c.id == bindparam("row")), gone)
     if changed:
         connection.execute(update(table).where(table.c.id == bindparam("row")), changed)
-    if added:
-        connection.execute(insert(table), added)
+    members += _insert_findings(connection, added)
+    write_members(connection, members)
+
+
+def _insert_findings(
+    connection: Connection, added: Iterable[tuple[int, Finding]]
+) -> list[MemberChange]:
+    table = table_of(FindingRow)
+    plain = [finding_values(f, identity) for identity, f in added if not f.members]
+    if plain:
+        connection.execute(insert(table), plain)
+    counting = [(identity, finding) for identity, finding in added if finding.members]
+    if not counting:
+        return []
+    statement = insert(table).returning(table.c.id, sort_by_parameter_order=True)
+    values = [finding_values(finding, identity) for identity, finding in counting]
+    rows = connection.execute(statement, values).scalars().all()
+    return [
+        MemberChange(row, frozenset(), finding.members)
+        for row, (_, finding) in zip(rows, counting, strict=True)
+    ]
 
 
 def _rows_by_finding(plan: Plan) -> list[tuple[Finding, list[tuple[int, int, Finding]]]]:

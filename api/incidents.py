@@ -1,7 +1,8 @@
 """GET /api/v1/incidents: the list, and one with everything."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query, Request, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
@@ -13,6 +14,9 @@ from api.access import API_PREFIX, RequireRole
 from api.answers import IncidentAnswer, IncidentPage
 from api.services import WithServices
 from detectors.findings import EntityType, Level
+
+#: Members that each incident of a list names; one asked for by its number names more.
+MEMBERS_LISTED: Final = 10
 
 router = APIRouter(
     prefix=f"{API_PREFIX}/incidents",
@@ -44,6 +48,8 @@ class IncidentQuery(BaseModel):
     since: _Time | None = None
     until: _Time | None = None
     mode: Literal["alert", "monitor", "any"] = "alert"
+    parent: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
+    include_members: bool = False
     cursor: Annotated[str, Field(max_length=256)] | None = None
     limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = 50
 
@@ -58,6 +64,8 @@ class IncidentQuery(BaseModel):
             since=self.since,
             until=self.until,
             mode=self.mode,
+            parent=self.parent,
+            include_members=self.include_members,
         )
 
 
@@ -68,7 +76,10 @@ def list_all(
     services: WithServices,
     query: Annotated[IncidentQuery, Query()],
 ) -> IncidentPage:
-    """List incidents, the last active first; the Link header leads to the next page."""
+    """List incidents, the last active first; the Link header leads to the next page.
+
+    An incident that is part of one about many clients is listed only if asked for.
+    """
     try:
         page = list_incidents(services.engine, query.wanted(), query.cursor, query.limit)
     except CursorError as error:
@@ -76,7 +87,8 @@ def list_all(
     if page.next_cursor is not None:
         onwards = request.url.include_query_params(cursor=page.next_cursor)
         response.headers["Link"] = f'<{onwards.path}?{onwards.query}>; rel="next"'
-    return IncidentPage(page.items, page.next_cursor)
+    items = tuple(replace(item, members=item.members[:MEMBERS_LISTED]) for item in page.items)
+    return IncidentPage(items, page.next_cursor)
 
 
 @router.get(

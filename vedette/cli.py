@@ -204,6 +204,13 @@ def incidents_list(
     ] = None,
     severity: Annotated[str | None, typer.Option(help="This level or above.")] = None,
     entity: Annotated[str | None, typer.Option(help="Only of this client, user and so on.")] = None,
+    parent: Annotated[
+        int | None,
+        typer.Option(min=1, max=2**63 - 1, help="Only parts of this attack by many clients."),
+    ] = None,
+    include_members: Annotated[
+        bool, typer.Option("--include-members", help="Also parts of attacks by many clients.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
     as_json: Json = False,
 ) -> None:
@@ -220,6 +227,8 @@ def incidents_list(
             status=status,
             severity=severity,
             entity=entity,
+            parent=parent,
+            include_members=include_members,
             limit=limit,
             as_json=as_json,
         )

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from alerts.incidents import MEMBER_LIMIT, MEMBERS_SHOWN
 from alerts.queries import PAGE_LIMIT, IncidentDetail, IncidentFilter, get_incident, list_incidents
 from alerts.views import IncidentView
 from detectors.findings import Level
@@ -16,6 +17,9 @@ from vedette.failures import FAILED, WRONG_USE, reports_failures
 from vedette.screen import incident_table, note, severity, terminal
 from vedette.settings import load_settings
 from vedette.stores import stored_incidents
+
+#: Clients that the terminal names of an attack by many.
+MEMBERS_PRINTED = 12
 
 STATUSES = ("open", "acknowledged", "resolved", "closed")
 
@@ -28,6 +32,8 @@ def list_stored(
     status: str | None,
     severity: str | None,
     entity: str | None,
+    parent: int | None,
+    include_members: bool,
     limit: int,
     as_json: bool,
 ) -> int:
@@ -45,6 +51,8 @@ def list_stored(
         status=status,
         severity_min=Level[severity.upper()] if severity else None,
         entity=entity,
+        parent=parent,
+        include_members=include_members,
     )
     found: list[IncidentView] = []
     cursor: str | None = None
@@ -85,6 +93,24 @@ def show_stored(identity: int, config: Path | None, database: str | None, *, as_
     return 0
 
 
+def _relations(detail: IncidentDetail) -> list[str]:
+    """Say who takes part, and what the incident is part of."""
+    incident = detail.incident
+    lines: list[str] = []
+    if incident.parent_id is not None:
+        lines.append(f"Part of incident {incident.parent_id}: its findings are of the same kind.")
+    if incident.merged_into is not None:
+        lines.append(f"Merged into incident {incident.merged_into}.")
+    if incident.entity_type != "client" and incident.member_count:
+        shown = [printable(member) for member in incident.members[:MEMBERS_PRINTED]]
+        rest = incident.member_count - len(shown)
+        more = "" if not rest else f" and {rest:,} more (--json names up to {MEMBERS_SHOWN:,})"
+        beyond = " or more" if incident.member_count >= MEMBER_LIMIT else ""
+        lines.append(f"Clients, {incident.member_count:,}{beyond}: {', '.join(shown)}{more}")
+        lines.append(f"Their own incidents: vedette incidents --parent {incident.id}")
+    return lines
+
+
 def _print(console: Console, detail: IncidentDetail) -> None:
     incident = detail.incident
     console.print(
@@ -95,7 +121,7 @@ def _print(console: Console, detail: IncidentDetail) -> None:
             f" ({incident.resolution})" if incident.resolution else "",
         )
     )
-    note(console, printable(incident.summary), "")
+    note(console, printable(incident.summary), *_relations(detail), "")
     findings = Table("detector", "value", "limit", "first (UTC)", "last (UTC)", title="Findings")
     for finding in detail.findings:
         findings.add_row(

@@ -1,0 +1,28 @@
+"""What statements over many rows share."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+#: Values that one statement names.
+_CHUNK: Final = 500
+
+T = TypeVar("T")
+
+
+def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Cut values into as many as one statement may name."""
+    for start in range(0, len(items), _CHUNK):
+        yield items[start : start + _CHUNK]
+
+
+def insert_or_ignore(
+    connection: Connection, table: Table, rows: Sequence[dict[str, Any]], unique: Sequence[str]
+) -> None:
+    """Insert rows, except those whose unique columns are there already."""
+    if not rows:
+        return
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    connection.execute(insert(table).on_conflict_do_nothing(index_elements=list(unique)), rows)
