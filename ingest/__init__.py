@@ -25,6 +25,7 @@ pseudonyms   keyed hashes for API keys, users, clients
 enrichment   these four, shared by all sources; `distinct` works each value out once
 normalising  all of this in order (`events` has the columns)
 effective    the time rules: late and wild records, ticks, watermarks
+readings     how partitions fare: sums of what became of their lines
 partitions   a partition while it is read, and the tally of its lines
 normalised   events and rejects in order of lines, masked, to print
 

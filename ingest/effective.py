@@ -28,8 +28,25 @@ ALONE_US: Final = 366 * 86_400 * _SECOND
 FAR_US: Final = 86_400 * _SECOND
 WITNESSES: Final = 3
 
+#: What stands for the newest time before there is one.
+NO_TIME: Final = -(2**63)
+
 #: With more rejections in one call, the rest is gone through record by record.
 _REJECTIONS: Final = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decided:
+    """The records that were decided on, in order of positions.
+
+    `times` are the newest accepted times as of each, NO_TIME before the first. `late` marks those
+    that were moved by more than 60 s, `wild` those that were not accepted.
+    """
+
+    positions: Ints
+    times: Ints
+    late: Flags
+    wild: Flags
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +55,7 @@ class Timed:
 
     events: pl.DataFrame
     future: tuple[int, ...] = ()
+    decided: Decided | None = None
 
 
 @dataclass
@@ -66,6 +84,11 @@ class PartitionClock:
     def held_from(self) -> int | None:
         """Position of the first record that waits for a decision."""
         return None if self._held is None else int(self._held["position"][0])
+
+    @property
+    def held_at(self) -> tuple[int, ...]:
+        """Positions of the records that wait for a decision: at most as many as decide."""
+        return () if self._held is None else tuple(self._held["position"].to_list())
 
     def feed(self, records: pl.DataFrame) -> Timed:
         """Take records (columns timestamp, never null, and position among others)."""
@@ -114,14 +137,25 @@ class PartitionClock:
         return self._release(records, accepted)
 
     def _release(self, records: pl.DataFrame, accepted: Flags) -> Timed:
-        future: tuple[int, ...] = ()
-        if not accepted.all():
-            future = tuple(records["position"].filter(pl.Series(~accepted)).to_list())
-            records = records.filter(pl.Series(accepted))
+        positions = records["position"].to_numpy()
+        if accepted.all():
+            timed, newest, late = self._move(records)
+            return Timed(timed, (), Decided(positions, newest, late, ~accepted))
+        before = NO_TIME if self.newest is None else self.newest
+        timed, newest, late = self._move(records.filter(pl.Series(accepted)))
+        so_far = np.cumsum(accepted)
+        times = np.append(np.array([before], np.int64), newest)[so_far]
+        was_late = np.zeros(len(accepted), dtype=np.bool_)
+        was_late[accepted] = late
+        future = positions[~accepted]
+        return Timed(timed, tuple(future.tolist()), Decided(positions, times, was_late, ~accepted))
+
+    def _move(self, records: pl.DataFrame) -> tuple[pl.DataFrame, Ints, Flags]:
+        """Add TIME_SCHEMA to accepted records; also return the newest times, and what is late."""
         times = records["timestamp"].to_physical().to_numpy()
         if not len(times):
             empty = [pl.Series(name, [], dtype) for name, dtype in TIME_SCHEMA.items()]
-            return Timed(records.with_columns(empty), future)
+            return records.with_columns(empty), times, np.zeros(0, dtype=np.bool_)
         newest = np.maximum.accumulate(times)
         if self.newest is not None:
             newest = np.maximum(newest, self.newest)
@@ -129,11 +163,12 @@ class PartitionClock:
         moved = effective - times
         self.newest = int(newest[-1])
         self.late += int(np.count_nonzero(moved))
+        late = moved > MOVED_US
         columns = [
             pl.Series("effective_time", effective).cast(UTC_TIME),
-            pl.Series("windowed", moved <= MOVED_US),
+            pl.Series("windowed", ~late),
         ]
-        return Timed(records.with_columns(columns), future)
+        return records.with_columns(columns), newest, late
 
 
 def accept(times: Ints, newest: int | None, *, at_end: bool) -> tuple[Flags, int]:

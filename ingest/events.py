@@ -1,6 +1,6 @@
 """The event table: one normalised request a row, and the batch that carries it to the detectors."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import polars as pl
@@ -53,17 +53,38 @@ TIME_SCHEMA: Final = pl.Schema(
 BATCH_SCHEMA: Final = pl.Schema({**EVENT_SCHEMA, **TIME_SCHEMA, "edge": pl.Boolean()})
 
 
+#: Lines of a partition within one slot of 10 s, or a tick. Rows of the same slot add up.
+READING_SCHEMA: Final = pl.Schema(
+    {
+        "partition": pl.String(),
+        "tick": pl.Boolean(),  # time passed without anything new; no lines
+        "first": pl.Int64(),  # the partition's time (us since 1970) at the first of the lines
+        "last": pl.Int64(),  # and at the last of them; both in one slot
+        "events": pl.Int64(),  # accepted lines
+        "late": pl.Int64(),  # of these: moved by more than 60 s
+        "future": pl.Int64(),  # lines quarantined as `future`
+        "unread": pl.Int64(),  # lines quarantined for any other reason
+    }
+)
+
+
+def no_readings() -> pl.DataFrame:
+    """Return a frame of READING_SCHEMA without rows."""
+    return pl.DataFrame(schema=READING_SCHEMA)
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Events ready for the detectors, and how far event time is complete after them.
 
     `events` has the columns of BATCH_SCHEMA, in the order of positions within each partition.
     `watermark` is in microseconds since 1970 (UTC), over all partitions; None while some
-    partition has not begun.
+    partition has not begun. `readings` (READING_SCHEMA) say how partitions fare, up to here.
     """
 
     events: pl.DataFrame
     watermark: int | None
+    readings: pl.DataFrame = field(default_factory=no_readings)
 
 
 def no_events() -> pl.DataFrame:

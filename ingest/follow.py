@@ -16,7 +16,7 @@ from ingest.rotations import Folders
 from ingest.sources import FileSource
 from ingest.tails import LogTail, Start
 
-#: A partition without new lines for so long has its time moved on by the clock, which it then
+#: A partition without new events for so long has its time moved on by the clock, which it then
 #: follows at this distance: lines that a shipper or a buffer holds back no longer are not late.
 IDLE: Final = timedelta(minutes=2)
 
@@ -51,6 +51,7 @@ class _Followed:
         self.partition = partition
         self.tail = tail
         self.last_read = now
+        self.last_event = now
         self.looked = now
         self.absent_since: int | None = None
         self.problem: InputProblem | None = None
@@ -59,6 +60,15 @@ class _Followed:
         """Return where it stands, None if nothing was opened yet."""
         place = self.tail.state(self.partition.clock.held_from)
         return None if place is None else {**place, **self.partition.state()}
+
+    def idle(self, now: int, limit: int) -> bool:
+        """Whether it has had no events for so long, and not because they wait to be read.
+
+        Lines that are no events do not hold time up: else a log that nobody can read would.
+        """
+        if now - self.last_read >= limit:
+            return True
+        return now - self.last_event >= limit and not self.tail.unread
 
     def due(self, now: int) -> bool:
         """Whether to look for new lines."""
@@ -136,13 +146,13 @@ class LogFollower:
         until = instant - self._idle
         batches = []
         for followed in self._followed.values():
-            if instant - followed.last_read < self._idle:
+            if not followed.idle(instant, self._idle):
                 continue
             before = followed.partition.clock.newest
             if before is not None and until < before + _TICK // _MICROSECOND:
                 continue
-            events = followed.partition.timed(followed.partition.clock.tick(until)).events
-            batches.append(Batch(events, self.watermark))
+            events = followed.partition.tick(until).events
+            batches.append(Batch(events, self.watermark, followed.partition.readings()))
         return batches
 
     def positions(self) -> dict[str, dict[str, Any]]:
@@ -275,8 +285,10 @@ class LogFollower:
         if not partition.settled:
             self._detect(followed)
         followed.last_read = now
-        events = partition.feed(partition.parse(partition.records(chunk))).events
-        return Batch(events, self.watermark)
+        read = partition.parse(partition.records(chunk))
+        if read.events.height:
+            followed.last_event = now
+        return Batch(partition.feed(read).events, self.watermark, partition.readings())
 
     def _detect(self, followed: _Followed) -> None:
         head = followed.tail.head(SAMPLE_BYTES)

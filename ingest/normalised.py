@@ -68,7 +68,7 @@ def _of_partition(files: PartitionFiles) -> Iterator[pl.DataFrame]:
             ready = frame["position"] < limit
         waiting = frame.filter(~ready)
         yield frame.filter(ready)
-    timed = partition.timed(partition.clock.finish())
+    timed = partition.finish()
     late = _rejected(partition.name, "future", timed.future)
     yield pl.concat([waiting, _accepted(timed.events), late]).sort("position")
 

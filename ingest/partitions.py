@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -18,12 +18,15 @@ from ingest.formats import FORMATS
 from ingest.formats.detection import SAMPLE_BYTES, SAMPLE_LINES, Detection, detect_format
 from ingest.formats.directives import last_directive
 from ingest.formats.parsed import Reading
-from ingest.lines import Lines
+from ingest.lines import Ints, Lines
 from ingest.logs import InputProblem
 from ingest.normalising import Normaliser, Read, joined
 from ingest.quarantine import Quarantine, Reason
+from ingest.readings import Meter
 from ingest.records import Records
 from ingest.sources import Source
+
+_NOWHERE: Final = np.zeros(0, dtype=np.int64)
 
 
 @dataclass
@@ -55,10 +58,12 @@ class Partition:
     directive: str | None = None
     looked: bool = False
     _normaliser: Normaliser = field(init=False, repr=False)
+    _meter: Meter = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.clock = PartitionClock(self.source.lateness)
         self._normaliser = Normaliser(self.source, self.name, self.enrichment)
+        self._meter = Meter(self.name)
         if self.source.format != "auto" or self.source.mapping:
             settled = "json" if self.source.mapping else self.source.format
             self.detection = Detection(settled, 1.0)
@@ -125,10 +130,32 @@ class Partition:
 
     def feed(self, read: Read) -> Timed:
         """Count a reading and pass its events by the clock; they have BATCH_SCHEMA."""
-        return self.timed(self.clock.feed(self.count(read).events))
+        self.count(read)
+        before = self.clock.newest
+        timed = self.clock.feed(read.events)
+        unread = [reject.positions for reject in read.rejects]
+        return self._timed(before, timed, np.sort(np.concatenate(unread)) if unread else _NOWHERE)
 
-    def timed(self, timed: Timed | None) -> Timed:
+    def tick(self, until: int) -> Timed:
+        """Let time pass to `until` (us), as nothing is new; return what was held back."""
+        before = self.clock.newest
+        timed = self._timed(before, self.clock.tick(until))
+        if self.clock.newest == until and before != until:
+            self._meter.tick(until)
+        return timed
+
+    def finish(self) -> Timed:
+        """Return what was held back: the input has ended, or goes on elsewhere."""
+        return self._timed(self.clock.newest, self.clock.finish())
+
+    def readings(self) -> pl.DataFrame:
+        """Return how it fared since the last call (READING_SCHEMA)."""
+        return self._meter.take()
+
+    def _timed(self, before: int | None, timed: Timed | None, unread: Ints = _NOWHERE) -> Timed:
         """Count what the clock decided; the events have the columns of BATCH_SCHEMA."""
+        decided = None if timed is None else timed.decided
+        self._meter.count(before, decided, unread, self.clock.held_at)
         if timed is None:
             return Timed(no_events())
         reason: Reason = "future"

@@ -80,11 +80,12 @@ class LogReader:
                 read = files.next_read(pool, ahead)
                 if read is None:
                     unfinished.remove(files)
-                    events = partition.timed(partition.clock.finish()).events
+                    events = partition.finish().events
                 else:
                     events = partition.feed(read).events
                 if events.height or read is None:
-                    yield Batch(events, watermark_of([entry.partition for entry in unfinished]))
+                    watermark = watermark_of([entry.partition for entry in unfinished])
+                    yield Batch(events, watermark, partition.readings())
 
     @property
     def progress(self) -> Progress:

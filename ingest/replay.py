@@ -194,8 +194,8 @@ class Replay:
             if not partition.settled:
                 partition.detect(some.lines.select(np.arange(min(len(some.lines), SAMPLE_LINES))))
             timed = partition.feed(partition.parse(some))
-            yield Batch(timed.events, partition.clock.watermark)
-        yield Batch(partition.timed(partition.clock.finish()).events, None)
+            yield Batch(timed.events, partition.clock.watermark, partition.readings())
+        yield Batch(partition.finish().events, None, partition.readings())
 
     @property
     def lines(self) -> int:

@@ -9,7 +9,7 @@ import polars as pl
 
 from ingest.formats.detection import SAMPLE_LINES
 from ingest.logs import InputProblem
-from ingest.normalising import Read
+from ingest.normalising import Read, Reject
 from ingest.partitions import Partition
 from ingest.records import Records
 from ingest.topics.blocks import Block
@@ -21,15 +21,16 @@ from ingest.topics.places import Gap, Place
 class Followed:
     """A partition, and where the events returned so far end.
 
-    `read_at` is when something new was read last, by the follower's clock. `problem` says that
-    the format is unknown. `_held` are the positions of events that the clock holds back, `_sizes`
-    how many events the records at these positions have. The first `_dropping` events of the
-    record at `_first` were returned before a restart.
+    `read_at` is when something new was read last, by the follower's clock, and `event_at` when
+    there was an event in it. `problem` says that the format is unknown. `_held` are the positions
+    of events that the clock holds back, `_sizes` how many events the records at these positions
+    have. The first `_dropping` events of the record at `_first` were returned before a restart.
     """
 
     partition: Partition
     place: Place
     read_at: int
+    event_at: int
     gap: Gap | None = None
     problem: InputProblem | None = None
     _first: int = 0
@@ -50,7 +51,7 @@ class Followed:
 
     def begin(self, start: Start) -> pl.DataFrame:
         """Go on at another place; return what was held back, decided with what there is."""
-        events = self.partition.timed(self.partition.clock.finish()).events
+        events = self.partition.finish().events
         self._held, self._sizes = [], {}
         self.place = replace(start.place, skip=0)
         self._first, self._dropping = start.place.offset, start.place.skip
@@ -60,7 +61,7 @@ class Followed:
 
     def tick(self, until: int) -> pl.DataFrame:
         """Let time pass; return what was held back and is taken now."""
-        events = self.partition.timed(self.partition.clock.tick(until)).events
+        events = self.partition.tick(until).events
         self._held, self._sizes = [], {}
         return events
 
@@ -82,11 +83,15 @@ class Followed:
         """Return the events of blocks, given what was read of them: these are returned now."""
         self.read_at = now
         self.place = replace(self.place, offset=blocks[-1].next_offset)
-        self._count_poison(blocks)
         events = read.events
         known = self._known(events)
         fresh = events[known:]
-        timed = self.partition.feed(replace(read, events=fresh, lines=read.lines - known))
+        poison = _poison(blocks)
+        lines = read.lines - known + sum(len(reject.positions) for reject in poison)
+        rejects = (*read.rejects, *poison)
+        timed = self.partition.feed(replace(read, events=fresh, rejects=rejects, lines=lines))
+        if fresh.height:
+            self.event_at = now
         self._hold(events, fresh)
         if self.gap is not None and self.gap.until is None and timed.events.height:
             first = int(timed.events["timestamp"].to_physical()[0])
@@ -117,9 +122,8 @@ class Followed:
             for position in self._held
         }
 
-    def _count_poison(self, blocks: Sequence[Block]) -> None:
-        poison = [offset for block in blocks for offset in block.poison]
-        if poison:
-            tally = self.partition.tally
-            tally.lines += len(poison)
-            tally.quarantine.add(self.partition.name, "poison", poison)
+
+def _poison(blocks: Sequence[Block]) -> tuple[Reject, ...]:
+    """Return the records of blocks that could not be read."""
+    offsets = [offset for block in blocks for offset in block.poison]
+    return (Reject("poison", np.array(offsets, dtype=np.int64)),) if offsets else ()

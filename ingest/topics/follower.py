@@ -135,7 +135,7 @@ class TopicFollower:
         if self._connections != self._fetching.connections:  # what comes now was held up
             self._connections = self._fetching.connections
             for followed in self._followed.values():
-                followed.read_at = now
+                followed.read_at = followed.event_at = now
         ahead, self._ahead = self._ahead, []
         events = [self._feed(taken, now) for taken in ahead]
         events += [self._start(start) for start in self._buffers.take_starts()]
@@ -144,7 +144,10 @@ class TopicFollower:
         if self._buffers.size >= READ_AHEAD_BYTES:
             self._ahead = self._take(now)
         found = [frame for frame in events if frame is not None]
-        return [Batch(pl.concat(found), self.watermark)] if found else []
+        if not found:
+            return []
+        readings = [followed.partition.readings() for followed in self._followed.values()]
+        return [Batch(pl.concat(found), self.watermark, pl.concat(readings))]
 
     def tick(self, now: int | None = None) -> list[Batch]:
         """Let time pass, up to `idle` ago, for partitions that had nothing new for `idle`.
@@ -161,14 +164,15 @@ class TopicFollower:
         batches = []
         for partition, followed in self._followed.items():
             busy = partition in waiting or partition in self._fetching.stalled
-            if busy or instant - followed.read_at < self._idle:
+            if busy or instant - followed.event_at < self._idle:
                 continue
             before = followed.partition.clock.newest
             if self._behind(partition) or (
                 before is not None and until < before + _TICK // _MICROSECOND
             ):
                 continue
-            batches.append(Batch(followed.tick(until), self.watermark))
+            events = followed.tick(until)
+            batches.append(Batch(events, self.watermark, followed.partition.readings()))
         return batches
 
     def positions(self) -> dict[str, dict[str, Any]]:
@@ -284,7 +288,8 @@ class TopicFollower:
         name = str(start.partition)
         followed = self._followed.get(start.partition)
         if followed is None:
-            followed = Followed(self._make_partition(name), start.place, self._clock())
+            now = self._clock()
+            followed = Followed(self._make_partition(name), start.place, now, now)
             state = self._stored.pop(name, None)
             if state is not None:
                 followed.restore(state)
