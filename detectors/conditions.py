@@ -1,14 +1,14 @@
 """Sigma conditions as Polars expressions.
 
-Every expression is Boolean without nulls: a missing field matches nothing but `null`, so that
-`not` means what the author of the rule meant. Text is compared without regard to case, as Sigma
-says, unless the rule says `cased`.
+Every expression is Boolean without nulls: a missing field matches nothing but `null`, `exists:
+false`, and the signs by which a log says that there is nothing ("" and "-"), so that `not` means
+what the author of the rule meant. Text is compared without regard to case, as Sigma says, unless
+the rule says `cased`. Paths and queries are compared as logged and decoded.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
-from functools import reduce
-from typing import Final, Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 import polars as pl
 from sigma.conditions import (
@@ -24,17 +24,34 @@ from sigma.types import (
     SigmaCIDRExpression,
     SigmaCompareExpression,
     SigmaExists,
+    SigmaExpansion,
+    SigmaFieldReference,
     SigmaNull,
     SigmaNumber,
     SigmaRegularExpression,
     SigmaString,
+    SigmaTimestampPart,
     SpecialChars,
+    TimestampPart,
 )
 
 from detectors.addresses import in_network
-from detectors.fields import KEYWORD_COLUMNS, Field, field
+from detectors.fields import KEYWORD_FIELDS, Field, field
+from detectors.patterns import (
+    Place,
+    UnsupportedConditionError,
+    has_any,
+    matches_pattern,
+    matches_regex,
+)
 
-_Place = Literal["start", "within", "end"]
+__all__ = ["Leaf", "UnsupportedConditionError", "compile_condition", "expanded"]
+
+#: What has a value to compare with, not other conditions.
+Leaf = ConditionFieldEqualsValueExpression | ConditionValueExpression
+
+#: What access logs write where there is nothing; the events have null then.
+_NOTHING: Final = frozenset({"", "-"})
 
 _COMPARISONS: Final = {
     SigmaCompareExpression.CompareOperators.LT: pl.Expr.lt,
@@ -43,33 +60,54 @@ _COMPARISONS: Final = {
     SigmaCompareExpression.CompareOperators.GTE: pl.Expr.ge,
 }
 
-
-class UnsupportedConditionError(ValueError):
-    """A rule uses a form that cannot be honoured."""
+_TIME_PARTS: Final[dict[TimestampPart, Callable[[pl.Expr], pl.Expr]]] = {
+    TimestampPart.MINUTE: lambda time: time.dt.minute(),
+    TimestampPart.HOUR: lambda time: time.dt.hour(),
+    TimestampPart.DAY: lambda time: time.dt.day(),
+    TimestampPart.WEEK: lambda time: time.dt.week(),
+    TimestampPart.MONTH: lambda time: time.dt.month(),
+    TimestampPart.YEAR: lambda time: time.dt.year(),
+}
 
 
 def compile_condition(node: object) -> pl.Expr:
-    """Return the Boolean expression of a parsed Sigma condition over BATCH_SCHEMA.
+    """Return the Boolean expression of a parsed Sigma condition.
 
-    Raises UnsupportedConditionError or UnknownFieldError, with a reason for the author of the rule.
+    It is over BATCH_SCHEMA, and sees the columns of DECODED_SCHEMA where a frame has them. Raises
+    UnsupportedConditionError or UnknownFieldError, with a reason for the author of the rule.
     """
     match node:
         case ConditionAND():
-            return reduce(pl.Expr.and_, (compile_condition(part) for part in node.args))
+            return pl.all_horizontal([compile_condition(part) for part in node.args])
         case ConditionOR():
             return _any_of(node.args)
         case ConditionNOT():
             return compile_condition(node.args[0]).not_()
-        case ConditionFieldEqualsValueExpression():
-            return _equals(field(node.field), node.value)
-        case ConditionValueExpression():
-            return _keyword(node.value)
-    raise UnsupportedConditionError(f"the condition form {type(node).__name__} is not supported")
+    alternatives = expanded(node)
+    if len(alternatives) > 1:
+        return _any_of(alternatives)
+    if isinstance(node, ConditionFieldEqualsValueExpression):
+        return _equals(field(node.field), node.value)
+    return _keyword(alternatives[0].value)
+
+
+def expanded(node: object) -> list[Leaf]:
+    """Return the values that a leaf stands for; several where a modifier made them of one.
+
+    Raises UnsupportedConditionError for what is no leaf.
+    """
+    if not isinstance(node, Leaf):
+        raise UnsupportedConditionError(f"the form {type(node).__name__} is not supported")
+    if not isinstance(node.value, SigmaExpansion):
+        return [node]
+    if isinstance(node, ConditionValueExpression):
+        return [ConditionValueExpression(value) for value in node.value.values]
+    return [ConditionFieldEqualsValueExpression(node.field, v) for v in node.value.values]
 
 
 def _any_of(parts: Sequence[object]) -> pl.Expr:
     """Compile an OR; plain texts at the same place of one field share one pass."""
-    lists: dict[tuple[str, _Place], list[str]] = defaultdict(list)
+    lists: dict[tuple[str | None, Place], list[str]] = defaultdict(list)
     expressions: list[pl.Expr] = []
     for part in parts:
         entry = _entry(part)
@@ -79,139 +117,150 @@ def _any_of(parts: Sequence[object]) -> pl.Expr:
             name, place, word = entry
             lists[name, place].append(word)
     for (name, place), words in lists.items():
-        expressions.append(_has_any(field(name).expr, place, words))
-    return reduce(pl.Expr.or_, expressions)
+        readings = _keyword_readings(words) if name is None else field(name).texts
+        expressions.append(_some(has_any(text, place, words) for text in readings))
+    return pl.any_horizontal(expressions)
 
 
-def _entry(part: object) -> tuple[str, _Place, str] | None:
-    """Return field, place and text if the part is a plain text at some place of a text field."""
-    if not isinstance(part, ConditionFieldEqualsValueExpression):
+def _entry(part: object) -> tuple[str | None, Place, str] | None:
+    """Return field, place and text if the part is a plain text at some place of a text field.
+
+    A keyword has no field.
+    """
+    if not isinstance(part, Leaf) or type(part.value) is not SigmaString:
         return None
-    if type(part.value) is not SigmaString or field(part.field).kind != "text":
+    name = part.field if isinstance(part, ConditionFieldEqualsValueExpression) else None
+    if name is not None and field(name).kind != "text":
         return None
+    found: tuple[Place, str] | None = None
     match [None if piece is SpecialChars.WILDCARD_MULTI else piece for piece in part.value.s]:
+        case [str(text)] if name is None:
+            found = "within", text
+        case [str(text)] if text not in _NOTHING:
+            found = "whole", text
         case [None, str(text), None]:
-            return part.field, "within", text
-        case [str(text), None]:
-            return part.field, "start", text
-        case [None, str(text)]:
-            return part.field, "end", text
-    return None
+            found = "within", text
+        case [str(text), None] if name is not None:
+            found = "start", text
+        case [None, str(text)] if name is not None:
+            found = "end", text
+    return None if found is None else (name, *found)
 
 
-def _has_any(expr: pl.Expr, place: _Place, words: Sequence[str]) -> pl.Expr:
-    """Whether the text has one of the words at the place: one pass, whatever their number."""
-    if place == "within":
-        return _contains(expr, words)
-    either = "|".join(pl.escape_regex(word) for word in words)
-    pattern = f"(?i)^(?:{either})" if place == "start" else f"(?i)(?:{either})$"
-    return expr.str.contains(pattern).fill_null(value=False)
-
-
-def _contains(expr: pl.Expr, words: Sequence[str]) -> pl.Expr:
-    if all(word.isascii() for word in words):
-        found = expr.str.contains_any(list(words), ascii_case_insensitive=True)
-    else:
-        found = expr.str.to_lowercase().str.contains_any([word.lower() for word in words])
-    return found.fill_null(value=False)
+def _some(matches: Iterable[pl.Expr]) -> pl.Expr:
+    """Whether one reading of a text matches; each may stand for several columns."""
+    return pl.any_horizontal(list(matches))
 
 
 def _keyword(value: object) -> pl.Expr:
-    """A keyword is looked for anywhere in the text columns of an event."""
+    """A keyword is looked for anywhere in the text of an event."""
     if isinstance(value, SigmaRegularExpression):
-        return pl.any_horizontal(_regex(pl.col(name), value) for name in KEYWORD_COLUMNS)
+        return _some(matches_regex(text, value) for text in _keyword_readings(None))
     if isinstance(value, SigmaNumber):
         value = SigmaString(str(value))
     if not isinstance(value, SigmaString):
         raise UnsupportedConditionError(
-            f"a keyword of type {type(value).__name__} is not supported"
+            f"a keyword of type {type(value).__name__} is not supported; text and numbers are"
         )
-    anywhere = SigmaString("*") + value + SigmaString("*")
-    return pl.any_horizontal(_text(pl.col(name), anywhere) for name in KEYWORD_COLUMNS)
+    anywhere = SpecialChars.WILDCARD_MULTI + value + SpecialChars.WILDCARD_MULTI
+    if isinstance(value, SigmaCasedString):
+        anywhere = SigmaCasedString.from_sigma_string(anywhere)
+    words = [piece for piece in value.s if isinstance(piece, str)]
+    return _some(
+        matches_pattern(text, anywhere)
+        for text in _keyword_readings(words if len(words) == len(value.s) else None)
+    )
+
+
+def _keyword_readings(words: Sequence[str] | None) -> list[pl.Expr]:
+    """Return the texts that keywords are looked for in; for plain words path and query apart.
+
+    A word without a question mark cannot lie in both, and putting them together takes time.
+    """
+    names: list[str] = list(KEYWORD_FIELDS)
+    if words is not None and not any("?" in word for word in words):
+        names = ["path", "query", *names[1:]]
+    return [text for name in names for text in field(name).texts]
 
 
 def _equals(target: Field, value: object) -> pl.Expr:
     match value:
         case SigmaNull():
-            return target.expr.is_null()
+            found = target.expr.is_null()
         case SigmaExists():
-            return target.expr.is_null().eq(not value.exists)
+            found = target.expr.is_null().eq(not value.exists)
         case SigmaCIDRExpression():
-            return in_network(target.expr, value.network)
+            found = in_network(target.expr.cast(pl.String()), value.network)
         case SigmaRegularExpression():
-            return _regex(_as_text(target), value)
+            found = _some(matches_regex(text, value) for text in target.texts)
+        case SigmaFieldReference():
+            found = _refers(target, value)
         case SigmaCompareExpression():
-            return _compared(target, value)
+            found = _compared(target, value)
+        case SigmaTimestampPart():
+            found = _part_of_time(target, value).eq(value.number).fill_null(value=False)
         case SigmaNumber() | SigmaBool() | SigmaString():
-            return _literal(target, value)
-    raise UnsupportedConditionError(f"{target.name}: {type(value).__name__} is not supported")
+            found = _literal(target, value)
+        case _:
+            kind = type(value).__name__
+            raise UnsupportedConditionError(f"{target.name}: {kind} is not supported")
+    return found
+
+
+def _refers(target: Field, value: SigmaFieldReference) -> pl.Expr:
+    """Compare two fields of an event, without regard to case."""
+    other = field(value.field)
+    whole = not (value.starts_with or value.ends_with)
+    if whole and target.kind == other.kind != "text":
+        return target.expr.eq(other.expr).fill_null(value=False)
+    sought = other.expr.cast(pl.String()).str.to_lowercase()
+    return _some(_relation(text.str.to_lowercase(), sought, value) for text in target.texts)
+
+
+def _relation(text: pl.Expr, sought: pl.Expr, value: SigmaFieldReference) -> pl.Expr:
+    match value.starts_with, value.ends_with:
+        case True, True:
+            found = text.str.contains(sought, literal=True)
+        case True, False:
+            found = text.str.starts_with(sought)
+        case False, True:
+            found = text.str.ends_with(sought)
+        case _:
+            found = text.eq(sought)
+    return found.fill_null(value=False)
 
 
 def _compared(target: Field, value: SigmaCompareExpression) -> pl.Expr:
     compare = _COMPARISONS.get(value.op)
-    if compare is None or target.kind != "number":
+    if compare is None:
+        raise UnsupportedConditionError(f"{target.name}: {value.op.name} is not supported")
+    if isinstance(value.number, SigmaTimestampPart):
+        number = _part_of_time(target, value.number)
+    elif target.kind == "number":
+        number = target.expr
+    else:
         raise UnsupportedConditionError(f"{target.name}: this comparison needs a number field")
-    return compare(target.expr, value.number.number).fill_null(value=False)
+    return compare(number, value.number.number).fill_null(value=False)
+
+
+def _part_of_time(target: Field, value: SigmaTimestampPart) -> pl.Expr:
+    if target.kind != "time":
+        unit = value.timestamp_part.name.lower()
+        raise UnsupportedConditionError(f"{target.name}: only timestamp has a {unit} (in UTC)")
+    return _TIME_PARTS[value.timestamp_part](target.expr).cast(pl.Int64())
 
 
 def _literal(target: Field, value: SigmaNumber | SigmaBool | SigmaString) -> pl.Expr:
+    if target.kind == "time":
+        raise UnsupportedConditionError(
+            f"{target.name}: a time can be compared by its parts only: minute, hour, day, week..."
+        )
     if isinstance(value, SigmaNumber) and target.kind == "number":
         return target.expr.eq(value.number).fill_null(value=False)
     pattern = value if isinstance(value, SigmaString) else SigmaString(str(value))
-    return _text(_as_text(target), pattern)
+    found = _some(matches_pattern(text, pattern) for text in target.texts)
+    return found | target.expr.is_null() if _says_nothing(pattern) else found
 
 
-def _as_text(target: Field) -> pl.Expr:
-    return target.expr if target.kind == "text" else target.expr.cast(pl.String)
-
-
-def _text(expr: pl.Expr, value: SigmaString) -> pl.Expr:
-    """Compile a text pattern, by the cheapest operation that says the same."""
-    cased = isinstance(value, SigmaCasedString)
-    fold = str if cased else str.lower
-    folded = expr if cased else expr.str.to_lowercase()
-    match [None if part is SpecialChars.WILDCARD_MULTI else part for part in value.s]:
-        case []:
-            found = expr.eq("")
-        case [None]:
-            found = expr.is_not_null()
-        case [str(text)]:
-            found = folded.eq(fold(text))
-        case [str(text), None]:
-            found = folded.str.starts_with(fold(text))
-        case [None, str(text)]:
-            found = folded.str.ends_with(fold(text))
-        case [None, str(text), None]:
-            found = expr.str.contains(text, literal=True) if cased else _contains(expr, [text])
-        case _:
-            found = expr.str.contains(_wildcards(value, cased=cased))
-    return found.fill_null(value=False)
-
-
-def _wildcards(value: SigmaString, *, cased: bool) -> str:
-    """Return the anchored Rust regular expression of a pattern with wildcards."""
-    parts: list[str] = []
-    for part in value.s:
-        if part is SpecialChars.WILDCARD_MULTI:
-            parts.append(".*")
-        elif part is SpecialChars.WILDCARD_SINGLE:
-            parts.append(".")
-        elif isinstance(part, str):
-            parts.append(pl.escape_regex(part))
-        else:
-            raise UnsupportedConditionError(f"the placeholder {part} has no value")
-    return f"(?s{'' if cased else 'i'})^{''.join(parts)}$"
-
-
-def _regex(expr: pl.Expr, value: SigmaRegularExpression) -> pl.Expr:
-    """Compile a regular expression; Rust's engine is linear in time and has no look-around."""
-    flags = "".join(sorted(value.sigma_to_re_flag[flag] for flag in value.flags))
-    pattern = f"(?{flags}){value.regexp}" if flags else str(value.regexp)
-    try:
-        pl.select(pl.lit("").str.contains(pattern))
-    except pl.exceptions.ComputeError as error:
-        raise UnsupportedConditionError(
-            f"the regular expression {pattern!r} does not run in linear time or is not valid: "
-            f"{str(error).splitlines()[-1]}"
-        ) from error
-    return expr.str.contains(pattern).fill_null(value=False)
+def _says_nothing(pattern: SigmaString) -> bool:
+    return not pattern.s or (len(pattern.s) == 1 and pattern.s[0] in _NOTHING)

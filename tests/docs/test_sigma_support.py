@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 from sigma.exceptions import SigmaError
+from sigma.modifiers import modifier_mapping
 from sigma.rule import SigmaRule
 
 from detectors.conditions import UnsupportedConditionError, compile_condition
 from detectors.fields import UnknownFieldError
+from detectors.placeholders import DEFAULTS, expand
 from tests.docs.pages import page
 
 #: A field and a value that suit the modifier; text otherwise.
@@ -26,6 +28,8 @@ SUITABLE: dict[str, tuple[str, Any]] = {
     "m": ("cs-uri-stem|re", "a.c"),
     "s": ("cs-uri-stem|re", "a.c"),
     "wide": ("cs-uri-stem", "abc"),
+    "expand": ("cs-uri-stem", "%login_paths%"),
+    **dict.fromkeys(("minute", "hour", "day", "week", "month", "year"), ("timestamp", 3)),
 }
 
 
@@ -44,6 +48,7 @@ def compiles(modifier: str) -> bool:
     }
     try:
         parsed = SigmaRule.from_dict(rule)
+        expand(parsed, {})
         for condition in parsed.detection.parsed_condition:
             compile_condition(condition.parsed)
     except (SigmaError, UnsupportedConditionError, UnknownFieldError):
@@ -56,7 +61,11 @@ def test_modifier_is_supported(modifier: str) -> None:
     assert compiles(modifier)
 
 
-@pytest.mark.parametrize("modifier", ["fieldref", "base64offset", "windash"])
-def test_modifier_is_refused_as_documented(modifier: str) -> None:
-    assert modifier in documented("not yet")
-    assert not compiles(modifier)
+def test_every_modifier_is_documented() -> None:
+    longer = {"dotall": "s", "ignorecase": "i", "multiline": "m"}
+    assert {longer.get(name, name) for name in modifier_mapping} <= set(documented("modifiers"))
+
+
+def test_a_placeholder_of_ours_is_documented() -> None:
+    text = page("detectors.md").partition("### Placeholders")[2].partition("\n###")[0]
+    assert set(DEFAULTS) <= set(re.findall(r"`([a-z_]+)`", text))
