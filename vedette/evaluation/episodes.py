@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -22,6 +22,7 @@ from pydantic import (
 
 from detectors.findings import EntityType
 from ingest.pseudonyms import PREFIXES, Pseudonyms
+from vedette.simulation.truth import Truth
 
 #: Entity type and value, as incidents name them.
 Entity = tuple[str, str]
@@ -81,6 +82,11 @@ def read_episodes(path: Path) -> list[Episode]:
         return list(_episodes(path, rows))
     except UnicodeDecodeError as error:
         raise TruthError(f"{path}: not UTF-8 text; {_EXPECTED}") from error
+
+
+def episodes_of(rows: Iterable[Truth]) -> list[Episode]:
+    """Return the truth about a simulated run as episodes."""
+    return [_Row.model_validate(asdict(row)).episode() for row in rows]
 
 
 def disguised(

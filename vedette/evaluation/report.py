@@ -87,7 +87,7 @@ def report(matched: Matched) -> Report:
     false = [alarm for alarm in told if alarm.verdict == "false"]
     return Report(
         days=days,
-        overall=_recall(attacks),
+        overall=recall_of(attacks),
         incidents=len(told),
         others=len(matched.alarms) - len(told),
         false_alarms=len(false),
@@ -114,7 +114,7 @@ def _scores(matched: Matched, false: Sequence[AlarmOutcome]) -> Iterable[Detecto
         must = [attack for attack in matched.attacks if attack.expected == detector]
         yield DetectorScore(
             detector=detector,
-            recall=_recall(must, lambda attack: attack.expected in attack.by),
+            recall=recall_of(must, lambda attack: attack.expected in attack.by),
             findings=len(theirs),
             right=len(right),
             unlisted=sum(not finding.listed for finding in right),
@@ -130,13 +130,14 @@ def _grouped(
     groups: dict[str, list[AttackOutcome]] = defaultdict(list)
     for attack in attacks:
         groups[name(attack) or ""].append(attack)
-    return {key: _recall(groups[key]) for key in groups if key}
+    return {key: recall_of(groups[key]) for key in groups if key}
 
 
-def _recall(
+def recall_of(
     attacks: Sequence[AttackOutcome],
     found: Callable[[AttackOutcome], bool] = lambda attack: attack.found,
 ) -> Recall:
+    """Return how many of the attacks were found, by a measure of one's own if need be."""
     those = [attack for attack in attacks if found(attack)]
     return Recall(len(attacks), len(those), _share(len(those), len(attacks)), _delay(those))
 

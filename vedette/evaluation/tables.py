@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -62,15 +63,26 @@ def _found(recall: Recall) -> str:
     return f"{recall.found} of {recall.attacks}" if recall.attacks else "-"
 
 
+def _ratio(part: int, whole: int) -> str:
+    return f"{part / whole:.2f} ({part}/{whole})" if whole else "-"
+
+
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if number else "left", overflow="fold")
     return table
 
 
+def _narrow(table: Table) -> Table:
+    """Let only the first column wrap."""
+    for column in table.columns[1:]:
+        column.no_wrap = True
+    return table
+
+
 def _overall(report: Report) -> Table:
-    table = Table(title="Overall", title_justify="left", show_header=False)
+    table = Table(title="Overall", title_justify="left", show_header=False, box=box.SIMPLE)
     median, windows, worst = _delays(report.overall.delay)
     right = report.incidents - report.false_alarms
     rows = {
@@ -89,21 +101,17 @@ def _overall(report: Report) -> Table:
 
 
 def _detectors(report: Report) -> Table:
-    table = _table(
-        "By detector", "detector", "found", "recall", "findings", "precision",
-        "false a day", "median", "windows", "worst",
-    )  # fmt: skip
+    heads = "recall", "precision", "false\na day", "median", "win-\ndows", "worst"
+    table = _table("By detector", "detector", *heads)
     for score in report.by_detector:
         table.add_row(
             Text(printable(score.detector)),
-            _found(score.recall),
-            share(score.recall.recall),
-            str(score.findings),
-            share(score.precision),
+            _ratio(score.recall.found, score.recall.attacks),
+            _ratio(score.right, score.findings),
             _rate(score.false_alarms_a_day),
             *_delays(score.recall.delay),
         )
-    return table
+    return _narrow(table)
 
 
 def _recalls(name: str, recalls: Mapping[str, Recall]) -> Table:

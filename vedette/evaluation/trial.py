@@ -55,6 +55,7 @@ class Trial:
         self._lateness = lateness // timedelta(microseconds=1)
         self._newest: int | None = None
         self.first: int | None = None
+        self.events = 0
 
     @property
     def days(self) -> float:
@@ -71,6 +72,7 @@ class Trial:
     def take(self, batch: Batch) -> list[Finding]:
         """Put a batch through the detectors; return the runs found."""
         found: list[Finding] = []
+        self.events += batch.events.height
         for events, newest, is_last in self._slices(batch.events):
             self._newest = newest
             watermark = batch.watermark
