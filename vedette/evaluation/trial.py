@@ -1,7 +1,8 @@
 """Puts events through the detectors as the service would, and notes when it would have known.
 
-Findings do not depend on how a stream is cut, so it is cut finely where an attack is going on
-and not yet found, and coarsely elsewhere.
+Batches are large, for speed. Where one brings the first report of an attack, it is read again by
+the detectors that reported, from the state before it, in small steps: findings do not depend on
+how a stream is cut, but the time of the first report does.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +18,7 @@ import polars as pl
 from detectors.catalogue import Catalogue
 from detectors.findings import Finding, merge_runs
 from detectors.kernel import RuleKernel
+from detectors.snapshot import Snapshot
 from ingest.events import Batch
 from ingest.times import microseconds, moment
 from vedette.evaluation.episodes import Episode
@@ -49,13 +51,14 @@ class Trial:
         self, catalogue: Catalogue, episodes: Sequence[Episode], lateness: timedelta
     ) -> None:
         self.episodes = tuple(episodes)
+        self.events = 0
+        self.first: int | None = None
+        self._catalogue = catalogue
         self._kernel = RuleKernel(catalogue)
         self._reports: dict[tuple[str, str, str], list[Detection]] = {}
         self._waiting = [(episode, _looks(episode)) for episode in episodes if episode.attack]
         self._lateness = lateness // timedelta(microseconds=1)
         self._newest: int | None = None
-        self.first: int | None = None
-        self.events = 0
 
     @property
     def days(self) -> float:
@@ -71,76 +74,103 @@ class Trial:
 
     def take(self, batch: Batch) -> list[Finding]:
         """Put a batch through the detectors; return the runs found."""
-        found: list[Finding] = []
+        newest = self._newest_times(batch.events)
+        waiting = self._waited_for(newest)
+        before = self._kernel.snapshot() if waiting else None
+        found = self._kernel.process(batch.events, batch.watermark)
+        timed: list[Detection] = []
+        if before is not None:
+            first = [(e, looks) for e, looks in waiting if _reporting(e, found)]
+            timed = self._in_steps(batch, newest, before, first, found) if first else []
         self.events += batch.events.height
-        for events, newest, is_last in self._slices(batch.events):
-            self._newest = newest
-            watermark = batch.watermark
-            if watermark is not None and not is_last:
-                watermark = min(watermark, newest - self._lateness)
-            found += self._noted(self._kernel.process(events, watermark))
-        self._drop_found()
+        if len(newest):
+            self.first = int(newest[0]) if self.first is None else self.first
+            self._newest = int(newest[-1])
+        self._note(found, timed)
         return found
 
     def finish(self) -> list[Finding]:
         """Say that the input has ended; return the runs found by that."""
-        return self._noted(self._kernel.finish())
+        found = self._kernel.finish()
+        self._note(found, [])
+        return found
 
     def detections(self) -> list[Detection]:
         """Return every finding as it is in the end, without evidence."""
         return [report for reports in self._reports.values() for report in reports]
 
-    def _slices(self, events: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, int, bool]]:
-        """Yield parts of a batch, the newest time after each, and whether it is the last."""
-        if events.is_empty():
-            if self._newest is not None:
-                yield events, self._newest, True
-            return
+    def _newest_times(self, events: pl.DataFrame) -> Times:
+        """Return the newest time (us) up to each row."""
         times = events["effective_time"].to_physical().to_numpy()
-        if self.first is None:
-            self.first = int(times.min())
-        newest = np.maximum.accumulate(np.maximum(times, self._newest or times[0]))
-        cuts = [*self._cuts(newest), len(newest)]
-        for first, last in zip([0, *cuts[:-1]], cuts, strict=True):
-            yield events[first:last], int(newest[last - 1]), last == cuts[-1]
+        return np.maximum.accumulate(
+            times if self._newest is None else np.maximum(times, self._newest)
+        )
 
-    def _cuts(self, newest: Times) -> list[int]:
-        """Return the rows at which to cut, so that a look comes just after its time."""
-        marks = [looks[(looks > newest[0]) & (looks < newest[-1])] for _, looks in self._waiting]
-        if not marks:
+    def _waited_for(self, newest: Times) -> list[tuple[Episode, Times]]:
+        """Return the attacks that this batch may tell of for the first time."""
+        if not len(newest):
             return []
-        places = np.searchsorted(newest, np.unique(np.concatenate(marks)), side="right")
-        return [int(place) for place in np.unique(places) if 0 < place < len(newest)]
+        return [(e, looks) for e, looks in self._waiting if looks[0] <= newest[-1]]
 
-    def _noted(self, runs: Iterable[Finding]) -> list[Finding]:
-        """Remember runs with the time of the first report; return them."""
-        found = list(runs)
+    def _in_steps(
+        self,
+        batch: Batch,
+        newest: Times,
+        before: Snapshot,
+        attacks: Sequence[tuple[Episode, Times]],
+        found: Sequence[Finding],
+    ) -> list[Detection]:
+        """Return the first reports of the attacks with their times, from the state before."""
+        left = [episode for episode, _ in attacks]
+        names = {run.detector for episode in left for run in _reporting(episode, found)}
+        rules = tuple(rule for rule in self._catalogue.rules if rule.name in names)
+        kernel = RuleKernel(replace(self._catalogue, rules=rules))
+        kernel.restore(before)
+        timed: list[Detection] = []
+        cuts = [*_cuts(newest, [looks for _, looks in attacks]), len(newest)]
+        for begin, end in zip([0, *cuts[:-1]], cuts, strict=True):
+            now = int(newest[end - 1])
+            watermark = batch.watermark
+            if watermark is not None and end < len(newest):
+                watermark = min(watermark, now - self._lateness)
+            runs = kernel.process(batch.events[begin:end], watermark)
+            timed += [Detection(run, moment(now)) for run in runs]
+            left = [episode for episode in left if not _reporting(episode, runs)]
+            if not left:
+                break
+        return timed
+
+    def _note(self, found: Iterable[Finding], timed: Sequence[Detection]) -> None:
+        """Remember runs with the time of the first report, and wait no more for those attacks."""
         now = moment(self._newest or 0)
         for run in merge_runs([], found):
-            bare = Detection(replace(run, evidence=()), now)
+            times = [report.reported_at for report in timed if report.finding.touches(run)]
+            bare = Detection(replace(run, evidence=()), min(times, default=now))
             known = self._reports.get(run.key, [])
             touched = [report for report in known if report.finding.touches(run)]
             apart = [report for report in known if not report.finding.touches(run)]
             self._reports[run.key] = [*apart, reduce(_joined, touched, bare)]
-        return found
+            if self._waiting and run.mode == "alert":
+                self._waiting = [w for w in self._waiting if not _reporting(w[0], [run])]
 
-    def _drop_found(self) -> None:
-        """Stop looking for what was found, and for what is long over."""
-        newest = self._newest or 0
-        by_entity: dict[tuple[str, str], list[Finding]] = {}
-        for report in self.detections():
-            if report.finding.mode == "alert":
-                by_entity.setdefault(report.entity, []).append(report.finding)
-        self._waiting = [
-            (episode, looks)
-            for episode, looks in self._waiting
-            if looks[-1] > newest
-            and not any(
-                overlaps(episode, finding.first, finding.last, finding.window)
-                for entity in episode.entities
-                for finding in by_entity.get(entity, ())
-            )
-        ]
+
+def _reporting(episode: Episode, runs: Iterable[Finding]) -> list[Finding]:
+    """Return the runs that tell people of an episode."""
+    return [
+        run
+        for run in runs
+        if run.mode == "alert"
+        and (run.entity_type, run.entity) in episode.entities
+        and overlaps(episode, run.first, run.last, run.window)
+    ]
+
+
+def _cuts(newest: Times, looks: Sequence[Times]) -> list[int]:
+    """Return the rows at which to cut, so that a look comes just after its time."""
+    marks = np.unique(np.concatenate(looks))
+    inside = marks[(marks > newest[0]) & (marks < newest[-1])]
+    places = np.unique(np.searchsorted(newest, inside, side="right"))
+    return [int(place) for place in places if 0 < place < len(newest)]
 
 
 def _joined(one: Detection, other: Detection) -> Detection:
