@@ -27,14 +27,15 @@ class RuleException(BaseModel):
     client: str | None = None
     user: str | None = None
     path: str | None = Field(default=None, description="whole path, or with a trailing * its start")
+    source: str | None = Field(default=None, description="partition, or with a trailing *")
     network: IPv4Network | IPv6Network | None = None
     until: Annotated[datetime, AfterValidator(_in_utc)] | None = None
     why: str = Field(min_length=1)
 
     @model_validator(mode="after")
     def _names_something(self) -> "RuleException":
-        if not (self.client or self.user or self.path or self.network):
-            raise ValueError("an exception must name a client, user, path or network")
+        if not (self.client or self.user or self.path or self.network or self.source):
+            raise ValueError("an exception must name a client, user, path, network or source")
         return self
 
     def expression(self) -> pl.Expr:
@@ -45,14 +46,20 @@ class RuleException(BaseModel):
         if self.user is not None:
             parts.append(pl.col("user").eq(self.user))
         if self.path is not None:
-            path = pl.col("path")
-            prefix = self.path.removesuffix("*")
-            parts.append(path.eq(prefix) if prefix == self.path else path.str.starts_with(prefix))
+            parts.append(_named("path", self.path))
+        if self.source is not None:
+            parts.append(_named("partition", self.source))
         if self.network is not None:
             parts.append(in_network(pl.col("client_ip"), self.network))
         if self.until is not None:
             parts.append(pl.col("timestamp").lt(self.until))
         return pl.all_horizontal(parts).fill_null(value=False)
+
+
+def _named(column: str, name: str) -> pl.Expr:
+    """Return whether a column has a value, or with a trailing * begins with it."""
+    prefix = name.removesuffix("*")
+    return pl.col(column).eq(name) if prefix == name else pl.col(column).str.starts_with(prefix)
 
 
 class RuleOverride(BaseModel):

@@ -215,6 +215,8 @@ def test_overrides_change_threshold_level_and_mode(tmp_path: Path) -> None:
         ({"path": "/items/*"}, True),
         ({"path": "/items"}, False),
         ({"user": "ann"}, False),
+        ({"source": "p"}, True),
+        ({"source": "q*"}, False),
         ({"client": "203.0.113.7", "path": "/other"}, False),
         ({"client": "203.0.113.7", "until": "2026-11-02T08:00:01Z"}, False),
         ({"client": "203.0.113.7", "until": "2026-11-02T09:00:00+00:00"}, True),

@@ -19,7 +19,7 @@ from vedette.settings import SettingsError, load_settings, settings_from
         ("[detectors.x]\nthreshold = 'many'", "detectors.x.threshold: "),
         ("[[sources]]\npaths = ['a']\nservise = 'x'", "did you mean 'service'?"),
         ("[[sources]]\npaths = ['a']\nformat = 'combind'", "did you mean 'combined'?"),
-        ("[[detectors.x.exceptions]]\nwhy = 'y'", "must name a client, user, path or network"),
+        ("[[detectors.x.exceptions]]\nwhy = 'y'", "must name a client, user, path, network or source"),
         ("[api", "not valid TOML"),
     ],
 )
