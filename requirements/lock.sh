@@ -31,4 +31,5 @@ compile requirements/uv.txt "$venv/uv.in"
 compile requirements/build.txt "$venv/build.in"
 compile requirements/run.txt pyproject.toml
 compile requirements/test.txt pyproject.toml --extra test --constraint requirements/run.txt
-compile requirements/notebooks.txt pyproject.toml --extra notebooks --constraint requirements/run.txt
+compile requirements/notebooks.txt pyproject.toml --extra notebooks \
+    --constraint requirements/run.txt --constraint requirements/test.txt
