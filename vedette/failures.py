@@ -54,6 +54,7 @@ def _wrong_use() -> tuple[type[Exception], ...]:
     """Errors of the settings and rules; imported only when something went wrong."""
     from detectors.catalogue import UnknownDetectorError
     from detectors.documents import RuleError
+    from detectors.registry import DetectorSettingsError
     from ingest.geo import GeoError
     from ingest.route_documents import RouteDocumentError
     from vedette.evaluation.episodes import TruthError
@@ -61,7 +62,7 @@ def _wrong_use() -> tuple[type[Exception], ...]:
     from vedette.settings import SettingsError
 
     about_settings = SettingsError, RuleError, UnknownDetectorError, GeoError, RouteDocumentError
-    return *about_settings, TruthError, PictureError
+    return *about_settings, DetectorSettingsError, TruthError, PictureError
 
 
 def _failures() -> tuple[type[Exception], ...]:

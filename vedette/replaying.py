@@ -115,8 +115,10 @@ class Replayer:
     def _judge(self, replay: Replay, batches: Iterable[Batch]) -> int:
         from detectors.catalogue import load_catalogue
         from detectors.kernel import RuleKernel
+        from detectors.registry import rule_overrides
 
-        kernel = RuleKernel(load_catalogue(self._settings.detectors, self._settings.rules.folders))
+        rules = rule_overrides(self._settings.detectors)
+        kernel = RuleKernel(load_catalogue(rules, self._settings.rules.folders))
         found: list[Finding] = []
         for batch in batches:
             found = merge_runs(found, kernel.process(batch.events, batch.watermark))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from detectors.catalogue import Catalogue
 from detectors.findings import Finding, merge_runs
+from detectors.health import SourceHealth
 from detectors.kernel import RuleKernel
 from ingest.reader import LogReader
 from ingest.times import moment
@@ -28,25 +29,34 @@ def scan(
     catalogue: Catalogue,
     open_store: "Callable[[], Store]",
     on_batch: Callable[[], None] = lambda: None,
+    health: SourceHealth | None = None,
 ) -> None:
     """Read everything, store every incident; `on_batch` is called as the work goes on.
+
+    `health` watches the sources, as the settings want it; by default as it does without settings.
 
     The heavy half works ahead in a thread, beside the light one, and from the first moment on:
     the store is opened while the first lines are read.
     """
-    kernel = RuleKernel(catalogue)
-    sums = ((kernel.aggregate(batch.events), batch.watermark) for batch in reader.batches())
+    watch = health or SourceHealth()
+    kernel = RuleKernel(catalogue.under(watch.signature))
+    watch.fingerprint = kernel.fingerprint
+    sums = (
+        (kernel.aggregate(batch.events), batch.readings, batch.watermark)
+        for batch in reader.batches()
+    )
     with Prefetch(sums, 1) as ahead:
         store = open_store()
         pending: list[Finding] = []
-        for aggregated, watermark in ahead:
-            pending = _joined(pending, kernel.judge(aggregated, watermark))
+        for aggregated, readings, watermark in ahead:
+            found = kernel.judge(aggregated, watermark)
+            pending = _joined(pending, found + watch.judge(readings))
             if len(pending) >= PENDING_LIMIT:
                 store.record(pending, watermark=None)
                 pending = []
             on_batch()
     store.record(
-        _joined(pending, kernel.finish()),
+        _joined(pending, kernel.finish() + watch.finish()),
         watermark=at(reader.newest),
         quarantine=reader.tally.quarantine.changed(),
     )

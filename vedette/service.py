@@ -31,6 +31,8 @@ from api.application import create_api
 from api.server import ApiServer, ServerError, Tls, serve
 from detectors.catalogue import load_catalogue
 from detectors.findings import Level
+from detectors.health import SourceHealth
+from detectors.registry import rule_overrides
 from vedette.failures import StartError
 from vedette.memory import return_large_blocks
 from vedette.settings import Settings, SettingsError
@@ -61,12 +63,13 @@ def run_until_stopped(
 ) -> None:
     """Run the service until SIGINT, SIGTERM or the limit.
 
-    Raises DatabaseError, StartError, RuleError, UnknownDetectorError, SettingsError, SecretError,
-    GeoError, RouteDocumentError.
+    Raises DatabaseError, StartError, RuleError, UnknownDetectorError, DetectorSettingsError,
+    SettingsError, SecretError, GeoError, RouteDocumentError.
     """
     log_to_stderr(log_level)
     return_large_blocks()
-    catalogue = load_catalogue(settings.detectors, settings.rules.folders)
+    catalogue = load_catalogue(rule_overrides(settings.detectors), settings.rules.folders)
+    health = SourceHealth(settings.detectors)
     with ExitStack() as opened:
         engine = open_database(settings.store.url.get_secret_value())
         opened.callback(engine.dispose)
@@ -79,6 +82,7 @@ def run_until_stopped(
             catalogue,
             Store(engine, notify_max_age=settings.notify.max_age),
             enrichment=enrichment_of(settings, server_secret(secret_file), learn=True),
+            health=health,
             targets=[target.name for target in targets],
             announce=announce,
             housekeep=lambda: quarantine.expire(utc_now(), settings.quarantine.keep),

@@ -22,6 +22,7 @@ from alerts.views import Transition
 from api.health import HealthReport
 from detectors.catalogue import Catalogue
 from detectors.findings import Finding
+from detectors.health import SourceHealth
 from detectors.kernel import RuleKernel
 from detectors.snapshot import VERSION, Snapshot, SnapshotError
 from ingest.enrichment import Enrichment
@@ -46,7 +47,8 @@ _log: Final = structlog.get_logger("vedette.worker")
 class Worker:
     """Turns what the sources append into stored incidents; one at a time per database.
 
-    `announce` is called with what changed after each transaction, `housekeep` once an hour.
+    `health` watches the sources, as the settings want it. `announce` is called with what changed
+    after each transaction, `housekeep` once an hour.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Worker:
         store: Store,
         *,
         enrichment: Enrichment | None = None,
+        health: SourceHealth | None = None,
         targets: Sequence[str] = (),
         announce: Callable[[Sequence[Transition]], None] = lambda _: None,
         housekeep: Callable[[], object] = lambda: None,
@@ -68,6 +71,7 @@ class Worker:
         self._kept_at = monotonic()
         self._enrichment = enrichment or Enrichment()
         self._kernel = RuleKernel(catalogue)
+        self._sources = health or SourceHealth()
         self._watermark: int | None = None
         self._saved = monotonic()
         self._failing = False
@@ -76,7 +80,7 @@ class Worker:
         checkpoint = self._restored()
         positions = by_kind(checkpoint.positions if checkpoint else {})
         self._enrichment.restore(positions["enrichment"])
-        self._kernel.fingerprint = self._fingerprint()
+        self._kernel.fingerprint = self._sources.fingerprint = self._fingerprint()
         self._live = LiveSources.open(
             sources,
             self._enrichment,
@@ -134,6 +138,7 @@ class Worker:
         found: list[Finding] = []
         for batch in [*batches, *self._live.tick()]:
             found += self._kernel.process(batch.events, batch.watermark)
+            found += self._sources.judge(batch.readings)
             if batch.watermark is not None:
                 self._watermark = batch.watermark
         due = monotonic() - self._saved >= CHECKPOINT_EVERY.total_seconds()
@@ -172,7 +177,7 @@ class Worker:
             self._saved = monotonic()
             self._live.commit()
             if self._enrichment.refresh():
-                self._kernel.fingerprint = self._fingerprint()
+                self._kernel.fingerprint = self._sources.fingerprint = self._fingerprint()
             self._tidy()
         if changed:
             self._announce(changed)
@@ -196,7 +201,8 @@ class Worker:
         )
 
     def _fingerprint(self) -> str:
-        return self._catalogue.under(self._enrichment.fingerprint).fingerprint
+        conditions = f"{self._enrichment.fingerprint};{self._sources.signature}"
+        return self._catalogue.under(conditions).fingerprint
 
     def health(self) -> HealthReport:
         """Say whether incidents are being stored, and what could not be read."""

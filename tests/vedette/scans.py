@@ -10,6 +10,8 @@ from alerts.database import open_database
 from alerts.store import Store
 from alerts.views import IncidentView
 from detectors.catalogue import load_catalogue
+from detectors.health import SourceHealth
+from detectors.registry import rule_overrides
 from ingest.reader import LogReader
 from ingest.sources import FileSource
 from vedette.commands.scan import stored
@@ -33,7 +35,12 @@ def incidents_of(
     engine = open_database(f"sqlite:///{folder / f'{number}.db'}")
     source = FileSource(paths=tuple(str(log) for log in logs))
     reader = LogReader([source], chunk_bytes=chunk_bytes)
-    scan(reader, load_catalogue(given.detectors), lambda: Store(engine))
+    scan(
+        reader,
+        load_catalogue(rule_overrides(given.detectors)),
+        lambda: Store(engine),
+        health=SourceHealth(given.detectors),
+    )
     found = stored(engine)
     engine.dispose()
     return found

@@ -10,6 +10,7 @@ from pathlib import Path
 from alerts.database import open_database
 from alerts.store import Store
 from detectors.catalogue import load_catalogue
+from detectors.registry import rule_overrides
 from ingest.masking import printable
 from ingest.pseudonyms import Pseudonyms
 from ingest.reader import LogReader
@@ -50,7 +51,7 @@ def run_evaluation(
         read_episodes(truth), Pseudonyms(secret), frozenset(settings.privacy.pseudonymise)
     )
     enrichment = enrichment_of(settings, secret)
-    catalogue = load_catalogue(settings.detectors, settings.rules.folders)
+    catalogue = load_catalogue(rule_overrides(settings.detectors), settings.rules.folders)
     sources = sources_for(files, settings, log_format)
     reader = LogReader(sources, enrichment=enrichment, stdin=standard_input())
     lateness = max((source.lateness for source in sources), default=timedelta(0))

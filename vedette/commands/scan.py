@@ -18,6 +18,8 @@ from rich.progress import (
 )
 
 from detectors.catalogue import load_catalogue
+from detectors.health import SourceHealth
+from detectors.registry import rule_overrides
 from ingest.masking import printable
 from ingest.quarantine import REASONS
 from ingest.reader import LogReader
@@ -56,7 +58,8 @@ def run_scan(
     return_large_blocks()
     settings = load_settings(config)
     enrichment = enrichment_of(settings, secret_for_files())
-    catalogue = load_catalogue(settings.detectors, settings.rules.folders)
+    catalogue = load_catalogue(rule_overrides(settings.detectors), settings.rules.folders)
+    health = SourceHealth(settings.detectors)
     sources = sources_for(files, settings, log_format)
     reader = LogReader(sources, enrichment=enrichment, stdin=standard_input())
     screen = terminal(stderr=True)
@@ -79,7 +82,7 @@ def run_scan(
             done = reader.progress.bytes_read
             progress.update(task, completed=done, rate=f"{rate:,.0f} lines/s")
 
-        scan(reader, catalogue.under(enrichment.fingerprint), open_store, show)
+        scan(reader, catalogue.under(enrichment.fingerprint), open_store, show, health)
     ((engine, name),) = opened
     _account(screen, reader, time.monotonic() - began, sources, name)
     incidents = stored(engine)
