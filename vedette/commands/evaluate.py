@@ -10,6 +10,7 @@ from pathlib import Path
 from alerts.database import open_database
 from alerts.store import Store
 from detectors.catalogue import load_catalogue
+from detectors.health import SourceHealth
 from detectors.registry import rule_overrides
 from ingest.masking import printable
 from ingest.pseudonyms import Pseudonyms
@@ -55,7 +56,8 @@ def run_evaluation(
     sources = sources_for(files, settings, log_format)
     reader = LogReader(sources, enrichment=enrichment, stdin=standard_input())
     lateness = max((source.lateness for source in sources), default=timedelta(0))
-    matched = _tried(reader, Trial(catalogue.under(enrichment.fingerprint), episodes, lateness))
+    health = SourceHealth(settings.detectors)
+    matched = _tried(reader, Trial(catalogue, episodes, lateness, health))
     found = report(matched)
     screen = terminal(stderr=True)
     note(screen, f"{reader.tally.lines:,} lines, {len(episodes):,} rows of truth.")

@@ -17,6 +17,7 @@ import polars as pl
 
 from detectors.catalogue import Catalogue
 from detectors.findings import Finding, merge_runs
+from detectors.health import SourceHealth
 from detectors.kernel import RuleKernel
 from detectors.snapshot import Snapshot
 from ingest.events import Batch
@@ -45,11 +46,17 @@ class Trial:
     """One run of a catalogue over batches, in order, that keeps what was reported and when.
 
     `lateness` is that of the sources: how far the watermark stays behind the newest event.
+    `health` watches the sources; by default as it does without settings.
     """
 
     def __init__(
-        self, catalogue: Catalogue, episodes: Sequence[Episode], lateness: timedelta
+        self,
+        catalogue: Catalogue,
+        episodes: Sequence[Episode],
+        lateness: timedelta,
+        health: SourceHealth | None = None,
     ) -> None:
+        self._health = health or SourceHealth()
         self.episodes = tuple(episodes)
         self.events = 0
         self.first: int | None = None
@@ -78,6 +85,7 @@ class Trial:
         waiting = self._waited_for(newest)
         before = self._kernel.snapshot() if waiting else None
         found = self._kernel.process(batch.events, batch.watermark)
+        found += self._health.judge(batch.readings)
         timed: list[Detection] = []
         if before is not None:
             first = [(e, looks) for e, looks in waiting if _reporting(e, found)]
@@ -91,7 +99,7 @@ class Trial:
 
     def finish(self) -> list[Finding]:
         """Say that the input has ended; return the runs found by that."""
-        found = self._kernel.finish()
+        found = self._kernel.finish() + self._health.finish()
         self._note(found, [])
         return found
 
