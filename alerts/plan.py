@@ -27,6 +27,11 @@ class Plan:
     steps: tuple[Step, ...]
 
     @property
+    def parent_id(self) -> int | None:
+        """The incident that this one was part of before."""
+        return self.elder.parent_id if self.elder else None
+
+    @property
     def changes_incident(self) -> bool:
         """Whether the incident's own row changes."""
         elder = self.elder

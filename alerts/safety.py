@@ -15,10 +15,14 @@ TEXT_LIMIT: Final = 2_000
 
 
 def safe_finding(finding: Finding) -> Finding:
-    """Return the finding with printable text of bounded length; the same if it is so already."""
+    """Return the finding with printable text of bounded length; the same if it is so already.
+
+    One about a client has no members.
+    """
     entity = safe_name(finding.entity)
     evidence = tuple(_safe_evidence(item) for item in finding.evidence)
-    members = frozenset(map(safe_name, finding.members))
+    counts = finding.entity_type != "client"
+    members = frozenset(map(safe_name, finding.members)) if counts else frozenset[str]()
     if (entity, evidence, members) == (finding.entity, finding.evidence, finding.members):
         return finding
     return replace(finding, entity=entity, evidence=evidence, members=members)

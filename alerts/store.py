@@ -1,8 +1,9 @@
 """Findings into incidents, timeline, outbox and checkpoint: one transaction, written here.
 
 The order within it: read what is near; write incidents, findings, evidence; close what joined;
-mark what is calm; write timeline, outbox and quarantine; the checkpoint last. All values are
-absolute, so recording the same findings again changes nothing.
+mark what is calm; roll up what is part of an attack by many; write timeline, outbox and
+quarantine; the checkpoint last. All values are absolute, so recording the same findings again
+changes nothing.
 """
 
 from collections import defaultdict
@@ -15,13 +16,15 @@ from sqlalchemy import Connection, Engine
 from alerts.checkpoint import Checkpoint, save_checkpoint, stored_checkpoint
 from alerts.database import for_writing
 from alerts.nearby import Entity, load_nearby
-from alerts.outbox import enqueue
+from alerts.outbox import enqueue, revive
+from alerts.parents import roll_up
 from alerts.plan import Plan, plan_entity
 from alerts.quarantine_rows import save_groups
 from alerts.safety import safe_finding
+from alerts.telling import told
 from alerts.times import utc_now
 from alerts.views import Transition
-from alerts.writing import apply_plans, calm_down
+from alerts.writing import apply_plans, calm_down, transitions_of
 from detectors.findings import Finding
 from ingest.quarantine import QuarantineGroup
 
@@ -57,18 +60,26 @@ class Store:
         Neither the order of findings nor how they are cut into calls changes the incidents.
         Incidents calm for 15 min before `watermark` are resolved; None leaves them open. For
         each transition a notification to each of `targets` is stored, unless it is there
-        already or too old. Monitored incidents are stored without transitions. `quarantine` is
+        already or too old. Monitored incidents are stored without transitions, and so are those
+        that are part of an incident about many clients. `quarantine` is
         what was put aside up to the checkpoint: give it with that, and counts agree after a crash.
         The clock gives only the creation times of notifications, and when quarantine was seen.
         """
         runs = _by_entity(findings)
         with self._engine.begin() as connection:
-            transitions = apply_plans(connection, list(_plans(connection, runs)))
+            placed = apply_plans(connection, list(_plans(connection, runs)))
+            transitions = transitions_of(placed)
             if watermark is not None:
                 transitions += calm_down(connection, watermark)
-            recent = self._recent(transitions, watermark)
+            moves = roll_up(connection, placed)
+            transitions = told(connection, transitions, moves)
+            recent = list(self._recent(transitions, watermark))
             if targets:
                 enqueue(connection, recent, targets, self._now())
+            detached = {move.id for move in moves if move.now is None}
+            if detached:
+                again = [t for t in recent if t.incident_id in detached]
+                revive(connection, again, self._now())
             if quarantine:
                 save_groups(connection, quarantine, self._now())
             if checkpoint is not None:

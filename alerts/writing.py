@@ -28,16 +28,29 @@ PROGRAM: Final = "vedette"
 _OPEN: Final = ("open", "acknowledged")
 
 
-def apply_plans(connection: Connection, plans: Sequence[Plan]) -> list[Transition]:
-    """Write what changes; return the transitions in order of time."""
+def apply_plans(connection: Connection, plans: Sequence[Plan]) -> list[tuple[int, Plan]]:
+    """Write what changes; return the plans with the numbers of their incidents."""
     placed = [*_insert_new(connection, plans), *_update_grown(connection, plans)]
     _write_findings(connection, placed)
     _write_evidence(connection, placed)
     _close_younger(connection, placed)
-    _write_timeline(
+    write_timeline(
         connection, [(identity, step) for identity, plan in placed for step in plan.steps]
     )
-    return _transitions(placed)
+    return placed
+
+
+def transitions_of(placed: Iterable[tuple[int, Plan]]) -> list[Transition]:
+    """Return the transitions of what was written, in order of time."""
+    timed = [
+        (step.at, Transition(identity, step.transition, view))
+        for identity, plan in placed
+        if plan.content.mode == "alert"
+        for view in [view_of(identity, plan.content, plan.state, None, plan.parent_id)]
+        for step in plan.steps
+        if step.transition
+    ]
+    return [transition for _, transition in sorted(timed, key=lambda pair: pair[0])]
 
 
 def calm_down(connection: Connection, watermark: datetime) -> list[Transition]:
@@ -56,10 +69,10 @@ def calm_down(connection: Connection, watermark: datetime) -> list[Transition]:
         changes.append({"row": row["id"], "version": row["version"] + 1, **asdict(state)})
         steps.append((row["id"], step))
         if row["mode"] == "alert" and step.transition:
-            view = view_of(row["id"], stored_content(row), state)
+            view = view_of(row["id"], stored_content(row), state, None, row["parent_id"])
             transitions.append(Transition(row["id"], step.transition, view))
     _update(connection, changes)
-    _write_timeline(connection, steps)
+    write_timeline(connection, steps)
     return transitions
 
 
@@ -192,6 +205,7 @@ def _close_younger(connection: Connection, placed: Iterable[tuple[int, Plan]]) -
                     "resolution": "duplicate",
                     "auto_resolved": False,
                     "merged_into": identity,
+                    "parent_id": None,
                 }
             )
             before = {"status": incident.state.status, "resolution": incident.state.resolution}
@@ -200,10 +214,11 @@ def _close_younger(connection: Connection, placed: Iterable[tuple[int, Plan]]) -
             )
             steps.append((incident.id, step))
     _update(connection, changes)
-    _write_timeline(connection, steps)
+    write_timeline(connection, steps)
 
 
-def _write_timeline(connection: Connection, steps: Sequence[tuple[int, Step]]) -> None:
+def write_timeline(connection: Connection, steps: Iterable[tuple[int, Step]]) -> None:
+    """Add what happened to incidents."""
     rows = [
         {
             "incident_id": identity,
@@ -216,15 +231,3 @@ def _write_timeline(connection: Connection, steps: Sequence[tuple[int, Step]]) -
     ]
     if rows:
         connection.execute(insert(TimelineRow), rows)
-
-
-def _transitions(placed: Iterable[tuple[int, Plan]]) -> list[Transition]:
-    timed = [
-        (step.at, Transition(identity, step.transition, view))
-        for identity, plan in placed
-        if plan.content.mode == "alert"
-        for view in [view_of(identity, plan.content, plan.state)]
-        for step in plan.steps
-        if step.transition
-    ]
-    return [transition for _, transition in sorted(timed, key=lambda pair: pair[0])]
