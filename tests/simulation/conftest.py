@@ -18,5 +18,5 @@ def hour() -> Simulation:
 @pytest.fixture(scope="session")
 def ordinary(hour: Simulation) -> pl.DataFrame:
     """The requests of that hour that belong to no scenario."""
-    actors = [truth.entity for truth in hour.truth]
+    actors = [client for truth in hour.truth for client in truth.clients]
     return hour.events.filter(~pl.col("client_ip").is_in(actors))

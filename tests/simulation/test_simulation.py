@@ -116,8 +116,8 @@ def test_one_seed_gives_the_same_bytes(tmp_path: Path, form: Format) -> None:
 def test_seeds_differ_in_traffic_actors_and_times() -> None:
     one, two = (simulate(seed, START, SHORT, requests_per_second=5) for seed in (1, 2))
     assert not one.events["client_ip"].equals(two.events["client_ip"])
-    actors = {truth.entity for truth in one.truth} & {truth.entity for truth in two.truth}
-    assert actors == {"198.51.100.77"}
+    actors = [{client for truth in run.truth for client in truth.clients} for run in (one, two)]
+    assert set.intersection(*actors) == {"198.51.100.77"}
     starts = {(truth.scenario, truth.started_at) for truth in one.truth}
     assert not starts & {(truth.scenario, truth.started_at) for truth in two.truth}
 
@@ -126,7 +126,7 @@ def test_leaving_scenarios_out_changes_nothing_else() -> None:
     everything = simulate(5, START, SHORT, requests_per_second=5)
     some = simulate(5, START, SHORT, requests_per_second=5, scenarios=["login_guessing"])
     none = simulate(5, START, SHORT, requests_per_second=5, scenarios=[])
-    actors = [truth.entity for truth in everything.truth]
+    actors = [client for truth in everything.truth for client in truth.clients]
     assert everything.events.filter(~pl.col("client_ip").is_in(actors)).equals(none.events)
     assert some.truth == [t for t in everything.truth if t.scenario == "login_guessing"]
     assert none.truth == []

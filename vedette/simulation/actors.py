@@ -1,7 +1,8 @@
 """Who acts in the scenarios: addresses, user agents, users and keys, drawn once a day of a run."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -54,7 +55,8 @@ class Actor:
         return self.addresses if len(self.addresses) > 1 else ()
 
 
-def draw_actors(seed: int, day: int = 0) -> dict[str, Actor]:
+@lru_cache(maxsize=8)
+def draw_actors(seed: int, day: int = 0) -> Mapping[str, Actor]:
     """Return who acts in each scenario (by `Scenario.stream`), whichever of them a run has.
 
     No two scenarios of a day have a client in common.
@@ -99,9 +101,13 @@ def entity_of(scenario: Scenario, actor: Actor) -> str:
 
 
 def also_of(scenario: Scenario, actor: Actor) -> tuple[tuple[EntityType, str], ...]:
-    """Return what may be reported beside the entity: users, keys and networks of the actors."""
+    """Return what may be reported beside the entity: users, keys and networks of the actors.
+
+    More users than clients are the victims; they did nothing.
+    """
     found: set[tuple[EntityType, str]] = set(scenario.also)
-    found |= {("user", user) for user in actor.users}
+    if len(actor.users) <= len(actor.addresses):
+        found |= {("user", user) for user in actor.users}
     found |= {("api_key", key) for key in actor.api_keys}
     if scenario.networks or not actor.members:
         found |= {("network", network_of(address)) for address in actor.addresses}
@@ -130,7 +136,7 @@ def _abroad(rng: np.random.Generator, scenario: Scenario, place: int) -> str:
 def _actor(rng: np.random.Generator, scenario: Scenario, addresses: list[str]) -> Actor:
     agents = scenario.user_agents or ("-",)
     picked = (rng.random(len(addresses)) * len(agents)).astype(np.int64).tolist()
-    named = rng.permutation(900_000)[: scenario.users] + 2_000_000
+    named = rng.choice(900_000, scenario.users, replace=False) + 2_000_000
     keys = [rng.bytes(12).hex() for _ in range(scenario.api_keys)]
     abroad = scenario.countries
     return Actor(

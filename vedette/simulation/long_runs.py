@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+import numpy as np
 import polars as pl
 
+from detectors.findings import EntityType
 from ingest.times import microseconds
 from vedette.simulation.actors import draw_actors
 from vedette.simulation.draws import stream
@@ -21,6 +23,8 @@ _DAY_US: Final = 86_400_000_000
 
 #: What is found about a route, a service or all is one incident if less than this lies between.
 _APART_US: Final = 45 * 60_000_000
+#: What fails, fails when people change it: from 8 to 20 o'clock, UTC.
+_WORK_BEGINS_US, _WORK_US = 8 * 3_600_000_000, 12 * 3_600_000_000
 _SHARED: Final = frozenset({"route", "service", "all"})
 
 
@@ -106,27 +110,47 @@ def _day(
 def _slots(
     seed: int, day: int, scenarios: Sequence[Scenario], first: int, last: int
 ) -> dict[str, int]:
-    """Return when the scenarios begin that must keep apart: in random order, with pauses.
-
-    What room there is beyond the scenarios and their pauses is spread at random. On a day that
-    is too short for all, none has a place here, and they come whenever they come.
-    """
-    shared = [each for each in scenarios if is_shared(each)]
-    room = last - first - sum(each.lasts_us + _APART_US for each in shared)
-    if room < 0 or not shared:
-        return {}
+    """Return when the scenarios begin that must keep apart, by `Scenario.stream`."""
+    groups: dict[frozenset[tuple[EntityType, str | None]], list[Scenario]] = {}
+    for scenario in scenarios:
+        if shared := _shared(scenario):
+            groups.setdefault(shared, []).append(scenario)
     rng = stream(seed, f"slots {day}")
-    extra = sorted((rng.random(len(shared)) * room).astype(int).tolist())
     slots: dict[str, int] = {}
-    begin = first
-    for place, wait in zip(rng.permutation(len(shared)).tolist(), extra, strict=True):
-        scenario = shared[place]
-        slots[scenario.stream] = begin + wait
-        begin += scenario.lasts_us + _APART_US
+    for group in groups.values():
+        by_day = all(each.pattern == "outage" for each in group)
+        slots |= _apart(rng, group, *(_daytime(first, last) if by_day else (first, last)))
     return slots
 
 
-def is_shared(scenario: Scenario) -> bool:
-    """Whether what is reported of it may be reported of another scenario too."""
-    kinds = {scenario.entity, *(kind for kind, _ in scenario.also)}
-    return scenario.kind == "attack" and not kinds.isdisjoint(_SHARED)
+def _daytime(first: int, last: int) -> tuple[int, int]:
+    """Return when people work and change services, on a whole day; else all of it."""
+    begin = first + (_WORK_BEGINS_US - first) % _DAY_US
+    end = begin + _WORK_US
+    return (begin, end) if end <= last else (first, last)
+
+
+def _shared(scenario: Scenario) -> frozenset[tuple[EntityType, str | None]]:
+    """Return what may be reported of this scenario and of another one too."""
+    entities = {(scenario.entity, scenario.entity_name), *scenario.also}
+    return frozenset(each for each in entities if each[0] in _SHARED)
+
+
+def _apart(
+    rng: np.random.Generator, scenarios: Sequence[Scenario], first: int, last: int
+) -> dict[str, int]:
+    """Return when they begin: in random order, with pauses and what room there is at random.
+
+    In a run that is too short for all of them none has a place, and they come when they come.
+    """
+    room = last - first - sum(each.lasts_us + _APART_US for each in scenarios)
+    if room < 0:
+        return {}
+    extra = np.sort((rng.random(len(scenarios)) * room).astype(np.int64)).tolist()
+    slots: dict[str, int] = {}
+    begin = first
+    for place, wait in zip(rng.permutation(len(scenarios)).tolist(), extra, strict=True):
+        scenario = scenarios[place]
+        slots[scenario.stream] = begin + wait
+        begin += scenario.lasts_us + _APART_US
+    return slots

@@ -40,9 +40,9 @@ class Scenario:
     """What one client or a group of them does, as a scenario file says it.
 
     - A burst makes `requests` within `window_seconds`, once a run; `clients` take turns, `tries`
-      says how many requests each makes instead. `calls` are gone through in random order and none
-      twice if `each_once`, else in turn; every `succeed_every`-th is answered 200; `then` follow
-      in the last tenth of the window. `raw` are request lines that no server can read.
+      says how many requests each makes instead. `calls` are gone through in turn, in random order
+      if `shuffled`, and none twice if `each_once`. Every `succeed_every`-th is answered 200;
+      `then` follow in the last tenth of the window. `raw` are lines that no server can read.
     - A steady client makes `per_minute`, evenly, all through the run.
     - An office has `users` who arrive at `arrive_at` (UTC) over `window_seconds`; `tells_user`
       says that the log has the user on refused log-ins too.
@@ -50,8 +50,11 @@ class Scenario:
     - A proxy stands before `share` of the ordinary clients, and the log has its address.
 
     `client` fixes the address; without it each run draws one from `home`, or in `networks` /24
-    networks, or in `countries`. `users` and `api_keys` are how many of them the requests carry.
+    networks, or in `countries`. `users` and `api_keys` are how many of them the requests carry,
+    `people` how many ordinary browsers there are behind the address.
     `entity` is the type of what is to be found, `entity_name` its value for a route or a service.
+    `in_every_run` is false for what changes ordinary traffic: it comes only when it is named, and
+    in long runs.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Scenario:
     then: tuple[ScriptedCall, ...] = ()
     raw: tuple[str, ...] = ()
     each_once: bool = False
+    shuffled: bool = False
     requests: int = 0
     tries: int = 0
     window_seconds: int = 0
@@ -77,6 +81,7 @@ class Scenario:
     home: Home = "hosting"
     client: str | None = None
     users: int = 0
+    people: int = 0
     tells_user: bool = False
     api_keys: int = 0
     arrive_at: time | None = None

@@ -11,6 +11,7 @@ import polars as pl
 from vedette.simulation.actors import Actor
 from vedette.simulation.draws import FloatArray, IntArray
 from vedette.simulation.events import SIMULATED_SCHEMA
+from vedette.simulation.population import CLASSES, draw_user_agents
 from vedette.simulation.routes import draw_durations, draw_sizes
 from vedette.simulation.scenarios import Scenario, ScriptedCall
 from vedette.simulation.services import SERVICES
@@ -81,6 +82,11 @@ def _script(rng: np.random.Generator, scenario: Scenario, count: int) -> list[Sc
     if scenario.each_once:
         order = rng.permutation(len(scenario.calls))[:count]
         return [scenario.calls[place] for place in order.tolist()]
+    if scenario.shuffled:
+        rounds = [
+            rng.permutation(len(scenario.calls)) for _ in range(-(-count // len(scenario.calls)))
+        ]
+        return [scenario.calls[place] for place in np.concatenate(rounds)[:count].tolist()]
     every = scenario.succeed_every
     return [
         replace(call, status=200) if every and place % every == every - 1 else call
@@ -115,7 +121,13 @@ def scripted_events(
         request_bytes=_request_sizes(rng, calls, scenario.request_bytes),
         response_bytes=draw_sizes(rng, np.full(count, scenario.response_bytes), status),
         duration_us=draw_durations(rng, np.full(count, scenario.duration_ms), status),
+        **({"user_agent": _browsers(rng, scenario.people, count)} if scenario.people else {}),
     )
+
+
+def _browsers(rng: np.random.Generator, people: int, count: int) -> pl.Series:
+    browsers = np.full(people, list(CLASSES).index("browser"))
+    return draw_user_agents(rng, browsers).gather(rng.integers(0, people, count))
 
 
 def _request_sizes(

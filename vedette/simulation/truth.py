@@ -45,6 +45,11 @@ class Truth:
     needs: tuple[str, ...] = ()
 
     @property
+    def clients(self) -> tuple[str, ...]:
+        """The addresses of those who did it; none for what befell ordinary traffic."""
+        return self.members or ((self.entity,) if self.entity_type == "client" else ())
+
+    @property
     def entities(self) -> frozenset[tuple[EntityType, str]]:
         """Everything that may rightly be reported: the entity, its members, and `also`."""
         members: set[tuple[EntityType, str]] = {("client", member) for member in self.members}

@@ -33,8 +33,8 @@ def draw_fillers(rng: np.random.Generator, count: int) -> dict[str, Iterator[str
     name are drawn.
     """
     start = int(rng.integers(10_000_000, 80_000_000))
-    numbers = rng.permutation(90_000)[: max(1, min(count + 1, 90_000))] + 10_000
-    orders = rng.permutation(80_000)[: max(1, min(count + 1, 80_000))] * 1_009 + 10_000_000
+    numbers = rng.choice(90_000, min(count + 1, 90_000), replace=False) + 10_000
+    orders = rng.choice(80_000, min(count + 1, 80_000), replace=False) * 1_009 + 10_000_000
     words = ["".join(pair) for pair in product(_WHAT, _PARTS)]
     return {
         "number": cycle(map(str, numbers.tolist())),
