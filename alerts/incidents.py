@@ -66,8 +66,7 @@ def content_of(findings: tuple[Finding, ...]) -> Content:
     """
     counting = alerting(findings)
     first = findings[0]
-    counted = frozenset[str]().union(*(finding.members for finding in counting))
-    members = frozenset({first.entity}) if first.entity_type == "client" else counted
+    members = _members(counting)
     return Content(
         entity_type=first.entity_type,
         entity=first.entity,
@@ -79,7 +78,7 @@ def content_of(findings: tuple[Finding, ...]) -> Content:
         tags=tuple(sorted({tag for finding in findings for tag in finding.tags})),
         started_at=min(finding.first for finding in findings),
         last_at=max(finding.last for finding in findings),
-        summary=summarise(counting, 0 if first.entity_type == "client" else len(counted)),
+        summary=summarise(counting, 0 if first.entity_type == "client" else len(members)),
     )
 
 
@@ -93,6 +92,12 @@ def bounded(finding: Finding) -> Finding:
 def alerting(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """Return the findings that alert, or all if none does."""
     return tuple(finding for finding in findings if finding.mode == "alert") or findings
+
+
+def _members(findings: tuple[Finding, ...]) -> frozenset[str]:
+    if findings[0].entity_type == "client":
+        return frozenset({findings[0].entity})
+    return frozenset[str]().union(*(finding.members for finding in findings))
 
 
 def _chronological(finding: Finding) -> tuple[datetime, datetime, str]:

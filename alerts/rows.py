@@ -1,6 +1,5 @@
 """Rows to findings, evidence and contents, and back."""
 
-from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -56,7 +55,15 @@ def stored_finding(row: RowMapping) -> Finding:
 
 def evidence_values(evidence: Evidence, incident_id: int) -> dict[str, Any]:
     """Return the columns of a row of `evidence`."""
-    return {"incident_id": incident_id, **asdict(evidence)}
+    return {
+        "incident_id": incident_id,
+        "time": evidence.time,
+        "partition": evidence.partition,
+        "position": evidence.position,
+        "text": evidence.text,
+        "path": evidence.path,
+        "status": evidence.status,
+    }
 
 
 def stored_evidence(row: RowMapping) -> Evidence:
@@ -85,7 +92,18 @@ def incident_values(content: Content, state: State) -> dict[str, Any]:
         "started_at": content.started_at,
         "last_at": content.last_at,
         "summary": content.summary,
-        **asdict(state),
+        **state_values(state),
+    }
+
+
+def state_values(state: State) -> dict[str, Any]:
+    """Return the columns of a row of `incidents` that say where it stands."""
+    return {
+        "status": state.status,
+        "resolution": state.resolution,
+        "auto_resolved": state.auto_resolved,
+        "acknowledged_at": state.acknowledged_at,
+        "calms": state.calms,
     }
 
 

@@ -14,6 +14,9 @@ ENTITY_LIMIT: Final = 512
 TEXT_LIMIT: Final = 2_000
 
 
+_NOBODY: Final = frozenset[str]()
+
+
 def safe_finding(finding: Finding) -> Finding:
     """Return the finding with printable text of bounded length; the same if it is so already.
 
@@ -22,7 +25,7 @@ def safe_finding(finding: Finding) -> Finding:
     entity = safe_name(finding.entity)
     evidence = tuple(_safe_evidence(item) for item in finding.evidence)
     counts = finding.entity_type != "client"
-    members = frozenset(map(safe_name, finding.members)) if counts else frozenset[str]()
+    members = frozenset(map(safe_name, finding.members)) if counts else _NOBODY
     if (entity, evidence, members) == (finding.entity, finding.evidence, finding.members):
         return finding
     return replace(finding, entity=entity, evidence=evidence, members=members)

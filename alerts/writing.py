@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from alerts.rows import (
     evidence_values,
     finding_values,
     incident_values,
+    state_values,
     stored_content,
     stored_state,
 )
@@ -66,7 +66,7 @@ def calm_down(connection: Connection, watermark: datetime) -> list[Transition]:
     transitions: list[Transition] = []
     for row in rows:
         state, step = calm(stored_state(row), row["last_at"])
-        changes.append({"row": row["id"], "version": row["version"] + 1, **asdict(state)})
+        changes.append({"row": row["id"], "version": row["version"] + 1, **state_values(state)})
         steps.append((row["id"], step))
         if row["mode"] == "alert" and step.transition:
             view = view_of(row["id"], stored_content(row), state, None, row["parent_id"])
