@@ -34,6 +34,6 @@ def pytest_terminal_summary(
     if found:
         worst = max(found)
         terminalreporter.write_line(
-            f"{len(found)} simulated hours; worst seed {worst.seed}: {worst.missed} of 7 attacks "
+            f"{len(found)} simulated hours; worst seed {worst.seed}: {worst.missed} attacks "
             f"missed, {worst.false_alarms} false alarms"
         )

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from alerts.views import IncidentView
+from detectors.catalogue import load_catalogue
+from vedette.settings import settings_from
 from vedette.simulation.simulation import Simulation, simulate
+from vedette.simulation.truth import Truth, in_combined
 from vedette.simulation.write import write
 
 from .conftest import Outcome
@@ -21,34 +24,68 @@ def found_in(simulation: Simulation, folder: Path, files: int = 1) -> list[Incid
     return incidents_of(logs, folder, simulation.settings_toml)
 
 
+def told_by_log(simulation: Simulation) -> list[Truth]:
+    return in_combined(simulation.truth) if simulation.seed % 2 else simulation.truth
+
+
+def to_be_found(truth: list[Truth], settings: str) -> list[Truth]:
+    """The attacks that these tests can find: they read keys without a secret, so as null."""
+    names = {rule.name for rule in load_catalogue(settings_from(settings).detectors).rules}
+    return [
+        row
+        for row in truth
+        if row.kind == "attack" and row.detectors[0] in names and "api_key" not in row.needs
+    ]
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_attacks_are_found_and_near_misses_stay_silent(
     seed: int, tmp_path: Path, outcomes: list[Outcome]
 ) -> None:
-    simulation = simulate(seed, START, timedelta(hours=1))
-    incidents = {(i.entity_type, i.entity): i for i in found_in(simulation, tmp_path)}
-    attacks = {(t.entity_type, t.entity): t for t in simulation.truth if t.kind == "attack"}
-    missed = attacks.keys() - incidents.keys()
-    false = incidents.keys() - attacks.keys()
+    rate = 25.0 if seed % 4 < 2 else 12.0
+    simulation = simulate(seed, START, timedelta(hours=1), requests_per_second=rate)
+    incidents = found_in(simulation, tmp_path)
+    truth = told_by_log(simulation)
+    attacks = to_be_found(truth, simulation.settings_toml)
+    right = {entity for row in truth if row.kind != "near_miss" for entity in row.entities}
+    found = {row.scenario: of_attack(row, incidents) for row in attacks}
+    missed = [name for name, theirs in found.items() if not theirs]
+    false = [i.summary for i in incidents if (i.entity_type, i.entity) not in right]
     slowest = max(
-        (incidents[key].started_at - attacks[key].started_at for key in attacks.keys() - missed),
+        (
+            found[row.scenario][0].started_at - row.started_at
+            for row in attacks
+            if row.entity_type == "client" and found[row.scenario]
+        ),
         default=timedelta(0),
     )
     outcomes.append(Outcome(len(missed), len(false), slowest, seed))
-    assert len(attacks) == 7
-    assert not missed, f"seed {seed}: not found: {[attacks[key].scenario for key in missed]}"
-    assert not false, f"seed {seed}: false alarms: {[incidents[key].summary for key in false]}"
-    for key, attack in attacks.items():
-        incident = incidents[key]
-        assert attack.detectors[0] in incident.detectors
-        assert set(incident.detectors) <= set(attack.detectors)
-        assert attack.started_at - timedelta(seconds=1) <= incident.started_at <= attack.ended_at
+    assert len(attacks) >= 7
+    assert not missed, f"seed {seed}: not found: {missed}"
+    assert not false, f"seed {seed}: false alarms: {false}"
+    for row in attacks:
+        (first, *_) = found[row.scenario]
+        assert set(first.detectors) <= set(row.detectors) or row.members
+        if row.entity_type == "client":
+            assert row.started_at - timedelta(seconds=1) <= first.started_at <= row.ended_at
+
+
+def of_attack(row: Truth, incidents: list[IncidentView]) -> list[IncidentView]:
+    """Incidents about the attack's entity, in its time, that its own detector has part in."""
+    return [
+        incident
+        for incident in incidents
+        if (incident.entity_type, incident.entity) == (row.entity_type, row.entity)
+        and incident.started_at <= row.ended_at
+        and incident.last_at >= row.started_at - timedelta(seconds=1)
+        and row.detectors[0] in incident.detectors
+    ]
 
 
 def test_a_log_split_into_five_gives_the_same_incidents(tmp_path: Path) -> None:
     simulation = simulate(3, START, timedelta(hours=1))
     whole = found_in(simulation, tmp_path / "whole")
-    assert len(whole) == 7
+    assert len(whole) >= 7
     assert contents(found_in(simulation, tmp_path / "split", files=5)) == contents(whole)
 
 
@@ -65,6 +102,6 @@ def test_the_size_of_chunks_changes_nothing(chunk_bytes: int, tmp_path: Path) ->
     simulation = simulate(4, START, timedelta(minutes=20), requests_per_second=10)
     logs = write(simulation, tmp_path)
     whole = incidents_of(logs, tmp_path, simulation.settings_toml)
-    assert len(whole) == 7
+    assert len(whole) >= 7
     cut = incidents_of(logs, tmp_path, simulation.settings_toml, chunk_bytes)
     assert contents(cut) == contents(whole)
