@@ -30,6 +30,7 @@ from rich.table import Table
 from alerts.database import open_database
 from alerts.store import Store
 from detectors.catalogue import Catalogue, load_catalogue
+from detectors.registry import rule_overrides
 from ingest.events import Batch
 from ingest.pseudonyms import Pseudonyms
 from vedette.commands.scan import stored
@@ -168,7 +169,7 @@ def _key(run: LongRun) -> str:
 
 def _catalogue(run: LongRun) -> Catalogue:
     settings = settings_from(run.settings_toml)
-    return load_catalogue(settings.detectors)
+    return load_catalogue(rule_overrides(settings.detectors))
 
 
 def tried(run: LongRun, key: str, show: Callable[[float], None]) -> Outcome:

@@ -127,6 +127,9 @@ def match(
     told, found = list(alarms), list(detections)
     for alarm in told:
         known.join(alarm.members, _true(known, alarm))
+    for detection in found:
+        attacks = [episode for episode in _about(known, detection) if episode.attack]
+        known.join(detection.finding.members, attacks)
     return Matched(
         days=days,
         attacks=tuple(_attacks(known, told, found)),

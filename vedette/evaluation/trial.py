@@ -245,5 +245,5 @@ def _alarms(
             last_at=incident.last_at,
             window=max(windows, default=timedelta(0)),
             members=frozenset(incident.members),
-            child=getattr(incident, "parent_id", None) is not None,
+            child=incident.parent_id is not None,
         )

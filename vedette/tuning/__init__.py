@@ -1,0 +1,37 @@
+"""What other limits would have found in a log; results are pandas frames, for notebooks.
+
+- `labelled`: a log in memory with what is known about it: one's own, or a simulated one
+- `sweeps`: what each detector finds, how near others come, what other limits would find
+- `pictures`: the same drawn
+
+pandas and matplotlib are imported when they are used.
+"""
+
+from vedette.tuning.labelled import LabelledLog, read_log, simulated_log
+from vedette.tuning.pictures import draw_peaks, draw_sweep
+from vedette.tuning.sweeps import (
+    compare,
+    limit_of,
+    limits_around,
+    overview,
+    peaks,
+    settings_lines,
+    suggest,
+    sweep,
+)
+
+__all__ = [
+    "LabelledLog",
+    "compare",
+    "draw_peaks",
+    "draw_sweep",
+    "limit_of",
+    "limits_around",
+    "overview",
+    "peaks",
+    "read_log",
+    "settings_lines",
+    "simulated_log",
+    "suggest",
+    "sweep",
+]
