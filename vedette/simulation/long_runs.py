@@ -12,6 +12,7 @@ from detectors.findings import EntityType
 from ingest.times import microseconds
 from vedette.simulation.actors import draw_actors
 from vedette.simulation.draws import stream
+from vedette.simulation.events import SIMULATED_SCHEMA
 from vedette.simulation.faults import befall
 from vedette.simulation.happenings import Happening, begin_of, happen
 from vedette.simulation.hours import ordinary_pieces
@@ -47,9 +48,9 @@ class LongRun:
         """
         first, last = microseconds(self.start), microseconds(self.start + self.duration)
         faults = [each for each in self.happenings if each.changes_traffic]
-        scripted = pl.concat([each.events for each in self.happenings]).sort(
-            "timestamp", maintain_order=True
-        )
+        nothing = pl.DataFrame(schema=SIMULATED_SCHEMA)
+        scripted = pl.concat([nothing, *(each.events for each in self.happenings)])
+        scripted = scripted.sort("timestamp", maintain_order=True)
         time = scripted["timestamp"].to_physical()
         pieces = ordinary_pieces(self.seed, first, last, self.requests_per_second)
         for begin, end, ordinary in pieces:
