@@ -140,6 +140,11 @@ class Document:
         return RuleError(self.file, self.line, f"{self.parsed.title!r}: {reason}")
 
 
+def is_test_file(file: Path) -> bool:
+    """Whether a file holds tests of rules, not rules: NAME.tests.yml beside NAME.yml."""
+    return file.name.endswith((".tests.yml", ".tests.yaml"))
+
+
 def read_rules(
     file: Path, placeholders: Mapping[str, Iterable[str]] | None = None
 ) -> list[Document]:
@@ -161,8 +166,10 @@ def examine(
 ) -> Iterator[Document | RuleError]:
     """Yield each rule of a file, or why it is refused; after YAML that is not valid, nothing.
 
-    Raises OSError for a file that is not readable.
+    A file of tests has no rules. Raises OSError for a file that is not readable.
     """
+    if is_test_file(file):
+        return
     given = dict(placeholders or {})
     try:
         text = file.read_text(encoding="utf-8")

@@ -22,9 +22,11 @@ cli = typer.Typer(
 incidents_cli = typer.Typer(help="List and show what is stored.", no_args_is_help=False)
 quarantine_cli = typer.Typer(help="Lines that could not be read.", no_args_is_help=True)
 keys_cli = typer.Typer(help="Keys of the incident API.", no_args_is_help=True)
+rules_cli = typer.Typer(help="Rules of your own.", no_args_is_help=True)
 cli.add_typer(incidents_cli, name="incidents")
 cli.add_typer(quarantine_cli, name="quarantine")
 cli.add_typer(keys_cli, name="keys")
+cli.add_typer(rules_cli, name="rules")
 
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", help="Settings file (vedette init writes one).")
@@ -39,6 +41,8 @@ Database = Annotated[
     str | None, typer.Option("--database", help="Database URL or SQLite file to use instead.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")]
+
+Rules = Annotated[list[Path], typer.Argument(help="Files of Sigma rules, or folders of them.")]
 
 
 def _version(wanted: bool) -> None:
@@ -339,3 +343,19 @@ def keys_revoke(
     from vedette.commands.keys import revoke
 
     raise typer.Exit(revoke(key_id, config))
+
+
+@rules_cli.command("check")
+def rules_check(paths: Rules, config: Config = None, as_json: Json = False) -> None:
+    """Say which rules are accepted, and of every other why it is refused."""
+    from vedette.commands.rules import check
+
+    raise typer.Exit(check(paths, config, as_json=as_json))
+
+
+@rules_cli.command("test")
+def rules_test(paths: Rules, config: Config = None, as_json: Json = False) -> None:
+    """Run the tests beside rules: NAME.tests.yml beside NAME.yml."""
+    from vedette.commands.rules import test
+
+    raise typer.Exit(test(paths, config, as_json=as_json))

@@ -11,7 +11,7 @@ from tests.docs.pages import page
 from vedette import failures
 from vedette.cli import cli
 
-GROUPS_WITHOUT_WORK = {"vedette", "vedette keys", "vedette quarantine"}
+GROUPS_WITHOUT_WORK = {"vedette", "vedette keys", "vedette quarantine", "vedette rules"}
 
 
 def sections() -> dict[str, str]:
