@@ -101,7 +101,9 @@ def test_what_the_attacks_ask_for(hour: Simulation) -> None:
 
 def test_only_the_malformed_requests_are_unreadable(hour: Simulation) -> None:
     raw = hour.events.filter(pl.col("request_raw").is_not_null())
-    assert set(raw["client_ip"]) == {_truth(hour, "malformed_requests").entity}
+    assert set(raw["client_ip"]) == {
+        _truth(hour, name).entity for name in ("malformed_requests", "plain_port")
+    }
     assert hour.events.filter(pl.col("path").is_null()).height == raw.height
 
 

@@ -35,6 +35,14 @@ def test_near_misses_have_one_strength() -> None:
     assert not any(each.detectors or each.strengths for each in everything if each.name in names)
 
 
+def test_every_detector_of_an_attack_has_a_near_miss() -> None:
+    near = {name for scenario in all_scenarios() for name in scenario.near}
+    must = {scenario.detectors[0] for scenario in ATTACKS}
+    assert must <= near
+    assert near <= {name for scenario in ATTACKS for name in scenario.detectors}
+    assert all(bool(each.near) == (each.kind == "near_miss") for each in all_scenarios())
+
+
 def test_every_strength_has_clients_of_its_own() -> None:
     run = simulate(3, START, timedelta(minutes=20), requests_per_second=1, intensities=INTENSITIES)
     clients = [client for truth in run.truth for client in truth.clients]

@@ -125,7 +125,9 @@ def _ipv4(rng: np.random.Generator, count: int, networks: tuple[tuple[str, str],
         more = rng.choice(halves, 2 * count) << 16
         more |= rng.integers(0, 256, 2 * count) << 8
         more |= rng.integers(1, 255, 2 * count)
-        values = np.unique(np.concatenate([values, more]))
+        # As np.unique, which hashes: sorting is five times as fast for millions.
+        ordered = np.sort(np.concatenate([values, more]))
+        values = ordered[np.flatnonzero(np.diff(ordered, prepend=-1))]
     values = rng.permutation(values)[:count]
     octets = pl.DataFrame({str(shift): (values >> shift) & 255 for shift in (24, 16, 8, 0)})
     return octets.select(pl.concat_str(pl.all(), separator=".").alias("address")).to_series()

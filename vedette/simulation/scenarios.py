@@ -53,6 +53,7 @@ class Scenario:
     networks, or in `countries`. `users` and `api_keys` are how many of them the requests carry,
     `people` how many ordinary browsers there are behind the address.
     `entity` is the type of what is to be found, `entity_name` its value for a route or a service.
+    `detectors` may rightly fire on an attack, the first one must; a near-miss comes `near` others.
     `in_every_run` is false for what changes ordinary traffic: it comes only when it is named, and
     in long runs.
     """
@@ -61,8 +62,9 @@ class Scenario:
     kind: Verdict
     summary: str
     pattern: Pattern
-    detectors: tuple[str, ...]
     user_agents: tuple[str, ...]
+    detectors: tuple[str, ...] = ()
+    near: tuple[str, ...] = ()
     calls: tuple[ScriptedCall, ...] = ()
     then: tuple[ScriptedCall, ...] = ()
     raw: tuple[str, ...] = ()
