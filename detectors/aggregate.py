@@ -1,24 +1,31 @@
-"""The heavy half: matches summed per entity and pane.
+"""The heavy half: matches summed per series, key and pane.
 
 Everything here is a commutative sum over integers and sets: the same matches in another order,
 or cut into other batches, give the same frames. An existing engine could do this half over many
-machines and hand the frames on (PANE_SCHEMA and VALUE_SCHEMA are the interface).
+machines and hand the frames on (PANE_SCHEMA, VALUE_SCHEMA, MEMBER_SCHEMA and KEY_SCHEMA are the
+interface).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import polars as pl
-import polars_hash as plh
 
-from detectors.rules import Rule
-from ingest.events import EVENT_SCHEMA
+from detectors.arrays import Arrays, Bools, Hashes, Ints, Rows
+from detectors.panes import Panes
+from detectors.series import SOURCE_SHIFT, Part, Series, Source
 
-#: One row per entity, part and pane: how many matches, and their first and last time.
+#: What every frame is keyed by: the number of the series, and the hash of its key columns.
+KEY: Final = ("series", "key")
+
+_KEYED: Final = {"series": pl.UInt16(), "key": pl.UInt64()}
+
+#: One row per key and pane: how much was counted, and the first and last time.
 PANE_SCHEMA: Final = pl.Schema(
     {
-        "entity": pl.String(),
-        "part": pl.UInt64(),  # hash of the rule's further group-by columns, 0 without
+        **_KEYED,
         "pane": pl.Int64(),  # start, us since 1970
         "count": pl.Int64(),
         "first": pl.Int64(),  # effective time, us since 1970
@@ -26,104 +33,261 @@ PANE_SCHEMA: Final = pl.Schema(
     }
 )
 
-#: One row per distinct value (xxh3 hash) that an entity and part showed in a pane.
-VALUE_SCHEMA: Final = pl.Schema(
+#: One row per distinct value that a key showed in a pane.
+VALUE_SCHEMA: Final = pl.Schema({**_KEYED, "pane": pl.Int64(), "value": pl.UInt64()})
+
+#: One row per client that a key counted in a pane.
+MEMBER_SCHEMA: Final = pl.Schema({**_KEYED, "pane": pl.Int64(), "member": pl.String()})
+
+#: One row per key: all that was counted, the most distinct values it can have, its entity, and
+#: the key of its group.
+KEY_SCHEMA: Final = pl.Schema(
     {
+        **_KEYED,
+        "count": pl.Int64(),
+        "distinct": pl.Int64(),
         "entity": pl.String(),
-        "part": pl.UInt64(),
-        "pane": pl.Int64(),
-        "value": pl.UInt64(),
+        "group": pl.UInt64(),
     }
 )
 
-#: One row per entity and part: all matches together.
-SUM_SCHEMA: Final = pl.Schema(
-    {"entity": pl.String(), "part": pl.UInt64(), "count": pl.Int64()},
-)
-
-#: What every frame is keyed by.
-KEY: Final = ("entity", "part")
-
-#: Distinct values kept per entity, part and pane: the smallest hashes, whatever came first.
+#: Distinct values kept per key and pane: the smallest hashes, whatever came first.
 VALUES_PER_PANE: Final = 10_000
 
 
-def matches(rule: Rule, events: pl.DataFrame, accepted: pl.Series) -> pl.DataFrame:
-    """Return the matches of a rule: entity, part, pane, time (us), row and, where needed, value.
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Matches of one series in a batch, as arrays of one length.
 
-    `events` has the columns of BATCH_SCHEMA, `accepted` (Boolean) says which of them the rule
-    counts, and `row` (UInt32) is the match's place among them. Events without the entity or the
-    value are no matches: missing is not a value.
+    `row` is the place among the batch's events, `value` empty where the series keeps none.
     """
-    columns = events.select("effective_time", *_columns(rule)).with_row_index("row")
-    chosen = columns if accepted.all() else columns.filter(accepted)
-    time = pl.col("effective_time").to_physical()
-    shown = [
-        (pl.lit("all") if rule.entity is None else pl.col(rule.entity)).alias("entity"),
-        (_hash(*rule.group).fill_null(0) if rule.group else pl.lit(0, pl.UInt64)).alias("part"),
-        (time // rule.panes.length * rule.panes.length).alias("pane"),
-        time.alias("time"),
-        pl.col("row"),
-    ]
-    if rule.value is not None:
-        shown.append(_hash(rule.value).alias("value"))
-    elif rule.shared_address is not None:
-        shown.append(_hash("user_agent").fill_null(0).alias("value"))
-    found = chosen.select(shown)
-    missing = any(found[name].null_count() for name in ("entity", *found.columns[5:]))
-    return found.drop_nulls() if missing else found
+
+    row: Rows
+    key: Hashes
+    weight: Ints | None
+    value: Hashes | None
 
 
-def _columns(rule: Rule) -> list[pl.Expr]:
-    """The event columns that a rule's matches are made of, all as text."""
-    wanted = [rule.entity, *rule.group, rule.value]
-    if rule.shared_address is not None:
-        wanted.append("user_agent")
-    names = dict.fromkeys(name for name in wanted if name is not None)
-    return [_text(name) for name in names]
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What a batch adds to the series of one window: frames of the four schemas."""
+
+    panes: pl.DataFrame
+    values: pl.DataFrame
+    members: pl.DataFrame
+    keys: pl.DataFrame
+
+    @classmethod
+    def nothing(cls) -> "Sums":
+        """Return sums without rows."""
+        return cls(*(pl.DataFrame(schema=schema) for schema in SCHEMAS))
 
 
-def _text(name: str) -> pl.Expr:
-    column = pl.col(name)
-    return column if EVENT_SCHEMA[name] == pl.String else column.cast(pl.String)
+SCHEMAS: Final = (PANE_SCHEMA, VALUE_SCHEMA, MEMBER_SCHEMA, KEY_SCHEMA)
 
 
-def _hash(*columns: str) -> pl.Expr:
-    """A fixed 64-bit hash (xxh3): the same in every process, version and machine.
+def matches(series: Series, arrays: Arrays, accepted: Mapping[Part, Rows]) -> Matches | None:
+    """Return the matches of a series, None if there are none.
 
-    Of one column, a null stays null; of several, a null is a value of its own.
+    Events without the entity or the value are no matches: missing is not a value.
     """
-    if len(columns) == 1:
-        text = plh.col(columns[0])
-    else:
-        parts = [pl.col(name).cast(pl.String).fill_null("\x00") for name in columns]
-        text = plh.concat_str(parts, separator="\x1f")
-    hashed: pl.Expr = text.nchash.xxh3_64()
-    return hashed
-
-
-def panes(found: pl.DataFrame) -> pl.DataFrame:
-    """Sum matches into PANE_SCHEMA."""
-    return found.group_by(*KEY, "pane").agg(
-        pl.len().cast(pl.Int64).alias("count"),
-        pl.col("time").min().alias("first"),
-        pl.col("time").max().alias("last"),
+    found = [m for m in _by_source(series, arrays, accepted) if len(m.row)]
+    if not found:
+        return None
+    if len(found) == 1:
+        return found[0]
+    weights = [m.weight for m in found if m.weight is not None]
+    values = [m.value for m in found if m.value is not None]
+    return Matches(
+        np.concatenate([m.row for m in found]),
+        np.concatenate([m.key for m in found]),
+        np.concatenate(weights) if weights else None,
+        np.concatenate(values) if values else None,
     )
 
 
-def values(found: pl.DataFrame, most: int) -> pl.DataFrame:
-    """Reduce matches, at most `most` of them in a pane, to distinct values, VALUE_SCHEMA."""
-    distinct = found.select(*VALUE_SCHEMA).unique()
-    return distinct if most <= VALUES_PER_PANE else _capped(distinct)
+def _by_source(
+    series: Series, arrays: Arrays, accepted: Mapping[Part, Rows]
+) -> Iterator[Matches]:
+    ordered = series.kept in {"rule", "time"}
+    alike: dict[tuple[str, ...], list[tuple[int, Source]]] = {}
+    for place, source in enumerate(series.sources):
+        alike.setdefault((*source.keys, str(place)) if ordered else source.keys, []).append(
+            (place, source)
+        )
+    for sources in alike.values():
+        place, first = sources[0]
+        rows = _union([accepted[source.part] for _, source in sources])
+        rows = _counted(series, first, arrays, rows)
+        if len(rows):
+            yield _with_values(series, place, first, arrays, rows)
 
 
-def key_sums(counted: pl.DataFrame) -> pl.DataFrame:
-    """Sum `count` per entity and part: SUM_SCHEMA."""
-    return counted.group_by(*KEY).agg(pl.col("count").sum())
+def _union(rows: Sequence[Rows]) -> Rows:
+    return rows[0] if len(rows) == 1 else np.unique(np.concatenate(rows))
+
+
+def _counted(series: Series, source: Source, arrays: Arrays, rows: Rows) -> Rows:
+    """Return which of the rows count: within what time, role and exceptions allow."""
+    if not len(rows):
+        return rows
+    if not series.windowless and not arrays.windowed.all():
+        rows = rows[arrays.windowed[rows]]
+    if series.edge and not arrays.edge.all():
+        rows = rows[arrays.edge[rows]]
+    if not series.watches_all:
+        _, missing = arrays.hashes(source.keys[:1])
+        if missing is not None:
+            rows = rows[~missing[rows]]
+    if series.exceptions and len(rows):
+        kept = ~pl.any_horizontal(each.expression() for each in series.exceptions)
+        rows = rows[arrays.on(rows, kept).to_numpy()]
+    return rows
+
+
+def _with_values(
+    series: Series, place: int, source: Source, arrays: Arrays, rows: Rows
+) -> Matches:
+    keys, _ = arrays.hashes(source.keys)
+    key = keys[rows]
+    weight = value = None
+    present: Bools | None = None
+    if series.weight is not None:
+        weight, present = arrays.numbers(series.weight, rows)
+    if series.kept == "hash":
+        value = arrays.hashes(series.values)[0][rows]
+        missing = None if series.values_optional else arrays.missing(series.values)
+        present = None if missing is None else ~missing[rows]
+    elif series.kept == "number":
+        number, present = arrays.numbers(series.values[0], rows)
+        value = number.view(np.uint64)
+    elif series.kept == "rule":
+        value = np.full(len(rows), place, np.uint64)
+    elif series.kept == "time":
+        value = arrays.moments(rows) | np.uint64(place << SOURCE_SHIFT)
+    if present is None or present.all():
+        return Matches(rows, key, weight, value)
+    return Matches(
+        rows[present],
+        key[present],
+        None if weight is None else weight[present],
+        None if value is None else value[present],
+    )
+
+
+def summed(panes: Panes, arrays: Arrays, found: Mapping[int, tuple[Series, Matches]]) -> Sums:
+    """Sum the matches of the series of one window, by the numbers of the series."""
+    if not found:
+        return Sums.nothing()
+    start = arrays.time // panes.length * panes.length
+    rows = np.concatenate([m.row for _, m in found.values()])
+    lengths = [len(m.row) for _, m in found.values()]
+    long = pl.DataFrame(
+        {
+            "series": np.repeat(np.array(list(found), np.uint16), lengths),
+            "key": np.concatenate([m.key for _, m in found.values()]),
+            "pane": start[rows],
+            "row": rows,
+            "time": arrays.time[rows],
+            "weight": np.concatenate([_weights(m) for _, m in found.values()]),
+        }
+    )
+    cells = long.group_by(*KEY, "pane").agg(
+        pl.col("weight").sum().alias("count"),
+        pl.col("time").min().alias("first"),
+        pl.col("time").max().alias("last"),
+        pl.col("row").first(),
+        pl.len().alias("matches"),
+    )
+    values = _values(found, start, int(cells["matches"].to_numpy().max()))
+    return Sums(
+        cells.select(*PANE_SCHEMA),
+        values,
+        _members(found, arrays, start),
+        _keys(cells, values, arrays, {number: series for number, (series, _) in found.items()}),
+    )
+
+
+def _weights(found: Matches) -> Ints:
+    return np.ones(len(found.row), np.int64) if found.weight is None else found.weight
+
+
+def _values(
+    found: Mapping[int, tuple[Series, Matches]], start: Ints, most: int
+) -> pl.DataFrame:
+    """Return the distinct values of the matches, of which a pane has at most `most`."""
+    kept = [(number, m, m.value) for number, (_, m) in found.items() if m.value is not None]
+    if not kept:
+        return pl.DataFrame(schema=VALUE_SCHEMA)
+    frame = pl.DataFrame(
+        {
+            "series": np.repeat(
+                np.array([number for number, _, _ in kept], np.uint16),
+                [len(value) for _, _, value in kept],
+            ),
+            "key": np.concatenate([m.key for _, m, _ in kept]),
+            "pane": start[np.concatenate([m.row for _, m, _ in kept])],
+            "value": np.concatenate([value for _, _, value in kept]),
+        }
+    )
+    distinct = frame.unique()
+    return distinct if most <= VALUES_PER_PANE else capped(distinct, "value")
+
+
+def _members(
+    found: Mapping[int, tuple[Series, Matches]], arrays: Arrays, start: Ints
+) -> pl.DataFrame:
+    kept = [(number, m) for number, (series, m) in found.items() if series.members]
+    if not kept:
+        return pl.DataFrame(schema=MEMBER_SCHEMA)
+    rows = np.concatenate([m.row for _, m in kept])
+    frame = pl.DataFrame(
+        {
+            "series": np.repeat(
+                np.array([number for number, _ in kept], np.uint16), [len(m.row) for _, m in kept]
+            ),
+            "key": np.concatenate([m.key for _, m in kept]),
+            "pane": start[rows],
+            "member": arrays.texts("client_ip", pl.Series(rows)),
+        }
+    )
+    return capped(frame.drop_nulls("member").unique(), "member")
+
+
+def _keys(
+    cells: pl.DataFrame, values: pl.DataFrame, arrays: Arrays, series: Mapping[int, Series]
+) -> pl.DataFrame:
+    """Return KEY_SCHEMA of a batch: what each key has, who it is, and in which group."""
+    keys = cells.group_by(*KEY).agg(pl.col("count").sum(), pl.col("row").first())
+    if values.is_empty():
+        keys = keys.with_columns(distinct=pl.lit(0, pl.Int64))
+    else:
+        distinct = values.group_by(*KEY).agg(pl.len().cast(pl.Int64).alias("distinct"))
+        keys = keys.join(distinct, on=KEY, how="left").with_columns(
+            pl.col("distinct").fill_null(0)
+        )
+    named: list[pl.DataFrame] = []
+    kinds: dict[tuple[str | None, tuple[str, ...]], list[int]] = {}
+    for number, each in series.items():
+        kinds.setdefault((each.entity, each.group), []).append(number)
+    for (entity, group), numbers in kinds.items():
+        part = keys if len(kinds) == 1 else keys.filter(pl.col("series").is_in(numbers))
+        if part.is_empty():
+            continue
+        names = pl.lit("all") if entity is None else arrays.texts(entity, part["row"])
+        hashed, _ = arrays.hashes(group)
+        named.append(
+            part.with_columns(
+                names.alias("entity"), pl.Series("group", hashed[part["row"].to_numpy()])
+            )
+        )
+    return pl.concat(named).select(*KEY_SCHEMA)
 
 
 def add_panes(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Return frames of PANE_SCHEMA as one, each entity, part and pane once."""
+    """Return frames of PANE_SCHEMA as one, each key and pane once."""
+    if len(frames) == 1:
+        return frames[0]
     if not frames:
         return pl.DataFrame(schema=PANE_SCHEMA)
     return (
@@ -137,15 +301,40 @@ def add_values(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Return frames of VALUE_SCHEMA as one, each value once, at most VALUES_PER_PANE a pane."""
     if not frames:
         return pl.DataFrame(schema=VALUE_SCHEMA)
-    return _capped(pl.concat(frames).unique())
+    return frames[0] if len(frames) == 1 else capped(pl.concat(frames).unique(), "value")
 
 
-def _capped(distinct: pl.DataFrame) -> pl.DataFrame:
-    """Keep the smallest hashes where a pane has more than VALUES_PER_PANE distinct values."""
+def add_members(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Return frames of MEMBER_SCHEMA as one, each member once, at most VALUES_PER_PANE a pane."""
+    if not frames:
+        return pl.DataFrame(schema=MEMBER_SCHEMA)
+    return frames[0] if len(frames) == 1 else capped(pl.concat(frames).unique(), "member")
+
+
+def add_keys(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Return frames of KEY_SCHEMA as one, each key once."""
+    if not frames:
+        return pl.DataFrame(schema=KEY_SCHEMA)
+    if len(frames) == 1:
+        return frames[0]
+    return (
+        pl.concat(frames)
+        .group_by(*KEY)
+        .agg(
+            pl.col("count").sum(),
+            pl.col("distinct").sum(),
+            pl.col("entity").first(),
+            pl.col("group").first(),
+        )
+    )
+
+
+def capped(distinct: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Keep the smallest where a key has more than VALUES_PER_PANE of a column in a pane."""
     if distinct.height <= VALUES_PER_PANE:
         return distinct
     sizes = distinct.group_by(*KEY, "pane").len()
-    if sizes.filter(pl.col("len") > VALUES_PER_PANE).is_empty():
+    if int(sizes["len"].to_numpy().max()) <= VALUES_PER_PANE:
         return distinct
-    rank = pl.col("value").rank("ordinal").over(*KEY, "pane")
+    rank = pl.col(name).rank("ordinal").over(*KEY, "pane")
     return distinct.filter(rank <= VALUES_PER_PANE)

@@ -1,17 +1,22 @@
-"""The light half: sums over windows of panes against a rule's limit.
+"""The light half: what a rule measures over windows of panes, against its limit.
 
 Sees pane aggregates only, never events, so that any engine may have summed them.
 """
 
-from typing import Final
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final, Protocol
 
 import polars as pl
 
-from detectors.aggregate import KEY
+from detectors.aggregate import Sums
 from detectors.panes import Panes
-from detectors.rules import Rule, SharedAddress
+from detectors.rules import Comparison, Rule, SharedAddress
+from detectors.sequences import chains
+from detectors.series import Series
 
-#: Runs of violations: entity, first and last (us), greatest value, and the limit beside it.
+#: Runs of violations: entity, first and last (us), greatest value, the limit beside it, the end
+#: of the first violating pane, and whether a match calls for the raised level.
 RUN_SCHEMA: Final = pl.Schema(
     {
         "entity": pl.String(),
@@ -19,70 +24,238 @@ RUN_SCHEMA: Final = pl.Schema(
         "last": pl.Int64(),
         "value": pl.Int64(),
         "limit": pl.Int64(),
+        "reached": pl.Int64(),
+        "raised": pl.Boolean(),
     }
 )
 
+_COMPARISONS: Final[dict[Comparison, Callable[[pl.Expr, pl.Expr], pl.Expr]]] = {
+    "gte": pl.Expr.ge,
+    "gt": pl.Expr.gt,
+    "lte": pl.Expr.le,
+    "lt": pl.Expr.lt,
+    "eq": pl.Expr.eq,
+    "neq": pl.Expr.ne,
+}
 
-def violations(rule: Rule, panes: pl.DataFrame, values: pl.DataFrame, since: int) -> pl.DataFrame:
-    """Return the runs of violating panes among the panes that start at or after `since` (us).
 
-    `panes` (PANE_SCHEMA) and `values` (VALUE_SCHEMA) must hold the whole window before `since`.
-    A pane with matches violates if the window that ends with it reaches the limit; its span runs
-    from the first match of that window to its own last match.
+class Stored(Protocol):
+    """Where sums are looked up."""
+
+    def rows(self, series: Series, keys: pl.Series | None) -> Sums:
+        """Return what is stored of a series: of some keys, or of all (None)."""
+        ...
+
+
+def violations(
+    rule: Rule, suspects: pl.DataFrame, stored: Stored, since: int, until: int
+) -> pl.DataFrame:
+    """Return the violating panes that start from `since` up to `until` (us), of some keys.
+
+    `suspects` has the columns of KEY_SCHEMA; what is stored of them must reach back a whole
+    window before `since`. A pane with matches violates if the window that ends with it is over
+    the limit; its span runs from the first match of that window to its own last match. Columns:
+    key, pane, and those of RUN_SCHEMA.
     """
-    window = f"{rule.panes.span}i"
-    summed = panes.sort(*KEY, "pane").with_columns(
-        pl.col("count").rolling_sum_by("pane", window).over(*KEY).alias("events"),
-        pl.col("first").rolling_min_by("pane", window).over(*KEY),
+    own = stored.rows(rule.series, suspects["key"])
+    own = Sums(
+        own.panes.filter(pl.col("pane") < until),
+        own.values.filter(pl.col("pane") < until),
+        own.members,
+        own.keys,
     )
-    if rule.value is None and rule.shared_address is None:
-        counted = summed.with_columns(value="events", limit=pl.lit(rule.threshold))
+    if rule.measure == "in_order":
+        measured = chains(own.values, rule.panes, rule.steps, rule.consecutive)
     else:
-        distinct = distinct_values(values, rule.panes)
-        joined = summed.join(distinct, on=[*KEY, "pane"], how="left")
-        counted = joined.with_columns(
-            value=pl.col("distinct") if rule.value is not None else pl.col("events"),
-            limit=_limit(rule.threshold, rule.shared_address),
+        measured = _measured(rule, own, stored, suspects["key"])
+    measured = measured.filter(pl.col("pane") >= since)
+    if measured.is_empty():
+        return measured.select("key", "pane").clear().with_columns(**_NO_RUN)
+    measured = measured.join(suspects.select("key", "entity", "group"), on="key", how="left")
+    limited = measured.with_columns(_limits(rule, measured).alias("limit"))
+    found = limited.filter(_COMPARISONS[rule.comparison](pl.col("value"), pl.col("limit")))
+    if rule.share is not None and not found.is_empty():
+        found = _with_share(rule, found, stored)
+    if rule.outlier is not None and not found.is_empty():
+        found = _outliers(rule, found, stored)
+    raised = pl.lit(value=False)
+    if rule.raised is not None and not found.is_empty():
+        panes = stored.rows(rule.raised.series, found["key"]).panes
+        found = _with_sums(found, panes, "key", rule.panes, "severe")
+        raised = pl.col("severe") > 0
+    reached = pl.col("pane") + rule.panes.length
+    return found.with_columns(reached.alias("reached"), raised.alias("raised")).select(
+        "key", "pane", *RUN_SCHEMA
+    )
+
+
+_NO_RUN: Final = {name: pl.lit(None, dtype) for name, dtype in RUN_SCHEMA.items()}
+
+
+def _measured(rule: Rule, own: Sums, stored: Stored, keys: pl.Series) -> pl.DataFrame:
+    """Return key, pane, first, last, events and value of every pane with matches."""
+    window = f"{rule.panes.span}i"
+    summed = (
+        own.panes.select("key", "pane", "count", "first", "last")
+        .sort("key", "pane")
+        .with_columns(
+            pl.col("count").rolling_sum_by("pane", window).over("key").alias("events"),
+            pl.col("first").rolling_min_by("pane", window).over("key"),
         )
-    reached = (pl.col("pane") >= since) & (pl.col("value") >= pl.col("limit"))
-    return runs(counted.filter(reached), rule.window.total_seconds())
+    )
+    if rule.measure in {"distinct", "all_of", "neighbours"}:
+        distinct = (neighbours if rule.measure == "neighbours" else distinct_values)(
+            own.values, rule.panes
+        )
+        return _at(summed, distinct, "key", "distinct").with_columns(value="distinct")
+    if rule.measure in {"sum", "average"} and rule.total is not None:
+        totals = stored.rows(rule.total, keys).panes
+        summed = _with_sums(summed, totals, "key", rule.panes, "total")
+        value = "total" if rule.measure == "sum" else pl.col("total") // pl.col("events")
+        return summed.with_columns(value=value)
+    if rule.shared_address is not None:
+        distinct = distinct_values(own.values, rule.panes)
+        summed = _at(summed, distinct, "key", "distinct")
+    return summed.with_columns(value="events")
 
 
-def _limit(threshold: int, shared: SharedAddress | None) -> pl.Expr:
-    """The rule's limit, grown with distinct user agents where the address is shared."""
-    if shared is None:
-        return pl.lit(threshold)
+def _limits(rule: Rule, measured: pl.DataFrame) -> pl.Expr | pl.Series:
+    """The rule's limit, grown for shared addresses and tiers."""
+    limit = pl.lit(rule.threshold)
+    if rule.shared_address is not None:
+        limit = _scaled(rule.threshold, rule.shared_address)
+    if not rule.tiers:
+        return limit
+    times = {entity: rule.times(entity) for entity in measured["entity"].unique()}
+    return limit * pl.col("entity").replace_strict(times, return_dtype=pl.Int64)
+
+
+def _scaled(threshold: int, shared: SharedAddress) -> pl.Expr:
     agents = pl.col("distinct").clip(shared.agents, shared.agents * shared.cap)
     return (threshold * agents) // shared.agents
 
 
-def distinct_values(values: pl.DataFrame, panes: Panes) -> pl.DataFrame:
-    """Return entity, part, pane and `distinct`: the values in the window that ends there.
+def _with_share(rule: Rule, found: pl.DataFrame, stored: Stored) -> pl.DataFrame:
+    """Keep the panes whose matches are a great enough share of what they are compared with."""
+    share = rule.share
+    if share is None:
+        return found
+    if share.over_all:
+        everything = stored.rows(share.of, None).panes.drop("key")
+        compared = _with_sums(found, everything, None, rule.panes, "whole")
+    else:
+        panes = stored.rows(share.of, found["key"]).panes
+        compared = _with_sums(found, panes, "key", rule.panes, "whole")
+    part, whole = pl.col("events") * 100, pl.col("whole") * share.percent
+    return compared.filter(part > whole if share.exceeds else part >= whole)
 
-    A value counts from a pane in which it appears until it appears again or leaves the window:
-    adding these steps up gives every window's count exactly, in one pass over sorted rows.
+
+def _outliers(rule: Rule, found: pl.DataFrame, stored: Stored) -> pl.DataFrame:
+    """Keep the panes that are far above the average of the others in the group.
+
+    Where there are no others, nothing says what is ordinary: such panes do not violate.
     """
-    ordered = values.sort(*KEY, "value", "pane")
-    again = pl.col("pane").shift(-1).over(*KEY, "value")
-    leaves = pl.min_horizontal(again, pl.col("pane") + panes.span)
+    outlier = rule.outlier
+    if outlier is None:
+        return found
+    groups = found["group"].unique()
+    every = stored.rows(outlier.everything, groups)
+    peers = stored.rows(outlier.peers, groups)
+    if rule.measure in {"distinct", "neighbours"}:
+        found = _at(found, _by_group(distinct_values(every.values, rule.panes)), "group", "every")
+    else:
+        found = _with_sums(found, _by_group(every.panes), "group", rule.panes, "every")
+    if rule.measure == "average":
+        found = _with_sums(found, _by_group(peers.panes), "group", rule.panes, "peers")
+        others = pl.col("peers") - pl.col("events")
+        rest = pl.col("every") - pl.col("total")
+    else:
+        distinct = _by_group(distinct_values(peers.values, rule.panes))
+        found = _at(found, distinct.rename({"distinct": "peers"}), "group", "peers")
+        others = pl.col("peers") - 1
+        rest = pl.col("every") - pl.col("value")
+    return found.filter(others > 0, pl.col("value") * others >= rest * outlier.factor)
+
+
+def _by_group(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.rename({"key": "group"})
+
+
+def _with_sums(
+    panes: pl.DataFrame, counted: pl.DataFrame, by: str | None, window: Panes, name: str
+) -> pl.DataFrame:
+    """Add what is counted over the window that ends with each pane, 0 where nothing is."""
+    keys = [] if by is None else [by]
     steps = pl.concat(
         [
-            ordered.select(*KEY, "pane", step=pl.lit(1, dtype=pl.Int64)),
-            ordered.select(*KEY, leaves.alias("pane"), step=pl.lit(-1, dtype=pl.Int64)),
+            counted.select(*keys, "pane", step="count"),
+            counted.select(*keys, pl.col("pane") + window.span, step=-pl.col("count")),
         ]
     )
+    return _at(panes, _levels(steps, keys, name), by, name)
+
+
+def _levels(steps: pl.DataFrame, keys: list[str], name: str) -> pl.DataFrame:
+    """Add up steps over the panes: what there is from each pane on, until the next."""
+    added = steps.group_by(*keys, "pane").agg(pl.col("step").sum()).sort(*keys, "pane")
+    level = pl.col("step").cum_sum()
+    return added.select(*keys, "pane", (level.over(keys) if keys else level).alias(name))
+
+
+def _at(panes: pl.DataFrame, levels: pl.DataFrame, by: str | None, name: str) -> pl.DataFrame:
+    """Add the level that holds at each pane, 0 before the first."""
     return (
-        steps.group_by(*KEY, "pane")
-        .agg(pl.col("step").sum())
-        .sort(*KEY, "pane")
-        .select(*KEY, "pane", pl.col("step").cum_sum().over(*KEY).alias("distinct"))
+        panes.sort("pane")
+        .join_asof(levels.sort("pane"), on="pane", by=by, check_sortedness=False)
+        .with_columns(pl.col(name).fill_null(0))
     )
 
 
-def runs(violating: pl.DataFrame, window_seconds: float) -> pl.DataFrame:
+def distinct_values(values: pl.DataFrame, panes: Panes) -> pl.DataFrame:
+    """Return key, pane and `distinct`: how many values there are from that pane on.
+
+    Adding up where values come and go gives every window's count exactly, in one pass over
+    sorted rows.
+    """
+    return _present(_intervals(values, panes))
+
+
+def neighbours(values: pl.DataFrame, panes: Panes) -> pl.DataFrame:
+    """Return key, pane and `distinct`: how many values are there together with the one before."""
+    there = _intervals(values, panes)
+    before = there.select("key", pl.col("value") + 1, since="pane", until="leaves")
+    both = there.join(before, on=["key", "value"]).select(
+        "key",
+        pl.max_horizontal("pane", "since").alias("pane"),
+        pl.min_horizontal("leaves", "until").alias("leaves"),
+    )
+    return _present(both.filter(pl.col("pane") < pl.col("leaves")))
+
+
+def _intervals(values: pl.DataFrame, panes: Panes) -> pl.DataFrame:
+    """Return key, value, pane and `leaves`: from when to when a value is in the window.
+
+    From a pane in which it appears until it appears again or leaves the window.
+    """
+    ordered = values.select("key", "value", "pane").sort("key", "value", "pane")
+    again = pl.col("pane").shift(-1).over("key", "value")
+    return ordered.with_columns(pl.min_horizontal(again, pl.col("pane") + panes.span).alias("leaves"))
+
+
+def _present(intervals: pl.DataFrame) -> pl.DataFrame:
+    steps = pl.concat(
+        [
+            intervals.select("key", "pane", step=pl.lit(1, dtype=pl.Int64)),
+            intervals.select("key", pane="leaves", step=pl.lit(-1, dtype=pl.Int64)),
+        ]
+    )
+    return _levels(steps, ["key"], "distinct")
+
+
+def runs(violating: pl.DataFrame, window: timedelta) -> pl.DataFrame:
     """Join violating spans of an entity whose gaps are no longer than the window: RUN_SCHEMA."""
     ordered = violating.sort("entity", "first", "last")
-    reach = pl.col("last").cum_max().shift(1).over("entity") + int(window_seconds * 1_000_000)
+    reach = pl.col("last").cum_max().shift(1).over("entity") + window // timedelta(microseconds=1)
     begins = (pl.col("first") > reach).fill_null(value=True)
     greatest = pl.col("value").max()
     return (
@@ -93,6 +266,8 @@ def runs(violating: pl.DataFrame, window_seconds: float) -> pl.DataFrame:
             pl.col("last").max(),
             greatest,
             pl.col("limit").filter(pl.col("value") == greatest).min(),
+            pl.col("reached").min(),
+            pl.col("raised").any(),
         )
         .select(pl.col(name).cast(dtype) for name, dtype in RUN_SCHEMA.items())
         .sort("entity", "first")

@@ -49,7 +49,8 @@ class Finding:
     `first` and `last` are effective times of events (UTC). `value` is the greatest seen, in
     `unit`, against `threshold`, within any `window`. Two runs of one detector and entity whose
     gap is at most the window are one finding. `members` are the clients that a finding about
-    something else than a client has counted.
+    something else than a client has counted. `reached` is the end of the first slot of time with
+    which the limit was reached: when the finding could be known.
     """
 
     detector: str
@@ -67,6 +68,7 @@ class Finding:
     fingerprint: str = ""
     evidence: tuple[Evidence, ...] = ()
     members: frozenset[str] = frozenset()
+    reached: datetime | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -96,6 +98,7 @@ class Finding:
             level=max(self.level, other.level),
             evidence=earliest([*self.evidence, *other.evidence]),
             members=self.members | other.members,
+            reached=min((r for r in (self.reached, other.reached) if r), default=None),
         )
 
 

@@ -1,67 +1,77 @@
 """The rule kernel: events in, findings out, for all rules at once.
 
-Per batch: one pass works out every rule's selection, matches are summed into panes (the heavy
+Per batch: every part is worked out once, matches of all rules are summed into panes (the heavy
 half), and the few entities that might violate are judged over their windows (the light half).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
+import numpy as np
 import polars as pl
 
-from detectors.aggregate import PANE_SCHEMA, VALUE_SCHEMA, matches, panes, values
+from detectors.aggregate import Matches, Sums, matches, summed
+from detectors.arrays import Arrays
 from detectors.catalogue import Catalogue
-from detectors.evaluate import RUN_SCHEMA
+from detectors.evaluate import RUN_SCHEMA, runs, violations
 from detectors.exhibits import Exhibits
 from detectors.findings import EVIDENCE_LIMIT, Finding
+from detectors.panes import Panes
 from detectors.rules import Rule
+from detectors.selecting import Selections
+from detectors.series import Series
 from detectors.snapshot import Snapshot
-from detectors.table import ENTITY_CAP, Segment, Table
+from detectors.state import State
+from detectors.table import END, KEY_CAP, Table
 from ingest.evidence import SHOWN
 from ingest.times import moment
 
 #: Evidence is kept from this share of a limit on, so that a finding can show how it began.
-_EVIDENCE_SHARE: Final = 0.5
+_NEAR: Final = 2
 
 #: Entities of one rule that are kept evidence of although they do not violate yet, per batch.
 _NEAR_LIMIT: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class RuleSums:
-    """What a batch gives one rule, and in `rows` the `entity` of each `row` that matched."""
-
-    rule: Rule
-    segment: Segment
-    rows: pl.DataFrame
-
-
-@dataclass(frozen=True, slots=True)
 class Aggregated:
-    """A batch after the heavy half: its events (for evidence) and each rule's sums."""
+    """A batch after the heavy half: its events and matches (for evidence), and its sums."""
 
     events: pl.DataFrame
-    sums: tuple[RuleSums, ...]
+    matches: Mapping[Series, Matches]
+    sums: Mapping[timedelta, Sums]
 
 
 class RuleKernel:
     """Runs the rules of a catalogue over batches of events.
 
     Knows no clock and no I/O: findings depend on the events and watermarks alone, and the final
-    ones not on how the stream was cut. `entity_cap` bounds the state of every rule.
+    ones not on how the stream was cut. `key_cap` bounds the state of all rules of one window.
+
+    `prompt` says whether violations that no further event can undo are reported while their pane
+    is open. Without it every finding waits until its pane is closed, and is final: more than
+    `key_cap` keys at once can make the two differ.
     """
 
-    def __init__(self, catalogue: Catalogue, *, entity_cap: int = ENTITY_CAP) -> None:
-        self._catalogue = catalogue
+    def __init__(
+        self, catalogue: Catalogue, *, key_cap: int = KEY_CAP, prompt: bool = True
+    ) -> None:
+        self._rules = catalogue.rules
         self.fingerprint = catalogue.fingerprint
-        self._tables = {rule.name: Table(rule, entity_cap=entity_cap) for rule in catalogue.rules}
+        self._prompt = prompt
+        self._state = State(catalogue.rules, key_cap)
+        self._selections = Selections(
+            source.part for series in self._state.every_series() for source in series.sources
+        )
         self._exhibits = Exhibits()
 
     @property
     def evicted(self) -> dict[str, int]:
-        """How many entities each rule had to forget because of the cap."""
-        return {name: table.evicted for name, table in self._tables.items() if table.evicted}
+        """How many keys each rule had to forget because of the cap."""
+        counts = {rule.name: self._state.evicted(rule.series) for rule in self._rules}
+        return {name: count for name, count in counts.items() if count}
 
     def process(self, events: pl.DataFrame, watermark: int | None) -> list[Finding]:
         """Take in a batch (BATCH_SCHEMA) and the watermark after it (us; None: nothing closes).
@@ -72,21 +82,32 @@ class RuleKernel:
 
     def aggregate(self, events: pl.DataFrame) -> Aggregated:
         """Do the heavy half of a batch. Touches no state: a thread may do it ahead of time."""
-        sums: list[RuleSums] = []
-        for rule, accepted in self._accepted(events):
-            matched = matches(rule, events, accepted)
-            if matched.is_empty():
-                continue
-            summed = panes(matched)
-            most = int(summed["count"].to_numpy().max())
-            distinct = values(matched, most) if rule.needs_values else None
-            segment = Segment.of(summed, distinct)
-            sums.append(RuleSums(rule, segment, matched.select("entity", "row")))
-        return Aggregated(events, tuple(sums))
+        if events.is_empty():
+            return Aggregated(events, {}, {})
+        arrays = Arrays(events)
+        accepted = self._selections.rows(events)
+        found: dict[Series, Matches] = {}
+        sums: dict[timedelta, Sums] = {}
+        for window, numbers in self._state.numbers.items():
+            mine: dict[int, tuple[Series, Matches]] = {}
+            for series, number in numbers.items():
+                matched = matches(series, arrays, accepted)
+                if matched is not None:
+                    found[series] = matched
+                    mine[number] = (series, matched)
+            if mine:
+                sums[window] = summed(Panes.of(window), arrays, mine)
+        return Aggregated(events, found, sums)
 
     def judge(self, batch: Aggregated, watermark: int | None) -> list[Finding]:
         """Do the light half: add the batch's sums to the state, judge, and close panes."""
-        found = [finding for sums in batch.sums for finding in self._add(sums, batch.events)]
+        found: list[Finding] = []
+        for window, sums in batch.sums.items():
+            table = self._state.tables[window]
+            table.add(sums)
+            rules = [rule for rule in self._near(window) if rule.series in batch.matches]
+            for rule, suspects in self._suspects(table, rules, sums.keys):
+                found += self._judge_open(rule, table, suspects, batch)
         if watermark is not None:
             found += self._close(watermark)
         return found
@@ -95,115 +116,131 @@ class RuleKernel:
         """Close all panes: the input has ended. Returns the runs found by that."""
         return self._close(None)
 
-    def _add(self, sums: RuleSums, events: pl.DataFrame) -> list[Finding]:
-        """Add a rule's sums to its panes, and judge those that may be judged at once."""
-        rule, table = sums.rule, self._tables[sums.rule.name]
-        table.add(sums.segment)
-        if table.bound < rule.threshold * _EVIDENCE_SHARE:
-            return []
-        totals = table.totals(sums.segment.sums)
-        runs = pl.DataFrame(schema=RUN_SCHEMA)
-        if rule.on_open_panes:
-            runs = table.open_runs(totals)
-        self._keep_evidence(rule, [*runs["entity"], *_near(rule, totals)], sums.rows, events)
-        return self._findings(rule, runs)
+    def _near(self, window: timedelta) -> list[Rule]:
+        """Return the rules of a window of which some key may be near the limit."""
+        bounds = self._state.tables[window].bounds() * _NEAR
+        rules = (rule for rule in self._rules if rule.window == window)
+        return [rule for rule in rules if bounds[self._state.number(rule.series)] >= rule.least]
 
-    def _accepted(self, events: pl.DataFrame) -> Iterator[tuple[Rule, pl.Series]]:
-        """Yield the rules that count anything in the batch, and which events (Boolean)."""
-        rules = self._catalogue.rules if not events.is_empty() else ()
-        accepted = events.lazy().select(_counted(r).alias(r.name) for r in rules).collect()
+    def _suspects(
+        self, table: Table, rules: Sequence[Rule], keys: pl.DataFrame | None = None
+    ) -> Iterator[tuple[Rule, pl.DataFrame]]:
+        """Yield the rules that have keys near the limit, and these: KEY_SCHEMA and `bound`."""
+        if not rules:
+            return
+        numbers = {rule.name: self._state.number(rule.series) for rule in rules}
+        suspects = table.suspects(tuple(numbers.values()), keys)
         for rule in rules:
-            if accepted[rule.name].any():
-                yield rule, accepted[rule.name]
+            near = pl.col("bound") * _NEAR >= rule.least
+            mine = suspects.filter(pl.col("series") == numbers[rule.name], near)
+            if not mine.is_empty():
+                yield rule, mine
+
+    def _judge_open(
+        self, rule: Rule, table: Table, suspects: pl.DataFrame, batch: Aggregated
+    ) -> list[Finding]:
+        """Judge what may be judged at once, and keep evidence of what is near the limit."""
+        violating = pl.DataFrame(schema={"key": pl.UInt64(), **RUN_SCHEMA})
+        over = suspects.filter(pl.col("bound") >= rule.least)
+        if self._prompt and rule.on_open_panes and not over.is_empty():
+            violating = violations(rule, over, self._state, table.closed, END)
+        nearest = suspects.top_k(_NEAR_LIMIT, by=["bound", "key"])["key"]
+        keys = [*violating["key"].unique(maintain_order=True), *nearest]
+        self._keep_evidence(rule, keys, suspects, batch)
+        return self._findings(rule, violating)
 
     def _keep_evidence(
-        self, rule: Rule, entities: list[str], rows: pl.DataFrame, events: pl.DataFrame
+        self, rule: Rule, keys: Sequence[int], names: pl.DataFrame, batch: Aggregated
     ) -> None:
         """Keep the first events of the entities that have little evidence so far."""
-        wanting = self._exhibits.wanting(rule.name, entities)
-        if not wanting:
+        entity_of = dict(names.select("key", "entity").iter_rows())
+        room = set(self._exhibits.wanting(rule.name, (entity_of[key] for key in keys)))
+        wanted = {key: entity_of[key] for key in keys if entity_of[key] in room}
+        if not wanted:
             return
-        theirs = rows.filter(pl.col("entity").is_in(wanting))
-        first = theirs.filter(pl.int_range(pl.len()).over("entity") < EVIDENCE_LIMIT)
-        shown = events.select(SHOWN)[first["row"]]
+        matched = batch.matches[rule.series]
+        mask = np.isin(matched.key, np.array(list(wanted), np.uint64))
+        rows = pl.DataFrame({"row": matched.row[mask], "key": matched.key[mask]}).sort("row")
+        named = pl.col("key").replace_strict(wanted, return_dtype=pl.String()).alias("entity")
+        first = rows.select("row", named).filter(
+            pl.int_range(pl.len()).over("entity") < EVIDENCE_LIMIT
+        )
+        shown = batch.events.select(SHOWN)[first["row"]]
         self._exhibits.keep(rule.name, shown.with_columns(first["entity"]))
 
     def _close(self, watermark: int | None) -> list[Finding]:
-        return [
-            finding
-            for table in self._tables.values()
-            for finding in self._findings(table.rule, table.close(watermark))
-        ]
+        found: list[Finding] = []
+        for window, table in self._state.tables.items():
+            until = END if watermark is None else table.panes.start(watermark)
+            if until <= table.closed:
+                continue
+            if table.crowded:  # then what is forgotten depends on the order of panes
+                for start in table.starts(until):
+                    found += self._settle(window, start + table.panes.length, every=True)
+                    table.evict()
+            found += self._settle(window, until, every=not self._prompt)
+        return found
 
-    def _findings(self, rule: Rule, runs: pl.DataFrame) -> list[Finding]:
+    def _settle(self, window: timedelta, until: int, *, every: bool) -> list[Finding]:
+        """Close panes up to a time and judge them: of every rule, or of those that must wait."""
+        table = self._state.tables[window]
+        rules = [rule for rule in self._near(window) if every or not rule.on_open_panes]
+        found: list[Finding] = []
+        for rule, near in self._suspects(table, rules):
+            over = near.filter(pl.col("bound") >= rule.least)
+            if not over.is_empty():
+                violating = violations(rule, over, self._state, table.closed, until)
+                found += self._findings(rule, violating)
+        table.closed = until
+        table.forget()
+        return found
+
+    def _members(self, rule: Rule, violating: pl.DataFrame) -> dict[str, frozenset[str]]:
+        """Return the clients that each violating entity counted in its violating windows."""
+        if not rule.counts_clients:
+            return {}
+        stored = self._state.rows(rule.series, violating["key"].unique()).members
+        spans = violating.select("key", "entity", "first", "last")
+        inside = stored.join(spans, on="key").filter(
+            pl.col("pane") > pl.col("first") - rule.panes.length, pl.col("pane") <= pl.col("last")
+        )
+        named = inside.group_by("entity").agg(pl.col("member").unique())
+        return {entity: frozenset(members) for entity, members in named.iter_rows()}
+
+    def _findings(self, rule: Rule, violating: pl.DataFrame) -> list[Finding]:
+        if violating.is_empty():
+            return []
+        members = self._members(rule, violating)
         return [
             Finding(
                 detector=rule.name,
                 entity_type=rule.entity_type,
-                entity=entity,
-                first=moment(first),
-                last=moment(last),
-                value=value,
-                threshold=limit,
+                entity=run["entity"],
+                first=moment(run["first"]),
+                last=moment(run["last"]),
+                value=run["value"],
+                threshold=run["limit"],
                 unit=rule.unit,
                 window=rule.window,
-                level=rule.level,
+                level=rule.raised.level if rule.raised and run["raised"] else rule.level,
                 mode=rule.mode,
                 tags=rule.tags,
                 fingerprint=self.fingerprint,
-                evidence=self._exhibits.of(rule.name, entity),
+                evidence=self._exhibits.of(rule.name, run["entity"]),
+                members=members.get(run["entity"], frozenset()),
+                reached=moment(run["reached"]),
             )
-            for entity, first, last, value, limit in runs.iter_rows()
+            for run in runs(violating, rule.window).iter_rows(named=True)
         ]
 
     def snapshot(self) -> Snapshot:
         """Return the state, from which `restore` goes on as if nothing had happened."""
-        tables = self._tables.values()
-        rows = [(pl.lit(table.rule.name).alias("rule"), *table.rows()) for table in tables]
-        return Snapshot(
-            fingerprint=self.fingerprint,
-            closed={table.rule.name: table.closed for table in tables},
-            signatures={table.rule.name: table.rule.signature for table in tables},
-            evicted={table.rule.name: table.evicted for table in tables},
-            panes=pl.concat([panes.select(name, *PANE_SCHEMA) for name, panes, _ in rows]),
-            values=pl.concat([values.select(name, *VALUE_SCHEMA) for name, _, values in rows]),
-        )
+        return Snapshot(self.fingerprint, self._state.snapshot())
 
     def restore(self, snapshot: Snapshot) -> list[str]:
         """Take over a snapshot's state; returns the rules that begin anew.
 
-        A rule that changed, or was not there, since the snapshot has no state in it.
+        A rule begins anew if something it counts was not counted, or not so, at the snapshot.
         """
-        anew: list[str] = []
-        for name, table in self._tables.items():
-            if snapshot.signatures.get(name) != table.rule.signature:
-                anew.append(name)
-                continue
-            mine = pl.col("rule") == name
-            table.replace(
-                snapshot.panes.filter(mine).select(*PANE_SCHEMA),
-                snapshot.values.filter(mine).select(*VALUE_SCHEMA),
-            )
-            table.closed = snapshot.closed[name]
-            table.evicted = snapshot.evicted[name]
-        return anew
-
-
-def _counted(rule: Rule) -> pl.Expr:
-    """Which events a rule counts: its selection, within what time and role allow.
-
-    Clients are judged where they arrive, so that a request seen at the gateway and again in a
-    service behind it counts once.
-    """
-    counted = rule.selection
-    if not rule.windowless:
-        counted = counted & pl.col("windowed")
-    if rule.entity_type in {"client", "network"}:
-        counted = counted & pl.col("edge")
-    return counted
-
-
-def _near(rule: Rule, totals: pl.DataFrame) -> list[str]:
-    """Return the entities that come near the limit, the nearest first."""
-    most = totals.top_k(_NEAR_LIMIT, by=["count", "entity"])
-    return most.filter(pl.col("count") >= rule.threshold * _EVIDENCE_SHARE)["entity"].to_list()
+        anew = self._state.restore(snapshot.windows)
+        return [rule.name for rule in self._rules if anew.intersection(rule.every_series())]

@@ -1,12 +1,21 @@
 """A rule as compiled: what the kernel needs of it, and what people read about it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
-
-import polars as pl
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Literal
 
 from detectors.findings import EntityType, Level, Mode
 from detectors.panes import Panes
+from detectors.series import Series
+
+#: What a rule works out over a window: matches, distinct values, values with their predecessor,
+#: a sum or an average (per match) of a field, several rules matched, and matched in their order.
+Measure = Literal["count", "distinct", "neighbours", "sum", "average", "all_of", "in_order"]
+
+#: How a value is compared with the limit.
+Comparison = Literal["gte", "gt", "lte", "lt", "eq", "neq"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +31,69 @@ class SharedAddress:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """One detector of the rule kernel.
+class Share:
+    """The least share, in percent, of the matches among those of `of`.
 
-    `selection` is a Boolean expression without nulls over BATCH_SCHEMA. A match counts 1, or
-    its `value` column where the rule counts distinct values. `entity` is the column watched;
-    `group` are further columns by which counts are kept apart. `windowless` rules also take
-    events whose time was moved by more than a minute.
+    `of` counts for the same entity, or, where `over_all`, over all traffic. `exceeds`: the share
+    must be greater, not only as great.
+    """
+
+    of: Series
+    percent: int
+    over_all: bool
+    exceeds: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outlier:
+    """How many times as much as the average of the others in its group an entity must have.
+
+    `everything` sums over all entities of the group what the rule measures, `peers` keeps which
+    entities there are (for averages: counts the matches).
+    """
+
+    factor: int
+    everything: Series
+    peers: Series
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The level of findings that have a match in `series`."""
+
+    level: Level
+    series: Series
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Entities that may do `times` as much: addresses, networks, users or keys' pseudonyms."""
+
+    name: str
+    times: int
+    entities: frozenset[str] = frozenset()
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    def holds(self, entity: str) -> bool:
+        """Whether the entity is in the tier."""
+        return entity in self.entities or self._in_network(entity)
+
+    def _in_network(self, entity: str) -> bool:
+        if not self.networks:
+            return False
+        try:
+            address = ip_address(entity)
+        except ValueError:
+            return False
+        return any(address in network for network in self.networks)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One detector of the rule kernel: what it counts (`series`), and when that is too much.
+
+    `total` is the sum of a field, for a measure that needs one. `steps` is how many rules a
+    sequence has, `consecutive` how often its first must match without the second in between.
     """
 
     name: str
@@ -39,18 +104,23 @@ class Rule:
     tags: tuple[str, ...]
     falsepositives: tuple[str, ...]
     unit: str
-    selection: pl.Expr = field(repr=False)
     entity_type: EntityType
-    entity: str | None
-    group: tuple[str, ...]
-    value: str | None
+    series: Series
+    measure: Measure
     threshold: int
     window: timedelta
-    windowless: bool
-    shared_address: SharedAddress | None
     mode: Mode
     runbook: str | None
     signature: str
+    comparison: Comparison = "gte"
+    total: Series | None = None
+    steps: int = 1
+    consecutive: int | None = None
+    shared_address: SharedAddress | None = None
+    share: Share | None = None
+    outlier: Outlier | None = None
+    raised: Raised | None = None
+    tiers: tuple[Tier, ...] = field(default=(), repr=False)
 
     @property
     def panes(self) -> Panes:
@@ -60,9 +130,35 @@ class Rule:
     @property
     def on_open_panes(self) -> bool:
         """Whether no further event can undo a violation, so that it counts at once."""
-        return self.shared_address is None
+        undoable = self.shared_address or self.share or self.outlier or self.consecutive
+        return not undoable and self.measure != "average" and self.comparison in {"gte", "gt"}
 
     @property
-    def needs_values(self) -> bool:
-        """Whether distinct values are kept: those it counts, or a shared address's agents."""
-        return self.value is not None or self.shared_address is not None
+    def counts_clients(self) -> bool:
+        """Whether its findings are about an attack by many clients."""
+        return self.series.members
+
+    @property
+    def least(self) -> int:
+        """The fewest matches (distinct values, where they are kept) that can be too much."""
+        if self.measure in {"sum", "average"} or self.comparison in {"lte", "lt", "eq", "neq"}:
+            return 1
+        if self.consecutive is not None:
+            return self.consecutive + 1
+        return self.threshold + (self.comparison == "gt")
+
+    def every_series(self) -> Iterable[Series]:
+        """Yield all that must be counted for this rule, its own series first."""
+        yield self.series
+        if self.total is not None:
+            yield self.total
+        if self.share is not None:
+            yield self.share.of
+        if self.outlier is not None:
+            yield from (self.outlier.everything, self.outlier.peers)
+        if self.raised is not None:
+            yield self.raised.series
+
+    def times(self, entity: str) -> int:
+        """Return by how much the limit is multiplied for an entity."""
+        return max((tier.times for tier in self.tiers if tier.holds(entity)), default=1)

@@ -4,13 +4,13 @@ import json
 import struct
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import polars as pl
 
-from detectors.aggregate import PANE_SCHEMA, VALUE_SCHEMA
+from detectors.aggregate import SCHEMAS, Sums
 
-VERSION: Final = 1
+VERSION: Final = 2
 _MAGIC: Final = b"VDTSNAP"
 
 
@@ -19,57 +19,84 @@ class SnapshotError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """State of all rules at one point of the stream.
+class WindowState:
+    """State of all series of one window: up to where panes are closed (us), and their sums.
 
-    `closed` says per rule up to where its panes are closed (us). `panes` and `values` have the
-    columns of PANE_SCHEMA and VALUE_SCHEMA and, first, `rule` (its name). `signatures` tell
-    whether a rule still means what it meant.
+    `series` gives the signature behind each number in the sums, `evicted` counts by number.
+    """
+
+    closed: int
+    series: dict[int, str]
+    evicted: dict[int, int]
+    sums: Sums
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """State at one point of the stream, by window (us).
+
+    `others` is what detectors that are not rules keep: plain data by their name.
     """
 
     fingerprint: str
-    closed: dict[str, int]
-    signatures: dict[str, str]
-    evicted: dict[str, int]
-    panes: pl.DataFrame = field(default_factory=lambda: no_rows(PANE_SCHEMA))
-    values: pl.DataFrame = field(default_factory=lambda: no_rows(VALUE_SCHEMA))
+    windows: dict[int, WindowState]
+    others: dict[str, Any] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
-        """Return the snapshot as bytes: a JSON header and two Arrow IPC frames."""
-        frames = [_ipc(self.panes), _ipc(self.values)]
+        """Return the snapshot as bytes: a JSON header, and Arrow IPC frames of each window."""
         header = {
             "version": VERSION,
             "fingerprint": self.fingerprint,
-            "closed": self.closed,
-            "signatures": self.signatures,
-            "evicted": self.evicted,
+            "others": self.others,
+            "windows": [
+                {
+                    "window": window,
+                    "closed": state.closed,
+                    "series": list(state.series.items()),
+                    "evicted": list(state.evicted.items()),
+                }
+                for window, state in self.windows.items()
+            ],
         }
-        parts = [json.dumps(header, sort_keys=True).encode(), *frames]
+        parts = [json.dumps(header, sort_keys=True).encode()]
+        for state in self.windows.values():
+            sums = state.sums
+            parts += [_ipc(each) for each in (sums.panes, sums.values, sums.members, sums.keys)]
         return _MAGIC + b"".join(struct.pack(">Q", len(part)) + part for part in parts)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Read what to_bytes wrote; raises SnapshotError for anything else."""
         try:
-            header_bytes, panes, values = _parts(data)
-            header = json.loads(header_bytes)
+            first, *rest = _parts(data)
+            header = json.loads(first)
             if header["version"] != VERSION:
                 raise SnapshotError(f"snapshot version {header['version']} is not known")
-            return cls(
-                header["fingerprint"],
-                header["closed"],
-                header["signatures"],
-                header["evicted"],
-                pl.read_ipc(BytesIO(panes)),
-                pl.read_ipc(BytesIO(values)),
-            )
-        except (KeyError, ValueError, struct.error, pl.exceptions.PolarsError) as error:
+            frames = [pl.read_ipc(BytesIO(part)) for part in rest]
+            states = _states(header["windows"], frames)
+            return cls(header["fingerprint"], states, header["others"])
+        except (KeyError, TypeError, ValueError, struct.error, pl.exceptions.PolarsError) as error:
             raise SnapshotError(f"not a readable snapshot: {error}") from error
 
 
-def no_rows(schema: pl.Schema) -> pl.DataFrame:
-    """Return an empty snapshot frame for a pane or value schema."""
-    return pl.DataFrame(schema={"rule": pl.String(), **schema})
+def _states(windows: list[dict[str, Any]], frames: list[pl.DataFrame]) -> dict[int, WindowState]:
+    count = len(SCHEMAS)
+    if len(frames) != count * len(windows):
+        raise SnapshotError(f"{len(frames)} frames for {len(windows)} windows")
+    found: dict[int, WindowState] = {}
+    for place, window in enumerate(windows):
+        mine = frames[place * count : (place + 1) * count]
+        typed = [
+            frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+            for frame, schema in zip(mine, SCHEMAS, strict=True)
+        ]
+        found[int(window["window"])] = WindowState(
+            int(window["closed"]),
+            {int(number): str(signature) for number, signature in window["series"]},
+            {int(number): int(count) for number, count in window["evicted"]},
+            Sums(*typed),
+        )
+    return found
 
 
 def _ipc(frame: pl.DataFrame) -> bytes:
@@ -86,6 +113,4 @@ def _parts(data: bytes) -> list[bytes]:
         (length,) = struct.unpack_from(">Q", data, at)
         parts.append(data[at + 8 : at + 8 + length])
         at += 8 + length
-    if len(parts) != 3:  # noqa: PLR2004 - header, panes, values
-        raise SnapshotError(f"a snapshot has three parts, not {len(parts)}")
     return parts

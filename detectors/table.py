@@ -1,23 +1,26 @@
-"""The state of one rule: its panes, as far back as its window reaches."""
+"""The state of the series of one window: their panes, as far back as the window reaches."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from detectors.aggregate import (
     KEY,
-    SUM_SCHEMA,
-    VALUE_SCHEMA,
+    KEY_SCHEMA,
+    Sums,
+    add_keys,
+    add_members,
     add_panes,
     add_values,
-    key_sums,
 )
-from detectors.evaluate import RUN_SCHEMA, violations
-from detectors.rules import Rule
+from detectors.arrays import Ints
+from detectors.panes import Panes
 
-#: Entities (with their parts) kept per rule in closed panes; the least suspect leave first.
-ENTITY_CAP: Final = 1_000_000
+#: Keys kept per table in closed panes; the least suspect leave first.
+KEY_CAP: Final = 2_000_000
 
 #: Segments after which the newest are merged when they are of like size.
 _SEGMENTS: Final = 8
@@ -26,156 +29,191 @@ _SEGMENTS: Final = 8
 _FEW: Final = 4
 
 _BEGINNING: Final = -(2**62)
-_END: Final = 2**62
+END: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Aggregates of some batches: PANE_SCHEMA, VALUE_SCHEMA, and SUM_SCHEMA over its panes.
+    """Aggregates of some batches.
 
-    `newest` is the start of the newest pane, `greatest` the most matches that one key has here.
+    `newest` is the start of the newest pane, `greatest` the most that one key of each series has
+    here, of matches or, where the series keeps them, of distinct values.
     """
 
-    panes: pl.DataFrame
-    values: pl.DataFrame
-    sums: pl.DataFrame
+    sums: Sums
     newest: int
-    greatest: int
+    greatest: Ints
 
     @classmethod
-    def of(cls, panes: pl.DataFrame, values: pl.DataFrame | None = None) -> "Segment":
-        """Return the segment of some aggregates, at least one pane; pure."""
-        kept = pl.DataFrame(schema=VALUE_SCHEMA) if values is None else values
-        sums = key_sums(panes)
-        greatest = int(sums["count"].to_numpy().max())
-        return cls(panes, kept, sums, int(panes["pane"].to_numpy().max()), greatest)
+    def of(cls, sums: Sums, distinct: Sequence[bool]) -> "Segment":
+        """Return the segment of some sums; `distinct` says which series are judged by values."""
+        greatest = np.zeros(len(distinct), np.int64)
+        by_values = pl.Series(distinct, dtype=pl.Boolean()).gather(sums.keys["series"])
+        most = pl.when(by_values).then(pl.col("distinct")).otherwise(pl.col("count"))
+        found = sums.keys.select("series", most.alias("most")).group_by("series").max()
+        greatest[found["series"].to_numpy()] = found["most"].to_numpy()
+        newest = int(sums.panes["pane"].to_numpy().max(initial=_BEGINNING))
+        return cls(sums, newest, greatest)
 
-    def merged(self, other: "Segment", horizon: int) -> "Segment":
+    def merged(self, other: "Segment", horizon: int, distinct: Sequence[bool]) -> "Segment":
         """Return both as one, without the panes before the horizon."""
-        recent = pl.col("pane") >= horizon
-        return Segment.of(
-            add_panes([self.panes.filter(recent), other.panes.filter(recent)]),
-            add_values([self.values.filter(recent), other.values.filter(recent)]),
-        )
+        return Segment.of(_since([self.sums, other.sums], horizon), distinct)
 
 
 @dataclass(slots=True)
 class Table:
-    """Pane aggregates of one rule in segments, and up to where its panes are closed.
+    """Pane aggregates in segments, and up to where panes are closed.
 
     A batch adds a segment; segments of like size are merged now and then and whole ones dropped
     once no window can need them, so that a batch costs what it brings, not what is stored.
+    `thresholds` and `distinct` say for each series at what limit and by what it is suspect.
     `closed` is in microseconds: panes that start before it are closed.
     """
 
-    rule: Rule
-    entity_cap: int = ENTITY_CAP
+    panes: Panes
+    thresholds: Ints
+    distinct: Sequence[bool]
+    key_cap: int = KEY_CAP
     closed: int = _BEGINNING
-    evicted: int = 0
+    evicted: dict[int, int] = field(default_factory=dict)
     segments: list[Segment] = field(default_factory=list)
 
-    def add(self, segment: Segment) -> None:
+    def add(self, sums: Sums) -> None:
         """Take in a batch's aggregates."""
-        self.segments.append(segment)
+        if sums.panes.is_empty():
+            return
+        self.segments.append(Segment.of(sums, self.distinct))
         while len(self.segments) > _SEGMENTS and self._alike():
             newer, older = self.segments.pop(), self.segments.pop()
-            if older.newest < self._horizon:
+            if older.newest < self.horizon:
                 self.segments.append(newer)
             else:
-                self.segments.append(older.merged(newer, self._horizon))
+                self.segments.append(older.merged(newer, self.horizon, self.distinct))
 
     def _alike(self) -> bool:
-        return self.segments[-1].panes.height * 2 >= self.segments[-2].panes.height
+        newer, older = self.segments[-1], self.segments[-2]
+        return newer.sums.panes.height * 2 >= older.sums.panes.height
 
     @property
-    def _horizon(self) -> int:
+    def horizon(self) -> int:
         """Panes before this are in no window that can still matter."""
-        return self.closed - self.rule.panes.span
+        return self.closed - self.panes.span
+
+    def bounds(self) -> Ints:
+        """Return a bound for each series on what any of its keys has, from above."""
+        none = np.zeros(len(self.distinct), np.int64)
+        return sum((segment.greatest for segment in self.segments), none)
+
+    def suspects(self, numbers: Sequence[int], keys: pl.DataFrame | None = None) -> pl.DataFrame:
+        """Return KEY_SCHEMA of the keys of some series that may reach half a limit, and `bound`.
+
+        `bound` (Int64) limits what any window of the key holds from above. With `keys`, at least
+        those among them.
+        """
+        wanted = pl.col("series").is_in(list(numbers))
+        frames = [segment.sums.keys.filter(wanted) for segment in self.segments]
+        if keys is not None:
+            touched = keys.filter(wanted).select(KEY)
+            frames = [
+                frame.join(touched, on=KEY, how="semi")
+                if touched.height * _FEW < frame.height
+                else frame
+                for frame in frames
+            ]
+        found = add_keys(frames)
+        series = found["series"]
+        by_values = pl.Series(self.distinct, dtype=pl.Boolean()).gather(series)
+        limit = pl.Series("limit", self.thresholds).gather(series)
+        bound = pl.when(by_values).then(pl.col("distinct")).otherwise(pl.col("count"))
+        return found.with_columns(bound.alias("bound")).filter(pl.col("bound") * 2 >= limit)
+
+    def rows(self, number: int, keys: pl.Series | None) -> Sums:
+        """Return what is stored of a series, of some keys (None: of all), each row once."""
+        mine = pl.col("series") == number
+        wanted = mine if keys is None else mine & pl.col("key").is_in(keys.implode())
+        every = [segment.sums for segment in self.segments]
+        return Sums(
+            add_panes([sums.panes.filter(wanted) for sums in every]),
+            add_values([sums.values.filter(wanted) for sums in every]),
+            add_members([sums.members.filter(wanted) for sums in every]),
+            pl.DataFrame(schema=KEY_SCHEMA),
+        )
+
+    def everything(self) -> Sums:
+        """Return all that is stored, each row once."""
+        return _since([segment.sums for segment in self.segments], _BEGINNING)
+
+    def forget(self) -> None:
+        """Drop what no window can need any more."""
+        self.segments = [s for s in self.segments if s.newest >= self.horizon]
+
+    def replace(self, sums: Sums) -> None:
+        """Hold these rows and no others."""
+        self.segments = [] if sums.panes.is_empty() else [Segment.of(sums, self.distinct)]
+
+    def starts(self, until: int) -> list[int]:
+        """Return the starts of the panes that hold anything, are open, and start before `until`."""
+        open_panes = pl.col("pane").is_between(self.closed, until, closed="left")
+        frames = [s.sums.panes.filter(open_panes).select("pane").unique() for s in self.segments]
+        return pl.concat(frames).unique().to_series().sort().to_list() if frames else []
 
     @property
-    def bound(self) -> int:
-        """A bound on the matches of any key, from above, at no cost."""
-        return sum(segment.greatest for segment in self.segments)
+    def crowded(self) -> bool:
+        """Whether there may be more keys than the cap allows."""
+        return sum(segment.sums.keys.height for segment in self.segments) > self.key_cap
 
-    def totals(self, keys: pl.DataFrame | None = None) -> pl.DataFrame:
-        """Return SUM_SCHEMA over all that is stored, of the keys at least (None: of all).
+    def evict(self) -> None:
+        """Forget closed panes of the least suspect keys, in a total order, and count them.
 
-        It bounds the sum, and the distinct values, of every window from above.
+        Order: lowest share of the limit, then oldest, then key. Only the panes that are in the
+        window that ends with the pane closed last count.
         """
-        frames = [segment.sums for segment in self.segments]
-        stored = pl.concat(frames) if frames else pl.DataFrame(schema=SUM_SCHEMA)
-        if keys is not None and keys.height * _FEW < stored.height:
-            stored = stored.join(keys, on=KEY, how="semi")
-        return key_sums(stored)
+        sums = self.everything()
+        settled = sums.panes.filter(
+            pl.col("pane") < self.closed, pl.col("pane") >= self.horizon
+        )
+        totals = settled.group_by(KEY).agg(pl.col("count").sum(), pl.col("last").max())
+        excess = totals.height - self.key_cap
+        if excess <= 0:
+            return
+        limits = pl.Series("limit", self.thresholds).gather(totals["series"])
+        share = (pl.col("count").cast(pl.Float64) / limits.cast(pl.Float64)).alias("share")
+        leaving = totals.with_columns(share).sort("share", "last", *KEY).head(excess).select(KEY)
+        for series, count in leaving.group_by("series").len().iter_rows():
+            self.evicted[series] = self.evicted.get(series, 0) + count
+        panes = _without(sums.panes, leaving, self.closed)
+        values = _without(sums.values, leaving, self.closed)
+        members = _without(sums.members, leaving, self.closed)
+        self.replace(Sums(panes, values, members, _keys_of(panes, values, sums.keys)))
 
-    def open_runs(self, totals: pl.DataFrame) -> pl.DataFrame:
-        """Return the violating runs of the keys in `totals` on panes that are not closed yet."""
-        return self._runs(totals, self.closed, _END)
 
-    def close(self, watermark: int | None) -> pl.DataFrame:
-        """Close the panes that end at or before the watermark (us); None closes them all.
+def _since(every: Sequence[Sums], horizon: int) -> Sums:
+    """Return sums as one, without the panes before the horizon."""
+    recent = pl.col("pane") >= horizon
+    panes = add_panes([sums.panes.filter(recent) for sums in every])
+    values = add_values([sums.values.filter(recent) for sums in every])
+    return Sums(
+        panes,
+        values,
+        add_members([sums.members.filter(recent) for sums in every]),
+        _keys_of(panes, values, add_keys([sums.keys for sums in every])),
+    )
 
-        Returns the runs among the panes closed now, of rules that must wait for that, and
-        forgets what no later window can need.
-        """
-        until = _END if watermark is None else self.rule.panes.start(watermark)
-        if until <= self.closed:
-            return pl.DataFrame(schema=RUN_SCHEMA)
-        since, self.closed = self.closed, until
-        found = pl.DataFrame(schema=RUN_SCHEMA)
-        if not self.rule.on_open_panes and self.bound >= self.rule.threshold:
-            found = self._runs(self.totals(), since, until)
-        self.segments = [s for s in self.segments if s.newest >= self._horizon]
-        if sum(segment.panes.height for segment in self.segments) > self.entity_cap:
-            self._evict()
-        return found
 
-    def _runs(self, totals: pl.DataFrame, since: int, until: int) -> pl.DataFrame:
-        """Return the runs on the panes from `since` up to `until`, of keys that may have any."""
-        suspected = totals.filter(pl.col("count") >= self.rule.threshold)
-        if suspected.is_empty():
-            return pl.DataFrame(schema=RUN_SCHEMA)
-        panes, values = self.rows(suspected)
-        if self.rule.value is not None:
-            distinct = values.group_by(*KEY).agg(pl.col("value").n_unique())
-            suspected = distinct.filter(pl.col("value") >= self.rule.threshold)
-            if suspected.is_empty():
-                return pl.DataFrame(schema=RUN_SCHEMA)
-            panes = panes.join(suspected, on=KEY, how="semi")
-            values = values.join(suspected, on=KEY, how="semi")
-        before = pl.col("pane") < until
-        return violations(self.rule, panes.filter(before), values.filter(before), since)
+def _keys_of(panes: pl.DataFrame, values: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
+    """Return KEY_SCHEMA of these panes and values, with entity and group by `names`."""
+    counted = panes.group_by(KEY).agg(pl.col("count").sum())
+    distinct = values.select(*KEY, "value").unique().group_by(KEY).agg(distinct=pl.len())
+    return (
+        counted.join(distinct, on=KEY, how="left")
+        .join(names.select(*KEY, "entity", "group"), on=KEY, how="left")
+        .with_columns(pl.col("distinct").fill_null(0).cast(pl.Int64))
+        .select(*KEY_SCHEMA)
+    )
 
-    def rows(self, keys: pl.DataFrame | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Return panes and values of the keys (None: of all), each row once."""
-        panes = [segment.panes for segment in self.segments]
-        values = [segment.values for segment in self.segments]
-        if keys is not None:
-            panes = [frame.join(keys, on=KEY, how="semi") for frame in panes]
-            values = [frame.join(keys, on=KEY, how="semi") for frame in values]
-        return add_panes(panes), add_values(values)
 
-    def replace(self, panes: pl.DataFrame, values: pl.DataFrame) -> None:
-        """Hold these rows and no others."""
-        self.segments = [Segment.of(panes, values)] if not panes.is_empty() else []
-
-    def _evict(self) -> None:
-        """Forget closed panes of the least suspect entities, in a total order, and count them.
-
-        Order: fewest matches (the lowest share of the limit), then oldest, then key.
-        """
-        panes, values = self.rows()
-        panes = panes.filter(pl.col("pane") >= self._horizon)
-        values = values.filter(pl.col("pane") >= self._horizon)
-        open_pane = pl.col("pane") >= self.closed
-        settled = panes.filter(~open_pane)
-        totals = settled.group_by(*KEY).agg(pl.col("count").sum(), pl.col("last").max())
-        excess = totals.height - self.entity_cap
-        if excess > 0:
-            leaving = totals.sort("count", "last", *KEY).head(excess).select(*KEY)
-            stay = settled.join(leaving, on=KEY, how="anti")
-            panes = pl.concat([stay, panes.filter(open_pane)])
-            left = values.filter(~open_pane).join(leaving, on=KEY, how="anti")
-            values = pl.concat([left, values.filter(open_pane)])
-            self.evicted += excess
-        self.replace(panes, values)
+def _without(rows: pl.DataFrame, leaving: pl.DataFrame, closed: int) -> pl.DataFrame:
+    """Return rows without the closed panes of the keys that leave."""
+    settled = pl.col("pane") < closed
+    stay = rows.filter(settled).join(leaving, on=KEY, how="anti")
+    return pl.concat([stay, rows.filter(~settled)])

@@ -1,0 +1,87 @@
+"""Columns of a batch as arrays, each worked out once and only if some series wants it."""
+
+from functools import reduce
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import polars_hash as plh
+
+from detectors.fields import field
+from detectors.series import SOURCE_SHIFT, TIME_SHIFT
+from ingest.events import EVENT_SCHEMA
+
+Rows = npt.NDArray[np.uint32]
+Hashes = npt.NDArray[np.uint64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+#: Stands for a missing value in a hash of several columns, and for the key of all traffic.
+NOTHING: Final = np.uint64(0)
+
+_GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Arrays:
+    """A batch's columns as arrays over its rows."""
+
+    def __init__(self, events: pl.DataFrame) -> None:
+        self.events = events
+        self.time: Ints = events["effective_time"].to_physical().to_numpy()
+        self.windowed: Bools = events["windowed"].to_numpy()
+        self.edge: Bools = events["edge"].to_numpy()
+        self._hashes: dict[str, tuple[Hashes, Bools | None]] = {}
+
+    def hashes(self, columns: tuple[str, ...]) -> tuple[Hashes, Bools | None]:
+        """Return a fixed 64-bit hash of the columns for each row, and where the first is missing.
+
+        xxh3, mixed where there are several: the same in every process, version and machine. A
+        missing value is one value like others. No column at all gives NOTHING.
+        """
+        if not columns:
+            return np.zeros(self.events.height, np.uint64), None
+        found = [self._hash(name) for name in columns]
+        return reduce(_mixed, (hashed for hashed, _ in found)), found[0][1]
+
+    def _hash(self, name: str) -> tuple[Hashes, Bools | None]:
+        if name not in self._hashes:
+            column = plh.col(name)
+            text = column if EVENT_SCHEMA[name] == pl.String else column.cast(pl.String)
+            hashed = self.events.select(text.nchash.xxh3_64().alias(name)).to_series()
+            missing = hashed.is_null().to_numpy() if hashed.null_count() else None
+            self._hashes[name] = hashed.fill_null(0).to_numpy(), missing
+        return self._hashes[name]
+
+    def missing(self, columns: tuple[str, ...]) -> Bools | None:
+        """Return where any of the columns is missing; None if nowhere."""
+        gaps = [gap for name in columns if (gap := self._hash(name)[1]) is not None]
+        return np.logical_or.reduce(gaps) if gaps else None
+
+    def on(self, rows: Rows, expression: pl.Expr) -> pl.Series:
+        """Return an expression's values on some rows."""
+        needed = self.events.select(expression.meta.root_names())
+        return needed[rows].select(expression.alias("found")).to_series()
+
+    def moments(self, rows: Rows) -> Hashes:
+        """Return the kept times of some rows (see `series.TIME_SHIFT`), without a source."""
+        position = self.events["position"].gather(rows).fill_null(0).to_numpy().view(np.uint64)
+        apart = (position * _GOLDEN) >> np.uint64(64 - SOURCE_SHIFT)
+        found: Hashes = (self.time[rows].view(np.uint64) << np.uint64(TIME_SHIFT)) | apart
+        return found
+
+    def numbers(self, name: str, rows: Rows) -> tuple[Ints, Bools]:
+        """Return a number field's values on some rows, and where they are present."""
+        found = self.on(rows, field(name).expr.cast(pl.Int64))
+        return found.fill_null(0).to_numpy(), found.is_not_null().to_numpy()
+
+    def texts(self, name: str, rows: pl.Series) -> pl.Series:
+        """Return a column's values on some rows as text."""
+        return self.events[name].gather(rows).cast(pl.String)
+
+
+def _mixed(one: Hashes, other: Hashes) -> Hashes:
+    """Mix two hashes, the order matters (after boost's hash_combine)."""
+    shifted = (one << np.uint64(6)) + (one >> np.uint64(2))
+    mixed: Hashes = one ^ (other * _GOLDEN + _GOLDEN + shifted)
+    return mixed

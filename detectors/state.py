@@ -1,0 +1,111 @@
+"""The state of all rules: a table for each window, and the numbers of the series in it."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+
+from detectors.aggregate import Sums
+from detectors.arrays import Ints
+from detectors.panes import Panes
+from detectors.rules import Rule
+from detectors.series import Series
+from detectors.snapshot import WindowState
+from detectors.table import Table
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class State:
+    """What the rules have counted. Rules that count the same share a series."""
+
+    def __init__(self, rules: Sequence[Rule], key_cap: int) -> None:
+        self.numbers: dict[timedelta, dict[Series, int]] = {}
+        for rule in rules:
+            for series in rule.every_series():
+                mine = self.numbers.setdefault(series.window, {})
+                mine.setdefault(series, len(mine))
+        self.tables = {
+            window: _table(window, numbers, rules, key_cap)
+            for window, numbers in self.numbers.items()
+        }
+
+    def every_series(self) -> Iterable[Series]:
+        """Yield every series once."""
+        for numbers in self.numbers.values():
+            yield from numbers
+
+    def number(self, series: Series) -> int:
+        """Return the number of a series within its window."""
+        return self.numbers[series.window][series]
+
+    def rows(self, series: Series, keys: pl.Series | None) -> Sums:
+        """Return what is stored of a series: of some keys, or of all (None)."""
+        number = self.number(series)
+        return self.tables[series.window].rows(number, keys)
+
+    def evicted(self, series: Series) -> int:
+        """How many keys of a series had to leave because of the cap."""
+        return self.tables[series.window].evicted.get(self.number(series), 0)
+
+    def snapshot(self) -> dict[int, WindowState]:
+        """Return all of it as plain data, by window (us)."""
+        return {
+            window // _MICROSECOND: WindowState(
+                closed=table.closed,
+                series={n: series.signature for series, n in self.numbers[window].items()},
+                evicted=dict(table.evicted),
+                sums=table.everything(),
+            )
+            for window, table in self.tables.items()
+        }
+
+    def restore(self, windows: dict[int, WindowState]) -> set[Series]:
+        """Take over what a snapshot has; returns the series that begin anew."""
+        anew: set[Series] = set()
+        for window, numbers in self.numbers.items():
+            stored = windows.get(window // _MICROSECOND)
+            if stored is None:
+                anew.update(numbers)
+                continue
+            old = {signature: number for number, signature in stored.series.items()}
+            known = {
+                old[series.signature]: number
+                for series, number in numbers.items()
+                if series.signature in old
+            }
+            anew.update(series for series in numbers if series.signature not in old)
+            table = self.tables[window]
+            table.replace(_renumbered(stored.sums, known))
+            table.closed = stored.closed
+            table.evicted = {known[n]: c for n, c in stored.evicted.items() if n in known}
+        return anew
+
+
+def _table(
+    window: timedelta, numbers: dict[Series, int], rules: Sequence[Rule], key_cap: int
+) -> Table:
+    """Return the table of a window.
+
+    What is only compared with has the limit of its rule, so that both leave together.
+    """
+    limits: Ints = np.full(len(numbers), np.iinfo(np.int64).max, np.int64)
+    for rule in rules:
+        for series in rule.every_series():
+            if series.window == window:
+                number = numbers[series]
+                limits[number] = min(limits[number], rule.least)
+    distinct = [series.judged_by_values for series in numbers]
+    return Table(Panes.of(window), limits, distinct, key_cap=key_cap)
+
+
+def _renumbered(sums: Sums, known: dict[int, int]) -> Sums:
+    """Return the rows of the known series, under their new numbers."""
+    there = pl.col("series").is_in(list(known))
+    renamed = pl.col("series").replace_strict(known, return_dtype=pl.UInt16())
+    panes, values, members, keys = (
+        frame.filter(there).with_columns(renamed)
+        for frame in (sums.panes, sums.values, sums.members, sums.keys)
+    )
+    return Sums(panes, values, members, keys)
