@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from detectors.arrays import Rows
+from detectors.decoded import with_decoded
 from detectors.series import Part
 
 
@@ -18,7 +19,7 @@ class Selections:
     def rows(self, events: pl.DataFrame) -> Mapping[Part, Rows]:
         """Return for each part the places (ascending) of the events (BATCH_SCHEMA) it accepts."""
         numbered = [part.expr.alias(str(number)) for number, part in enumerate(self._parts)]
-        accepted = events.lazy().select(numbered).collect()
+        accepted = with_decoded(events).lazy().select(numbered).collect()
         return {
             part: np.flatnonzero(accepted[str(number)].to_numpy()).astype(np.uint32)
             for number, part in enumerate(self._parts)
