@@ -107,7 +107,7 @@ def _measured(rule: Rule, own: Sums, stored: Stored, keys: pl.Series) -> pl.Data
         distinct = (neighbours if rule.measure == "neighbours" else distinct_values)(
             own.values, rule.panes
         )
-        return _at(summed, distinct, "key", "distinct").with_columns(value="distinct")
+        return _at(summed, distinct, "key").with_columns(value="distinct")
     if rule.measure in {"sum", "average"} and rule.total is not None:
         totals = stored.rows(rule.total, keys).panes
         summed = _with_sums(summed, totals, "key", rule.panes, "total")
@@ -115,7 +115,7 @@ def _measured(rule: Rule, own: Sums, stored: Stored, keys: pl.Series) -> pl.Data
         return summed.with_columns(value=value)
     if rule.shared_address is not None:
         distinct = distinct_values(own.values, rule.panes)
-        summed = _at(summed, distinct, "key", "distinct")
+        summed = _at(summed, distinct, "key")
     return summed.with_columns(value="events")
 
 
@@ -141,7 +141,7 @@ def _with_share(rule: Rule, found: pl.DataFrame, stored: Stored) -> pl.DataFrame
     if share is None:
         return found
     if share.over_all:
-        everything = stored.rows(share.of, None).panes.drop("key")
+        everything = stored.rows(share.of, None).panes
         compared = _with_sums(found, everything, None, rule.panes, "whole")
     else:
         panes = stored.rows(share.of, found["key"]).panes
@@ -162,37 +162,38 @@ def _outliers(rule: Rule, found: pl.DataFrame, stored: Stored) -> pl.DataFrame:
     every = stored.rows(outlier.everything, groups)
     peers = stored.rows(outlier.peers, groups)
     if rule.measure in {"distinct", "neighbours"}:
-        found = _at(found, _by_group(distinct_values(every.values, rule.panes)), "group", "every")
+        there = distinct_values(every.values, rule.panes)
+        found = _at(found, there.rename({"key": "group", "distinct": "every"}), "group")
     else:
-        found = _with_sums(found, _by_group(every.panes), "group", rule.panes, "every")
+        found = _with_sums(found, every.panes, "group", rule.panes, "every")
     if rule.measure == "average":
-        found = _with_sums(found, _by_group(peers.panes), "group", rule.panes, "peers")
+        found = _with_sums(found, peers.panes, "group", rule.panes, "peers")
         others = pl.col("peers") - pl.col("events")
         rest = pl.col("every") - pl.col("total")
     else:
-        distinct = _by_group(distinct_values(peers.values, rule.panes))
-        found = _at(found, distinct.rename({"distinct": "peers"}), "group", "peers")
+        there = distinct_values(peers.values, rule.panes)
+        found = _at(found, there.rename({"key": "group", "distinct": "peers"}), "group")
         others = pl.col("peers") - 1
         rest = pl.col("every") - pl.col("value")
     return found.filter(others > 0, pl.col("value") * others >= rest * outlier.factor)
 
 
-def _by_group(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.rename({"key": "group"})
-
-
 def _with_sums(
     panes: pl.DataFrame, counted: pl.DataFrame, by: str | None, window: Panes, name: str
 ) -> pl.DataFrame:
-    """Add what is counted over the window that ends with each pane, 0 where nothing is."""
+    """Add what is counted over the window that ends with each pane, 0 where nothing is.
+
+    `by` is the column that holds the key of what is counted; None adds up all keys.
+    """
+    keyed = counted if by is None else counted.with_columns(pl.col("key").alias(by))
     keys = [] if by is None else [by]
     steps = pl.concat(
         [
-            counted.select(*keys, "pane", step="count"),
-            counted.select(*keys, pl.col("pane") + window.span, step=-pl.col("count")),
+            keyed.select(*keys, "pane", step="count"),
+            keyed.select(*keys, pl.col("pane") + window.span, step=-pl.col("count")),
         ]
     )
-    return _at(panes, _levels(steps, keys, name), by, name)
+    return _at(panes, _levels(steps, keys, name), by)
 
 
 def _levels(steps: pl.DataFrame, keys: list[str], name: str) -> pl.DataFrame:
@@ -202,12 +203,12 @@ def _levels(steps: pl.DataFrame, keys: list[str], name: str) -> pl.DataFrame:
     return added.select(*keys, "pane", (level.over(keys) if keys else level).alias(name))
 
 
-def _at(panes: pl.DataFrame, levels: pl.DataFrame, by: str | None, name: str) -> pl.DataFrame:
-    """Add the level that holds at each pane, 0 before the first."""
+def _at(panes: pl.DataFrame, levels: pl.DataFrame, by: str | None) -> pl.DataFrame:
+    """Add the level, the last column of `levels`, that holds at each pane; 0 before the first."""
     return (
         panes.sort("pane")
         .join_asof(levels.sort("pane"), on="pane", by=by, check_sortedness=False)
-        .with_columns(pl.col(name).fill_null(0))
+        .with_columns(pl.col(levels.columns[-1]).fill_null(0))
     )
 
 

@@ -105,6 +105,8 @@ class RuleKernel:
         for window, sums in batch.sums.items():
             table = self._state.tables[window]
             table.add(sums)
+            if table.crowded:  # what is about to be forgotten must not be told before
+                table.unsettled = table.newest
             rules = [rule for rule in self._near(window) if rule.series in batch.matches]
             for rule, suspects in self._suspects(table, rules, sums.keys):
                 found += self._judge_open(rule, table, suspects, batch)
@@ -142,7 +144,7 @@ class RuleKernel:
         """Judge what may be judged at once, and keep evidence of what is near the limit."""
         violating = pl.DataFrame(schema={"key": pl.UInt64(), **RUN_SCHEMA})
         over = suspects.filter(pl.col("bound") >= rule.least)
-        if self._prompt and rule.on_open_panes and not over.is_empty():
+        if self._prompt and not table.crowded and rule.on_open_panes and not over.is_empty():
             violating = violations(rule, over, self._state, table.closed, END)
         nearest = suspects.top_k(_NEAR_LIMIT, by=["bound", "key"])["key"]
         keys = [*violating["key"].unique(maintain_order=True), *nearest]
@@ -178,7 +180,8 @@ class RuleKernel:
                 for start in table.starts(until):
                     found += self._settle(window, start + table.panes.length, every=True)
                     table.evict()
-            found += self._settle(window, until, every=not self._prompt)
+            every = not self._prompt or table.unsettled >= table.closed
+            found += self._settle(window, until, every=every)
         return found
 
     def _settle(self, window: timedelta, until: int, *, every: bool) -> list[Finding]:

@@ -22,10 +22,13 @@ class SnapshotError(ValueError):
 class WindowState:
     """State of all series of one window: up to where panes are closed (us), and their sums.
 
+    Panes up to `unsettled` were not judged while they were open.
+
     `series` gives the signature behind each number in the sums, `evicted` counts by number.
     """
 
     closed: int
+    unsettled: int
     series: dict[int, str]
     evicted: dict[int, int]
     sums: Sums
@@ -52,6 +55,7 @@ class Snapshot:
                 {
                     "window": window,
                     "closed": state.closed,
+                    "unsettled": state.unsettled,
                     "series": list(state.series.items()),
                     "evicted": list(state.evicted.items()),
                 }
@@ -92,6 +96,7 @@ def _states(windows: list[dict[str, Any]], frames: list[pl.DataFrame]) -> dict[i
         ]
         found[int(window["window"])] = WindowState(
             int(window["closed"]),
+            int(window["unsettled"]),
             {int(number): str(signature) for number, signature in window["series"]},
             {int(number): int(count) for number, count in window["evicted"]},
             Sums(*typed),

@@ -54,6 +54,7 @@ class State:
         return {
             window // _MICROSECOND: WindowState(
                 closed=table.closed,
+                unsettled=table.unsettled,
                 series={n: series.signature for series, n in self.numbers[window].items()},
                 evicted=dict(table.evicted),
                 sums=table.everything(),
@@ -78,7 +79,7 @@ class State:
             anew.update(series for series in numbers if series.signature not in old)
             table = self.tables[window]
             table.replace(_renumbered(stored.sums, known))
-            table.closed = stored.closed
+            table.closed, table.unsettled = stored.closed, stored.unsettled
             table.evicted = {known[n]: c for n, c in stored.evicted.items() if n in known}
         return anew
 

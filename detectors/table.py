@@ -67,7 +67,8 @@ class Table:
     A batch adds a segment; segments of like size are merged now and then and whole ones dropped
     once no window can need them, so that a batch costs what it brings, not what is stored.
     `thresholds` and `distinct` say for each series at what limit and by what it is suspect.
-    `closed` is in microseconds: panes that start before it are closed.
+    `closed` is in microseconds: panes that start before it are closed. Those up to `unsettled`
+    were not judged while they were open.
     """
 
     panes: Panes
@@ -75,6 +76,7 @@ class Table:
     distinct: Sequence[bool]
     key_cap: int = KEY_CAP
     closed: int = _BEGINNING
+    unsettled: int = _BEGINNING - 1
     evicted: dict[int, int] = field(default_factory=dict)
     segments: list[Segment] = field(default_factory=list)
 
@@ -156,6 +158,11 @@ class Table:
         open_panes = pl.col("pane").is_between(self.closed, until, closed="left")
         frames = [s.sums.panes.filter(open_panes).select("pane").unique() for s in self.segments]
         return pl.concat(frames).unique().to_series().sort().to_list() if frames else []
+
+    @property
+    def newest(self) -> int:
+        """The start of the newest pane that holds anything."""
+        return max((segment.newest for segment in self.segments), default=_BEGINNING)
 
     @property
     def crowded(self) -> bool:

@@ -13,9 +13,9 @@ from detectors.documents import read_rules
 from detectors.findings import Finding, merge_runs
 from detectors.kernel import RuleKernel
 from detectors.overrides import RuleOverride
-from detectors.rules import Rule
 from detectors.sigma import compile_rules
 from detectors.snapshot import Snapshot
+from detectors.table import KEY_CAP
 from ingest.events import BATCH_SCHEMA
 
 START = datetime(2026, 11, 2, 8, tzinfo=UTC)
@@ -49,9 +49,12 @@ def frame(events: Iterable[dict[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame(list(events), schema=BATCH_SCHEMA)
 
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def micros(time: datetime) -> int:
     """Microseconds since 1970."""
-    return (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    return (time - EPOCH) // timedelta(microseconds=1)
 
 
 def catalogue_of(text: str, folder: Path, **overrides: RuleOverride) -> Catalogue:
@@ -78,9 +81,11 @@ def run(
     watermarks: Sequence[int | None] | None = None,
     *,
     restore_after: frozenset[int] = frozenset(),
+    key_cap: int = KEY_CAP,
+    prompt: bool = True,
 ) -> list[Claim]:
     """Final claims of a kernel over batches, with snapshot and restore after some of them."""
-    kernel = RuleKernel(catalogue)
+    kernel = RuleKernel(catalogue, key_cap=key_cap, prompt=prompt)
     found: list[Finding] = []
     newest: datetime | None = None
     for number, batch in enumerate(batches):
@@ -92,44 +97,35 @@ def run(
         found += kernel.process(batch, watermark)
         if number in restore_after:
             snapshot = Snapshot.from_bytes(kernel.snapshot().to_bytes())
-            kernel = RuleKernel(catalogue)
+            kernel = RuleKernel(catalogue, key_cap=key_cap, prompt=prompt)
             assert kernel.restore(snapshot) == []
     return claims(found + kernel.finish())
 
 
-def expected_counts(rule: Rule, events: pl.DataFrame) -> dict[str, tuple[int, datetime, datetime]]:
-    """Greatest window value and span per client, worked out slowly by the definition.
+class Traffic(list[dict[str, Any]]):
+    """Events whose repr Hypothesis can show."""
 
-    A pane violates if the window of panes that ends with it reaches the limit.
-    """
-    panes = rule.panes
-    accepted = events.filter(rule.selection)
-    result: dict[str, tuple[int, datetime, datetime]] = {}
-    groups: dict[tuple[Any, ...], list[tuple[int, Any, Any]]] = {}
-    for row in accepted.iter_rows(named=True):
-        if row["client_ip"] is None or (rule.value and row[rule.value] is None):
-            continue
-        key = (row["client_ip"], *(row[name] for name in rule.group))
-        value = row[rule.value] if rule.value else None
-        time = micros(row["effective_time"])
-        groups.setdefault(key, []).append((time, value, row["user_agent"]))
-    for (client, *_), rows in groups.items():
-        for pane in {panes.start(time) for time, _, _ in rows}:
-            inside = [r for r in rows if pane - panes.span < panes.start(r[0]) <= pane]
-            value = len({v for _, v, _ in inside}) if rule.value else len(inside)
-            limit = rule.threshold
-            if rule.shared_address is not None:
-                shared = rule.shared_address
-                agents = len({agent for _, _, agent in inside})
-                agents = min(max(agents, shared.agents), shared.agents * shared.cap)
-                limit = rule.threshold * agents // shared.agents
-            if value >= limit:
-                own = [time for time, _, _ in rows if panes.start(time) == pane]
-                first = START + timedelta(microseconds=min(t for t, _, _ in inside) - micros(START))
-                last = START + timedelta(microseconds=max(own) - micros(START))
-                old = result.get(client, (0, first, last))
-                result[client] = (max(old[0], value), min(old[1], first), max(old[2], last))
-    return result
+    def __repr__(self) -> str:
+        shown = ("effective_time", "client_ip", "method", "path", "status")
+        rows = [[f"{e[name]}" for name in shown] for e in self[:12]]
+        return f"{len(self)} events, the first {rows}"
+
+
+PATHS = [
+    "/login",
+    "/%6cogin",
+    "/.env",
+    "/.git/config",
+    "/admin/users",
+    "/actuator/env",
+    "/api/v1/checkout",
+    "/password/reset",
+    "/search",
+    "/c.css",
+    *(f"/orders/{n}" for n in range(1, 9)),
+    *(f"/x{n}" for n in range(60)),
+]
+QUERIES = [None, None, "q=a", "id=1%27%20or%201=1--", "file=../../etc/passwd", "token=abcdef123456"]
 
 
 @st.composite
@@ -137,23 +133,36 @@ def traffic(draw: st.DrawFn) -> list[dict[str, Any]]:
     """A few hundred events of a few clients within minutes, dense enough to reach limits."""
     size = draw(st.integers(min_value=1, max_value=160))
     seed = draw(st.randoms(use_true_random=False))
-    span = draw(st.sampled_from([3, 20, 90, 700]))
-    paths = ["/login", "/.env", "/a", "/b", "/c.css", *(f"/x{n}" for n in range(60))]
+    span = draw(st.sampled_from([3, 20, 90, 700, 9_000]))
+    clients = draw(st.sampled_from([3, 12]))
+    statuses = draw(st.sampled_from([[401, 403, 200], [200, 404, 401, 403, 405, 429, 500, None]]))
     events = []
     for position in range(size):
         at = seed.randint(0, span * 1_000_000) / 1e6
-        path = seed.choice(paths)
+        path = seed.choice(PATHS[:2] if seed.random() < 0.3 else PATHS)
+        number = seed.randrange(clients)
+        method = seed.choice(["GET", "POST", "PUT", "TRACE", "OPTIONS"])
+        template = "/orders/{id}" if path.startswith("/orders") else path
         events.append(
             event(
                 at,
-                client_ip=seed.choice(["203.0.113.7", "203.0.113.8", None]),
-                method=seed.choice(["GET", "POST"]),
+                client_ip=None if number == 0 else f"203.0.113.{number}",
+                client_network=seed.choice([None, "203.0.113.0/24", "198.51.100.0/24"]),
+                service=seed.choice([None, "shop", "pay"]),
+                user=seed.choice([None, "ann", "bob", "eve", "joe"]),
+                api_key=seed.choice([None, "k1", "k2"]),
+                country=seed.choice([None, "SE", "GB", "US"]),
+                method=method,
                 path=path,
-                route=f"GET {path}",
-                status=seed.choice([200, 401, 403, 404]),
-                user_agent=seed.choice(["a", "b", "c", "d", "e", "f", "g"]),
-                request_raw=seed.choice([None, "HELP"]),
+                query=seed.choice(QUERIES),
+                route=f"{method} {template}",
+                status=seed.choice(statuses),
+                user_agent=seed.choice(["a", "b", "c", "d", "e", "f", "sqlmap/1.8", None]),
+                request_bytes=seed.choice([None, 10, 20_000_000]),
+                response_bytes=seed.choice([None, 0, 700, 90_000_000]),
+                duration_us=seed.choice([None, 1_000, 3_000_000]),
+                request_raw=seed.choice([None, None, "HELP"]),
                 position=position,
             )
         )
-    return sorted(events, key=lambda e: e["effective_time"])
+    return Traffic(sorted(events, key=lambda e: e["effective_time"]))
