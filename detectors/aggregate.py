@@ -106,9 +106,7 @@ def matches(series: Series, arrays: Arrays, accepted: Mapping[Part, Rows]) -> Ma
     )
 
 
-def _by_source(
-    series: Series, arrays: Arrays, accepted: Mapping[Part, Rows]
-) -> Iterator[Matches]:
+def _by_source(series: Series, arrays: Arrays, accepted: Mapping[Part, Rows]) -> Iterator[Matches]:
     ordered = series.kept in {"rule", "time"}
     alike: dict[tuple[str, ...], list[tuple[int, Source]]] = {}
     for place, source in enumerate(series.sources):
@@ -145,9 +143,7 @@ def _counted(series: Series, source: Source, arrays: Arrays, rows: Rows) -> Rows
     return rows
 
 
-def _with_values(
-    series: Series, place: int, source: Source, arrays: Arrays, rows: Rows
-) -> Matches:
+def _with_values(series: Series, place: int, source: Source, arrays: Arrays, rows: Rows) -> Matches:
     keys, _ = arrays.hashes(source.keys)
     key = keys[rows]
     weight = value = None
@@ -212,9 +208,7 @@ def _weights(found: Matches) -> Ints:
     return np.ones(len(found.row), np.int64) if found.weight is None else found.weight
 
 
-def _values(
-    found: Mapping[int, tuple[Series, Matches]], start: Ints, most: int
-) -> pl.DataFrame:
+def _values(found: Mapping[int, tuple[Series, Matches]], start: Ints, most: int) -> pl.DataFrame:
     """Return the distinct values of the matches, of which a pane has at most `most`."""
     kept = [(number, m, m.value) for number, (_, m) in found.items() if m.value is not None]
     if not kept:
@@ -263,9 +257,7 @@ def _keys(
         keys = keys.with_columns(distinct=pl.lit(0, pl.Int64))
     else:
         distinct = values.group_by(*KEY).agg(pl.len().cast(pl.Int64).alias("distinct"))
-        keys = keys.join(distinct, on=KEY, how="left").with_columns(
-            pl.col("distinct").fill_null(0)
-        )
+        keys = keys.join(distinct, on=KEY, how="left").with_columns(pl.col("distinct").fill_null(0))
     named: list[pl.DataFrame] = []
     kinds: dict[tuple[str | None, tuple[str, ...]], list[int]] = {}
     for number, each in series.items():

@@ -1,7 +1,7 @@
 """Columns of a batch as arrays, each worked out once and only if some series wants it."""
 
 from functools import reduce
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -46,9 +46,10 @@ class Arrays:
 
     def _hash(self, name: str) -> tuple[Hashes, Bools | None]:
         if name not in self._hashes:
-            column = plh.col(name)
+            column: Any = plh.col(name)
             text = column if EVENT_SCHEMA[name] == pl.String else column.cast(pl.String)
-            hashed = self.events.select(text.nchash.xxh3_64().alias(name)).to_series()
+            hashing: pl.Expr = text.nchash.xxh3_64()
+            hashed = self.events.select(hashing.alias(name)).to_series()
             missing = hashed.is_null().to_numpy() if hashed.null_count() else None
             self._hashes[name] = hashed.fill_null(0).to_numpy(), missing
         return self._hashes[name]

@@ -115,6 +115,8 @@ class Counting:
 
 def _both(part: Part, name: str, also: pl.Expr) -> Part:
     return Part(
-        f"{part.name} and {name}", part.signature, (part.expr & also).fill_null(value=False),
+        f"{part.name} and {name}",
+        part.signature,
+        (part.expr & also).fill_null(value=False),
         part.conditions,
     )

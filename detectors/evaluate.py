@@ -240,7 +240,9 @@ def _intervals(values: pl.DataFrame, panes: Panes) -> pl.DataFrame:
     """
     ordered = values.select("key", "value", "pane").sort("key", "value", "pane")
     again = pl.col("pane").shift(-1).over("key", "value")
-    return ordered.with_columns(pl.min_horizontal(again, pl.col("pane") + panes.span).alias("leaves"))
+    return ordered.with_columns(
+        pl.min_horizontal(again, pl.col("pane") + panes.span).alias("leaves")
+    )
 
 
 def _present(intervals: pl.DataFrame) -> pl.DataFrame:

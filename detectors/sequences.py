@@ -10,9 +10,7 @@ from detectors.panes import Panes
 from detectors.series import SOURCE_SHIFT, SOURCES, TIME_SHIFT
 
 
-def chains(
-    values: pl.DataFrame, panes: Panes, steps: int, consecutive: int | None
-) -> pl.DataFrame:
+def chains(values: pl.DataFrame, panes: Panes, steps: int, consecutive: int | None) -> pl.DataFrame:
     """Return the panes in which a sequence is complete: key, pane, first, last, value, events.
 
     A sequence ends with a match of its last rule; its beginning lies in the window that ends

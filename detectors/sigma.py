@@ -137,7 +137,9 @@ class _Compiler:
         if found is None:
             raise document.refuse(f"refers to {name}: not among the rules")
         if not isinstance(found.parsed, SigmaRule):
-            raise document.refuse(f"refers to {name}: a correlation of correlations is not supported")
+            raise document.refuse(
+                f"refers to {name}: a correlation of correlations is not supported"
+            )
         return found
 
     def _part(self, document: Document) -> Part:
@@ -212,9 +214,7 @@ class _Compiler:
         series = whole.series(clients=measured.series.edge)
         return Share(series, keys.share.percent, over_all)
 
-    def _raised(
-        self, document: Document, keys: VedetteKeys, counting: Counting
-    ) -> Raised | None:
+    def _raised(self, document: Document, keys: VedetteKeys, counting: Counting) -> Raised | None:
         if keys.raised is None:
             return None
         when = self._part(self._named(document, keys.raised.when))
@@ -280,7 +280,9 @@ def _measured(document: Document, keys: VedetteKeys, counting: Counting) -> _Mea
     if measure == "distinct":
         if keys.sequential:
             number = _number(document, names)
-            return _Measured("neighbours", counting.numbers(number), comparison, limit, values=names)
+            return _Measured(
+                "neighbours", counting.numbers(number), comparison, limit, values=names
+            )
         if field(names[0]).kind == "number" and len(names) == 1:
             return _Measured(measure, counting.numbers(names[0]), comparison, limit, values=names)
         columns = tuple(column(name) for name in names)

@@ -176,9 +176,7 @@ class Table:
         window that ends with the pane closed last count.
         """
         sums = self.everything()
-        settled = sums.panes.filter(
-            pl.col("pane") < self.closed, pl.col("pane") >= self.horizon
-        )
+        settled = sums.panes.filter(pl.col("pane") < self.closed, pl.col("pane") >= self.horizon)
         totals = settled.group_by(KEY).agg(pl.col("count").sum(), pl.col("last").max())
         excess = totals.height - self.key_cap
         if excess <= 0:

@@ -156,7 +156,7 @@ def _value(rule: Rule, window: Window, inside: list[Match], key: Key, pane: int)
     if rule.measure in {"distinct", "all_of"}:
         return len(values)
     if rule.measure == "neighbours":
-        return sum(value - 1 in values for value in values)
+        return len([value for value in values if value - 1 in values])
     assert rule.total is not None
     total = sum(match.weight for match in window(rule.total, key, pane))
     return total if rule.measure == "sum" else total // len(inside)
@@ -171,7 +171,8 @@ def _stands_out(
     peers = window(outlier.peers, group, pane)
     if rule.measure == "average":
         others = len(peers) - len(inside)
-        own = sum(match.weight for match in window(rule.total, inside[0].key, pane))  # type: ignore[arg-type]
+        assert rule.total is not None
+        own = sum(match.weight for match in window(rule.total, inside[0].key, pane))
         rest = sum(match.weight for match in everything) - own
     else:
         others = len({match.value for match in peers}) - 1
@@ -220,9 +221,7 @@ def _latest_begin(before: list[Match], steps: int) -> int | None:
     return begins[steps - 1]
 
 
-def _claims(
-    rule: Rule, spans: dict[str, list[tuple[int, int, int, int]]]
-) -> Iterable[Claim]:
+def _claims(rule: Rule, spans: dict[str, list[tuple[int, int, int, int]]]) -> Iterable[Claim]:
     """Join spans whose gaps are no longer than the window."""
     gap = rule.window // timedelta(microseconds=1)
     for entity, found in spans.items():

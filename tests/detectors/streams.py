@@ -135,7 +135,8 @@ def traffic(draw: st.DrawFn) -> list[dict[str, Any]]:
     seed = draw(st.randoms(use_true_random=False))
     span = draw(st.sampled_from([3, 20, 90, 700, 9_000]))
     clients = draw(st.sampled_from([3, 12]))
-    statuses = draw(st.sampled_from([[401, 403, 200], [200, 404, 401, 403, 405, 429, 500, None]]))
+    few, many = [401, 403, 200], [200, 404, 401, 403, 405, 429, 500, None]
+    statuses: list[int | None] = draw(st.sampled_from([few, many]))
     events = []
     for position in range(size):
         at = seed.randint(0, span * 1_000_000) / 1e6
