@@ -109,12 +109,16 @@ class VedetteKeys(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One rule as written: where it stands, its YAML, and what pySigma makes of it."""
+    """One rule as written: where it stands, its YAML, and what pySigma makes of it.
+
+    `conditions` are those of a plain rule, parsed: it matches where one of them does.
+    """
 
     file: Path
     line: int
     data: Mapping[str, Any]
     parsed: SigmaRule | SigmaCorrelationRule
+    conditions: tuple[object, ...] = ()
 
     @property
     def name(self) -> str:
@@ -214,12 +218,16 @@ def _document(
     if not isinstance(data, dict):
         return RuleError(file, line, "a rule must be a mapping with title and detection")
     try:
-        return Document(file, line, data, _parse(data, given))
+        parsed = _parse(data, given)
+        conditions: tuple[object, ...] = ()
+        if isinstance(parsed, SigmaRule):
+            conditions = tuple(c.parsed for c in parsed.detection.parsed_condition)
     except SigmaError as error:
         return RuleError(file, line, f"{data.get('title')!r}: {error}")
     except (AttributeError, KeyError, TypeError) as error:  # pySigma takes some kinds for granted
         reason = f"some value has the wrong kind, such as a list for a text ({error})"
         return RuleError(file, line, f"{data.get('title')!r}: {reason}")
+    return Document(file, line, data, parsed, conditions)
 
 
 def _parse(
@@ -228,7 +236,6 @@ def _parse(
     if "correlation" in data:
         return SigmaCorrelationRule.from_dict(data, policy=_POLICY)
     rule = SigmaRule.from_dict(data, policy=_POLICY)
-    expand(rule, given)
-    for condition in rule.detection.parsed_condition:
-        _ = condition.parsed
+    if "|expand" in repr(data.get("detection")):
+        expand(rule, given)
     return rule

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from typing import Final, Literal
 
 import polars as pl
@@ -108,6 +109,7 @@ class Field:
     whole: bool = False
 
 
+@cache
 def field(name: str) -> Field:
     """Return the field of that Sigma or column name.
 

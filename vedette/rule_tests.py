@@ -84,7 +84,7 @@ def run_tests(file: Path, own: Sequence[Document], known: Sequence[Document]) ->
         document = _subject(file, line, case, own)
         batches = list(_batches(file, line, case))
         if isinstance(document.parsed, SigmaRule):
-            matched, total = _matching(document.parsed, batches)
+            matched, total = _matching(document, batches)
             found = f"{matched} of {total} events match"
             passed = matched == (total if case.match else 0)
             expected = "all match" if case.match else "none matches"
@@ -134,9 +134,8 @@ def _subject(file: Path, line: int, case: Case, own: Sequence[Document]) -> Docu
     raise RuleError(file, line, f"no rule {case.rule!r} in the file beside; there is {names}")
 
 
-def _matching(rule: SigmaRule, batches: Sequence[Batch]) -> tuple[int, int]:
-    parts = [compile_condition(condition.parsed) for condition in rule.detection.parsed_condition]
-    selection = reduce(pl.Expr.or_, parts)
+def _matching(document: Document, batches: Sequence[Batch]) -> tuple[int, int]:
+    selection = reduce(pl.Expr.or_, map(compile_condition, document.conditions))
     counted = [with_decoded(batch.events).filter(selection).height for batch in batches]
     return sum(counted), sum(batch.events.height for batch in batches)
 

@@ -191,9 +191,8 @@ def test_placeholders_have_defaults_that_can_be_replaced(tmp_path: Path) -> None
 
     def accepted(given: dict[str, list[str]]) -> list[bool]:
         (document,) = read_rules(file, given)
-        assert isinstance(document.parsed, SigmaRule)
-        (condition,) = document.parsed.detection.parsed_condition
-        return events.select(compile_condition(condition.parsed)).to_series().to_list()
+        (condition,) = document.conditions
+        return events.select(compile_condition(condition)).to_series().to_list()
 
     assert accepted({}) == [True, False]
     assert accepted({"login_paths": ["*/enter"]}) == [False, True]
