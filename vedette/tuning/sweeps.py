@@ -121,12 +121,13 @@ def limits_around(now: int, highest: "pd.DataFrame", count: int = 20) -> list[in
     return sorted({now, *(round(step) for step in steps)})
 
 
-def suggest(swept: "pd.DataFrame", budget_a_day: float = 0.0) -> int | None:
+def suggest(swept: "pd.DataFrame", now: int, budget_a_day: float = 0.0) -> int | None:
     """Return a limit that keeps to a budget; None if none does.
 
     With labels the budget is of false alarms, and the limit has the best recall that there is
-    within it: of several the one in the middle, as far as can be from both the traffic and the
-    attacks that were seen. Without, the budget is of incidents, and the limit the lowest.
+    within it. Of several it is today's, unless that lies at the edge of them: else the one in the
+    middle, as far as can be from both the traffic and the attacks that were seen. Without labels
+    the budget is of incidents, and the limit the lowest.
     """
     labelled = bool(swept["recall"].notna().any())
     counted = swept["false_alarms_a_day" if labelled else "incidents_a_day"]
@@ -136,7 +137,7 @@ def suggest(swept: "pd.DataFrame", budget_a_day: float = 0.0) -> int | None:
     if not labelled:
         return int(within["threshold"].min())
     best = sorted(within[within["recall"] == within["recall"].max()]["threshold"].tolist())
-    return int(best[len(best) // 2])
+    return now if now in best[1:-1] else int(best[len(best) // 2])
 
 
 def settings_lines(detector: str, threshold: int) -> str:
