@@ -9,6 +9,7 @@ from ingest.chunks import CHUNK_BYTES
 from ingest.enrichment import Enrichment
 from ingest.events import Batch
 from ingest.formats.detection import SAMPLE_BYTES, Detection
+from ingest.lines import LINE_LIMIT
 from ingest.logs import STDIN_PATH, InputProblem, Log, find_logs
 from ingest.partitions import Partition, Tally, first_lines
 from ingest.reader import watermark_of
@@ -64,11 +65,12 @@ class _Followed:
     def idle(self, now: int, limit: int) -> bool:
         """Whether it has had no events for so long, and not because they wait to be read.
 
-        Lines that are no events do not hold time up: else a log that nobody can read would.
+        Lines that are no events do not hold time up: else a log that nobody can read would. What
+        one read takes is nothing that waits: a writer's buffer may end within a line.
         """
         if now - self.last_read >= limit:
             return True
-        return now - self.last_event >= limit and not self.tail.unread
+        return now - self.last_event >= limit and self.tail.unread <= LINE_LIMIT
 
     def due(self, now: int) -> bool:
         """Whether to look for new lines."""

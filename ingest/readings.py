@@ -76,11 +76,10 @@ class Meter:
         rows = np.concatenate([*self._lines, ticks])
         counts = rows.shape[0] - len(ticks)
         self._lines, self._ticks = [], []
-        frame = pl.DataFrame(rows, schema=_NAMES)
-        tick = pl.Series(np.arange(len(rows)) >= counts)
-        return frame.select(
-            partition=pl.lit(self._partition), tick=tick, **{n: pl.col(n) for n in frame.columns}
-        )
+        columns = [pl.Series(name, rows[:, n]) for n, name in enumerate(_NAMES)]
+        partition = pl.repeat(self._partition, len(rows), dtype=pl.String, eager=True)
+        tick = pl.Series("tick", np.arange(len(rows)) >= counts)
+        return pl.DataFrame([partition.alias("partition"), tick, *columns])
 
     def _count_decided(self, decided: Decided) -> None:
         times = decided.times
