@@ -22,7 +22,7 @@ cli = typer.Typer(
 incidents_cli = typer.Typer(help="List and show what is stored.", no_args_is_help=False)
 quarantine_cli = typer.Typer(help="Lines that could not be read.", no_args_is_help=True)
 keys_cli = typer.Typer(help="Keys of the incident API.", no_args_is_help=True)
-rules_cli = typer.Typer(help="Rules of your own.", no_args_is_help=True)
+rules_cli = typer.Typer(help="List, check and test rules.", no_args_is_help=True)
 cli.add_typer(incidents_cli, name="incidents")
 cli.add_typer(quarantine_cli, name="quarantine")
 cli.add_typer(keys_cli, name="keys")
@@ -343,6 +343,14 @@ def keys_revoke(
     from vedette.commands.keys import revoke
 
     raise typer.Exit(revoke(key_id, config))
+
+
+@rules_cli.command("list")
+def rules_list(config: Config = None, as_json: Json = False) -> None:
+    """List the rules that are active, with the limits of the settings."""
+    from vedette.commands.rules import show
+
+    raise typer.Exit(show(config, as_json=as_json))
 
 
 @rules_cli.command("check")

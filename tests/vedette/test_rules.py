@@ -99,6 +99,25 @@ def test_the_built_in_rules_can_be_checked() -> None:
     assert fires == {rule.name for rule in load_catalogue().rules}
 
 
+def test_active_rules_are_listed_as_the_settings_change_them(tmp_path: Path) -> None:
+    config = tmp_path / "v.toml"
+    rules(tmp_path, PLAIN, BURST)
+    config.write_text(
+        f'[rules]\nfolders = ["{tmp_path}"]\n[detectors.export_burst]\nthreshold = 7\n'
+        "[detectors.request_rate]\nenabled = false\n",
+        encoding="utf-8",
+    )
+    status, rows, _ = invoke("list", "--config", config)
+    listed = {row["rule"]: row for row in rows}
+    assert status == 0
+    assert (listed["export_burst"]["limit"], listed["export_burst"]["mode"]) == (7, "alert")
+    assert listed["export_burst"]["file"] == str(tmp_path / "exports.yml")
+    assert "request_rate" not in listed
+    assert "login_burst" in listed
+    result = CliRunner().invoke(cli, ["rules", "list"])
+    assert (result.exit_code, "login_burst" in result.stdout) == (0, True)
+
+
 def test_rules_like_those_of_the_community_are_accepted(tmp_path: Path) -> None:
     write_rules(tmp_path, 60)
     status, rows, _ = invoke("check", tmp_path)

@@ -1,4 +1,4 @@
-"""vedette rules: check rules of one's own, and run the tests beside them."""
+"""vedette rules: list what is active, check rules of one's own, run the tests beside them."""
 
 import json
 import sys
@@ -10,7 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from alerts.summary import duration
-from detectors.documents import Document, RuleError
+from detectors.catalogue import BUILT_IN_RULES, load_catalogue
+from detectors.documents import Document, RuleError, examine
+from detectors.registry import rule_overrides
 from ingest.masking import printable
 from vedette.failures import FAILED, reports_failures
 from vedette.rule_files import Accepted, examine_files, rule_files
@@ -62,6 +64,33 @@ def test(paths: Sequence[Path], config: Path | None, *, as_json: bool) -> int:
     return FAILED if problems or not all(outcome.passed for outcome in outcomes) else 0
 
 
+@reports_failures
+def show(config: Path | None, *, as_json: bool) -> int:
+    """Print the rules that are active, as the settings change them."""
+    settings = load_settings(config)
+    catalogue = load_catalogue(rule_overrides(settings.detectors), settings.rules.folders)
+    files = rule_files([BUILT_IN_RULES, *settings.rules.folders])
+    places = {
+        document.name: document
+        for file in files
+        for document in examine(file, _placeholders(settings))
+        if isinstance(document, Document)
+    }
+    if as_json:
+        _print_json(
+            {
+                **_accepted(Accepted(places[rule.name], rule)),
+                "mode": rule.mode,
+                "title": rule.title,
+                "tags": rule.tags,
+            }
+            for rule in catalogue.rules
+        )
+    else:
+        terminal().print(_rules_table(Accepted(places[r.name], r) for r in catalogue.rules))
+    return 0
+
+
 def _placeholders(settings: Settings) -> Mapping[str, Sequence[str]]:
     return getattr(settings.rules, "placeholders", {})
 
@@ -86,6 +115,8 @@ def _rules_table(rules: Iterable[Accepted]) -> Table:
         limit = f"{rule.threshold} in {duration(rule.window)}" if rule else ""
         if accepted.kind == "plain":
             limit = "each match" if rule else "only as part of others"
+        if rule and rule.mode == "monitor":
+            limit += " (monitor)"
         table.add_row(
             Text(printable(document.name)),
             accepted.kind,
