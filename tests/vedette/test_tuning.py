@@ -89,7 +89,9 @@ def test_a_sweep_agrees_with_a_scan(
 def test_without_labels_nothing_is_called_false(bare: tuning.LabelledLog) -> None:
     swept = tuning.sweep(bare, RULE, [4, 10])
     assert swept["incidents"].tolist() == [4, 2]
-    assert swept[["false_alarms", "false_alarms_a_day", "precision", "recall"]].isna().all(axis=None)
+    assert (
+        swept[["false_alarms", "false_alarms_a_day", "precision", "recall"]].isna().all(axis=None)
+    )
     assert set(tuning.peaks(bare, RULE)["label"]) == {"unknown"}
     assert "no labels" in str(bare)
 
