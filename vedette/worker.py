@@ -8,6 +8,7 @@ everything that is stored is absolute.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from threading import Event
 from time import monotonic
@@ -40,6 +41,9 @@ HOUSEKEEP_EVERY: Final = timedelta(hours=1)
 
 #: Wait before a failed transaction is tried again.
 _RETRY_SECONDS: Final = 1.0
+
+#: The name of the sources' state among that of detectors that are no rules.
+_HEALTH: Final = "health"
 
 _log: Final = structlog.get_logger("vedette.worker")
 
@@ -110,12 +114,14 @@ class Worker:
 
     def _restore_kernel(self, checkpoint: Checkpoint) -> None:
         try:
-            anew = self._kernel.restore(Snapshot.from_bytes(checkpoint.state))
+            snapshot = Snapshot.from_bytes(checkpoint.state)
+            anew = self._kernel.restore(snapshot)
+            anew += self._sources.restore(snapshot.others.get(_HEALTH, {}))
         except SnapshotError as error:
             _log.warning("detector state not readable: all rules begin anew", reason=str(error))
             return
         if anew:
-            _log.warning("rules begin anew, as they changed", rules=anew)
+            _log.warning("detectors begin anew, as they changed", rules=anew)
 
     def run(self, stop: Event) -> None:
         """Work until `stop` is set; then store where it stands. Panes stay open."""
@@ -192,12 +198,13 @@ class Worker:
             _log.warning("housekeeping failed; trying again in an hour", reason=str(error.orig))
 
     def _checkpoint(self) -> Checkpoint:
+        others = {_HEALTH: self._sources.snapshot()}
         return Checkpoint(
             version=VERSION,
             fingerprint=self._kernel.fingerprint,
             watermark=at(self._watermark),
             positions={**self._live.positions(), "enrichment": self._enrichment.state()},
-            state=self._kernel.snapshot().to_bytes(),
+            state=replace(self._kernel.snapshot(), others=others).to_bytes(),
         )
 
     def _fingerprint(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from ingest.events import Batch
+from ingest.events import Batch, no_events, no_readings
 from ingest.follow import IDLE, wall_clock
 from ingest.formats.detection import Detection
 from ingest.logs import InputProblem
@@ -144,10 +144,11 @@ class TopicFollower:
         if self._buffers.size >= READ_AHEAD_BYTES:
             self._ahead = self._take(now)
         found = [frame for frame in events if frame is not None]
-        if not found:
+        rows = [followed.partition.readings() for followed in self._followed.values()]
+        readings = pl.concat([no_readings(), *rows])
+        if not found and readings.is_empty():
             return []
-        readings = [followed.partition.readings() for followed in self._followed.values()]
-        return [Batch(pl.concat(found), self.watermark, pl.concat(readings))]
+        return [Batch(pl.concat([no_events(), *found]), self.watermark, readings)]
 
     def tick(self, now: int | None = None) -> list[Batch]:
         """Let time pass, up to `idle` ago, for partitions that had nothing new for `idle`.

@@ -1,6 +1,7 @@
 """The service's loop: what is appended becomes incidents, also after a restart."""
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -158,6 +159,45 @@ def test_a_quiet_log_does_not_hold_a_busy_one_back(
         append(log, [combined(second, request="GET /v1/me HTTP/1.1", status=401)])
         service.worker.step(Event())
     assert [t.incident.detectors for t in service.told] == [("auth_failure_burst",)]
+    service.stop()
+
+
+def test_a_source_that_falls_silent_is_told_until_it_returns(
+    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [micros(START)]
+    monkeypatch.setattr(live_module, "LogFollower", partial(LogFollower, clock=lambda: clock[0]))
+    log, silent = written(tmp_path / "a.log", []), written(tmp_path / "silent.log", [])
+    service = Service(log, engine, silent)
+    for second in range(0, 3600, 10):
+        clock[0] = micros(START) + second * 1_000_000
+        append(log, [combined(second)])
+        if second < 2000:
+            append(silent, [combined(second)])
+        if second == 2500:  # what was counted until then is not forgotten
+            service.stop()
+            service = Service(log, engine, silent)
+        service.worker.step(Event())
+    assert [(t.incident.detectors, t.incident.entity) for t in service.told] == [
+        (("source_silent",), str(silent))
+    ]
+    append(silent, [combined(3600 - 10)] * 5)
+    clock[0] += 1_000_000
+    service.read_all()
+    (incident,) = stored(engine)
+    assert incident.started_at == START + timedelta(seconds=2000)
+    assert "24 minutes without events" in incident.summary
+    service.stop()
+
+
+def test_a_log_that_nobody_can_read_any_more_is_told(tmp_path: Path, engine: Engine) -> None:
+    log = written(tmp_path / "a.log", [])
+    service = Service(log, engine)
+    append(log, [combined(second) for second in range(5)])
+    append(log, ["2026-11-02 GET /items 200"] * 300)
+    append(log, [combined(second) for second in range(20, 30)])
+    service.read_all()
+    assert [t.incident.detectors for t in service.told] == [("unparsed_lines",)]
     service.stop()
 
 
