@@ -6,7 +6,7 @@ cannot be honoured is refused with its file, line and the reason.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -19,7 +19,7 @@ from sigma.policy import SigmaPolicy
 from sigma.policy.regex_engine import RE2RegexEngine, RegexPattern
 from sigma.rule import SigmaRule
 
-from detectors.placeholders import expand
+from detectors.placeholders import expand, values_named
 
 LevelName = Literal["informational", "low", "medium", "high", "critical"]
 
@@ -112,6 +112,7 @@ class Document:
     """One rule as written: where it stands, its YAML, and what pySigma makes of it.
 
     `conditions` are those of a plain rule, parsed: it matches where one of them does.
+    `placeholders` are the values that were put into them: beside `data`, what decides matches.
     """
 
     file: Path
@@ -119,6 +120,7 @@ class Document:
     data: Mapping[str, Any]
     parsed: SigmaRule | SigmaCorrelationRule
     conditions: tuple[object, ...] = ()
+    placeholders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -227,7 +229,8 @@ def _document(
     except (AttributeError, KeyError, TypeError) as error:  # pySigma takes some kinds for granted
         reason = f"some value has the wrong kind, such as a list for a text ({error})"
         return RuleError(file, line, f"{data.get('title')!r}: {reason}")
-    return Document(file, line, data, parsed, conditions)
+    used = values_named(data["detection"], given) if conditions else {}
+    return Document(file, line, data, parsed, conditions, used)
 
 
 def _parse(

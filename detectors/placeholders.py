@@ -4,6 +4,7 @@ Values are Sigma text patterns: * and ? are wildcards, and letters match without
 Paths are whole: `cs-uri-stem|expand: '%login_paths%'`.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Final
@@ -289,6 +290,15 @@ class _Listed(ValueListPlaceholderTransformation):
             f"the placeholder %{p.name}% has no values; {hint} "
             f'Settings give values: [rules.placeholders] {p.name} = ["..."]'
         )
+
+
+def values_named(
+    detection: object, given: Mapping[str, Iterable[str]]
+) -> dict[str, tuple[str, ...]]:
+    """Return the values of the placeholders that a detection, as written, may name."""
+    values = {**DEFAULTS, **{name: tuple(these) for name, these in given.items()}}
+    named = set(re.findall(r"%([^%\s]+)%", repr(detection)))
+    return {name: values[name] for name in sorted(named & values.keys())}
 
 
 def expand(rule: SigmaRule, given: Mapping[str, Iterable[str]]) -> None:

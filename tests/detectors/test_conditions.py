@@ -192,6 +192,9 @@ def test_placeholders_have_defaults_that_can_be_replaced(tmp_path: Path) -> None
     def accepted(given: dict[str, list[str]]) -> list[bool]:
         (document,) = read_rules(file, given)
         (condition,) = document.conditions
+        assert document.placeholders == {
+            "login_paths": tuple(given.get("login_paths", DEFAULTS["login_paths"]))
+        }
         return events.select(compile_condition(condition)).to_series().to_list()
 
     assert accepted({}) == [True, False]
