@@ -40,7 +40,6 @@ from vedette.evaluation.picture import check_picture, draw
 from vedette.evaluation.report import Report, recall_of, report
 from vedette.evaluation.tables import duration, share, tables
 from vedette.evaluation.trial import Book, Trial, run_trial
-from vedette.prefetch import Prefetch
 from vedette.settings import settings_from
 from vedette.simulation.batches import batch_frame
 from vedette.simulation.long_runs import LongRun, long_run
@@ -177,7 +176,7 @@ def tried(run: LongRun, key: str, show: Callable[[float], None]) -> Outcome:
     began = time.perf_counter()
     pseudonyms = Pseudonyms(b"0" * 32)
     episodes = disguised(episodes_of(run.truth), pseudonyms, ())
-    trial = Trial(_catalogue(run), episodes, LATENESS)
+    trial = Trial(_catalogue(run), episodes)
     events = 0
 
     def on_batch() -> None:
@@ -188,9 +187,8 @@ def tried(run: LongRun, key: str, show: Callable[[float], None]) -> Outcome:
 
     with tempfile.TemporaryDirectory(prefix="vedette-bench-") as folder:
         engine = open_database(f"sqlite:///{folder}/incidents.db")
-        with Prefetch(batches(run, pseudonyms), 1) as ahead:
-            book = Book(Store(engine), lambda: stored(engine))
-            matched = run_trial(trial, ahead, book, on_batch)
+        book = Book(Store(engine), lambda: stored(engine))
+        matched = run_trial(trial, batches(run, pseudonyms), book, on_batch)
         engine.dispose()
     return Outcome(run.seed, key, events, time.perf_counter() - began, matched)
 

@@ -4,7 +4,6 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 
 from alerts.database import open_database
@@ -55,9 +54,8 @@ def run_evaluation(
     catalogue = load_catalogue(rule_overrides(settings.detectors), settings.rules.folders)
     sources = sources_for(files, settings, log_format)
     reader = LogReader(sources, enrichment=enrichment, stdin=standard_input())
-    lateness = max((source.lateness for source in sources), default=timedelta(0))
     health = SourceHealth(settings.detectors)
-    matched = _tried(reader, Trial(catalogue, episodes, lateness, health))
+    matched = _tried(reader, Trial(catalogue, episodes, health))
     found = report(matched)
     screen = terminal(stderr=True)
     note(screen, f"{reader.tally.lines:,} lines, {len(episodes):,} rows of truth.")

@@ -1,7 +1,7 @@
 """How well detectors do on a log of which the truth is known.
 
 - `episodes`: what is true: who did what from when to when; reads truth files
-- `trial`: puts events through the detectors and notes when each finding was first reported
+- `trial`: puts batches through the detectors and keeps what they find
 - `matching`: holds incidents and findings against the episodes; pure
 - `report`: recall, precision, time to detect, incidents and false alarms a day
 - `tables`, `picture`: the report for a terminal, and as a PNG

@@ -38,25 +38,12 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
-class Detection:
-    """A finding, and the event time up to which the log was read when it was first reported."""
-
-    finding: Finding
-    reported_at: datetime
-
-    @property
-    def entity(self) -> Entity:
-        """Entity type and value."""
-        return self.finding.entity_type, self.finding.entity
-
-
-@dataclass(frozen=True, slots=True)
 class AttackOutcome:
     """What became of one attack.
 
-    `seconds` is the time from its first request to the first report, `window_seconds` the window
-    of the detector that reported it. `by` are the detectors that found it; `expected` is the one
-    that must, None where nobody said.
+    `seconds` is the time from its first request until a finding about it could first be known,
+    `window_seconds` the window of that finding's detector. `by` are the detectors that found it;
+    `expected` is the one that must, None where nobody said.
     """
 
     name: str
@@ -116,20 +103,20 @@ class Matched:
 def match(
     episodes: Sequence[Episode],
     alarms: Iterable[Alarm],
-    detections: Iterable[Detection],
+    findings: Iterable[Finding],
     days: float,
 ) -> Matched:
-    """Hold alarms and detections against the episodes.
+    """Hold alarms and findings against the episodes.
 
     An attack is found if an alarm, or a finding in mode `alert`, is about it.
     """
     known = _ByEntity(episodes)
-    told, found = list(alarms), list(detections)
+    told, found = list(alarms), list(findings)
     for alarm in told:
         known.join(alarm.members, _true(known, alarm))
-    for detection in found:
-        attacks = [episode for episode in _about(known, detection) if episode.attack]
-        known.join(detection.finding.members, attacks)
+    for finding in found:
+        attacks = [episode for episode in _about(known, finding) if episode.attack]
+        known.join(finding.members, attacks)
     return Matched(
         days=days,
         attacks=tuple(_attacks(known, told, found)),
@@ -177,24 +164,24 @@ def overlaps(episode: Episode, first: datetime, last: datetime, window: timedelt
 
 
 def _attacks(
-    known: _ByEntity, alarms: Iterable[Alarm], detections: Iterable[Detection]
+    known: _ByEntity, alarms: Iterable[Alarm], findings: Iterable[Finding]
 ) -> Iterator[AttackOutcome]:
     told: set[int] = set()
     for alarm in alarms:
         about = known.about(alarm.entity, alarm.started_at, alarm.last_at, alarm.window)
         told |= {id(episode) for episode in about}
-    reports: dict[int, list[Detection]] = defaultdict(list)
-    for detection in detections:
-        for episode in _about(known, detection):
-            reports[id(episode)].append(detection)
+    reports: dict[int, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        for episode in _about(known, finding):
+            reports[id(episode)].append(finding)
     for attack in known.attacks:
         yield _outcome(attack, reports[id(attack)], told=id(attack) in told)
 
 
-def _outcome(attack: Episode, reports: Sequence[Detection], *, told: bool) -> AttackOutcome:
-    loud = [report for report in reports if report.finding.mode == "alert"]
-    first = min(loud, key=lambda r: (r.reported_at, r.finding.window), default=None)
-    waited = None if first is None else max(first.reported_at - attack.started_at, timedelta(0))
+def _outcome(attack: Episode, reports: Sequence[Finding], *, told: bool) -> AttackOutcome:
+    loud = [report for report in reports if report.mode == "alert"]
+    first = min(loud, key=lambda r: (_known_at(r), r.window, r.detector), default=None)
+    waited = None if first is None else max(_known_at(first) - attack.started_at, timedelta(0))
     (entity_type, entity), *_ = sorted(attack.entities)
     return AttackOutcome(
         name=attack.name,
@@ -203,10 +190,15 @@ def _outcome(attack: Episode, reports: Sequence[Detection], *, told: bool) -> At
         entity=entity,
         found=told or first is not None,
         expected=attack.detectors[0] if attack.detectors else None,
-        by=tuple(sorted({report.finding.detector for report in reports})),
+        by=tuple(sorted({report.detector for report in reports})),
         seconds=None if waited is None else waited.total_seconds(),
-        window_seconds=None if first is None else first.finding.window.total_seconds(),
+        window_seconds=None if first is None else first.window.total_seconds(),
     )
+
+
+def _known_at(finding: Finding) -> datetime:
+    """Return when a finding could first be known; at the latest when it was over."""
+    return finding.last if finding.reached is None else finding.reached
 
 
 def _alarms(known: _ByEntity, alarms: Iterable[Alarm]) -> Iterator[AlarmOutcome]:
@@ -234,12 +226,12 @@ def _true(known: _ByEntity, alarm: Alarm) -> list[Episode]:
     return [episode for episode in about if episode.attack]
 
 
-def _findings(known: _ByEntity, detections: Iterable[Detection]) -> Iterator[FindingOutcome]:
+def _findings(known: _ByEntity, findings: Iterable[Finding]) -> Iterator[FindingOutcome]:
     """Judge each finding but those about what is unsure."""
-    for detection in detections:
-        finding = detection.finding
-        about = _about(known, detection)
-        about += known.joined(detection.entity, finding.first, finding.last, finding.window)
+    for finding in findings:
+        about = _about(known, finding)
+        entity = finding.entity_type, finding.entity
+        about += known.joined(entity, finding.first, finding.last, finding.window)
         attacks = [episode for episode in about if episode.attack]
         if attacks or not any(episode.kind == "unsure" for episode in about):
             yield FindingOutcome(
@@ -249,6 +241,6 @@ def _findings(known: _ByEntity, detections: Iterable[Detection]) -> Iterator[Fin
             )
 
 
-def _about(known: _ByEntity, detection: Detection) -> list[Episode]:
-    finding = detection.finding
-    return known.about(detection.entity, finding.first, finding.last, finding.window)
+def _about(known: _ByEntity, finding: Finding) -> list[Episode]:
+    entity = finding.entity_type, finding.entity
+    return known.about(entity, finding.first, finding.last, finding.window)

@@ -117,7 +117,7 @@ def _strip(axes: "Axes", scores: Sequence[DetectorScore], attacks: Sequence[Atta
     axes.set_xlim(0.4, 2 * _MISSED_AT)
     axes.set_xticks([*_TICKS, _MISSED_AT], [*_TICKS.values(), "never"])
     axes.minorticks_off()
-    axes.set_xlabel("from an attack's first request to the first report of it")
+    axes.set_xlabel("from an attack's first request until a finding could be known")
     axes.set_title("time to detect", fontsize=10, loc="left")
     axes.grid(alpha=0.3)
     axes.set_axisbelow(True)

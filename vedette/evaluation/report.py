@@ -13,8 +13,8 @@ from vedette.evaluation.matching import AlarmOutcome, AttackOutcome, FindingOutc
 class Delay:
     """Time to detect over the attacks that were found; `windows` counts it in windows.
 
-    From an attack's first request to the event time up to which the log was read when a finding
-    about it was first reported; the window is that of the detector that reported first.
+    From an attack's first request to the end of the first slot of time with which a finding about
+    it reached its limit; the window is that of the finding that was first.
     """
 
     median_seconds: float

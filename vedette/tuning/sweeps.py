@@ -14,7 +14,7 @@ from detectors.overrides import RuleOverride
 from detectors.registry import rule_overrides
 from detectors.rules import Rule
 from vedette.evaluation.episodes import Episode
-from vedette.evaluation.matching import Alarm, Detection, Matched, match, overlaps
+from vedette.evaluation.matching import Alarm, Matched, match, overlaps
 from vedette.evaluation.report import report
 from vedette.tuning.labelled import LabelledLog
 
@@ -175,7 +175,7 @@ def _only(log: LabelledLog, detector: str, threshold: int | None) -> Catalogue:
 
 def _findings(log: LabelledLog, catalogue: Catalogue) -> list[Finding]:
     """Return the final findings; they do not depend on how the events are cut."""
-    kernel = RuleKernel(catalogue)
+    kernel = RuleKernel(catalogue, prompt=False)
     found: list[Finding] = []
     for events in log.events.iter_slices(_SLICE):
         found = merge_runs(found, kernel.process(events, None))
@@ -209,8 +209,7 @@ def _figures(
 
 
 def _matched(log: LabelledLog, findings: Sequence[Finding]) -> Matched:
-    detections = [Detection(finding, finding.last) for finding in findings]
-    return match(log.episodes, _alarms(findings), detections, log.days)
+    return match(log.episodes, _alarms(findings), findings, log.days)
 
 
 def _alarms(findings: Iterable[Finding]) -> Iterator[Alarm]:
