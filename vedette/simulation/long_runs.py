@@ -112,7 +112,7 @@ def _slots(
     seed: int, day: int, scenarios: Sequence[Scenario], first: int, last: int
 ) -> dict[str, int]:
     """Return when the scenarios begin that must keep apart, by `Scenario.stream`."""
-    groups: dict[frozenset[tuple[EntityType, str | None]], list[Scenario]] = {}
+    groups: dict[frozenset[tuple[EntityType, str]], list[Scenario]] = {}
     for scenario in scenarios:
         if shared := _shared(scenario):
             groups.setdefault(shared, []).append(scenario)
@@ -131,9 +131,10 @@ def _daytime(first: int, last: int) -> tuple[int, int]:
     return (begin, end) if end <= last else (first, last)
 
 
-def _shared(scenario: Scenario) -> frozenset[tuple[EntityType, str | None]]:
+def _shared(scenario: Scenario) -> frozenset[tuple[EntityType, str]]:
     """Return what may be reported of this scenario and of another one too."""
-    entities = {(scenario.entity, scenario.entity_name), *scenario.also}
+    own = (scenario.entity, scenario.entity_name or scenario.entity)
+    entities = {own, *scenario.also}
     return frozenset(each for each in entities if each[0] in _SHARED)
 
 
