@@ -14,6 +14,10 @@ evaluate     the light half: windows of panes against limits
 table        the state of one rule
 kernel       all rules over batches of events
 exhibits     evidence kept for suspects
+registry     detectors that are no rules
+health       silent sources, lines that nobody can read, wrong times
+silence      how long one source has been silent
+shares       bad lines of one source within a window
 findings     what is found, and how findings grow together
 snapshot     state as plain bytes
 """

@@ -10,6 +10,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
 from detectors.catalogue import load_catalogue
+from detectors.registry import active_detectors, rule_overrides
 from ingest.durations import parse_duration
 from ingest.sources import KafkaSource
 from tests.docs.pages import blocks, name_of, page, pages, rows
@@ -190,7 +191,8 @@ def test_settings_shown_on_a_page_can_be_used(place: str, text: str) -> None:
         loaded = plain(text)
     except SettingsError as error:
         raise AssertionError(f"{place}: {error}") from error
-    load_catalogue(loaded.detectors)
+    load_catalogue(rule_overrides(loaded.detectors))
+    active_detectors(loaded.detectors)
 
 
 def test_variables_shown_can_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
