@@ -27,11 +27,13 @@ def message_about(incident: IncidentView, transition: str, idempotency_key: str)
     kind = transition.partition(":")[0]
     headline = _HEADLINES.get(kind, kind)
     title = f"[{incident.severity.upper()}] Incident {incident.id}: {headline}"
+    many = incident.entity_type != "client" and incident.member_count
     lines = [
         incident.summary,
         "",
         f"Incident: {incident.id} ({incident.status})",
         f"Severity: {incident.severity}",
+        *([f"Clients: {incident.member_count:,}"] if many else []),
         f"Detectors: {', '.join(incident.detectors)}",
         f"Active: {iso(incident.started_at)} to {iso(incident.last_at)}",
         f"Reference: {idempotency_key}",

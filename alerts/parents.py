@@ -10,13 +10,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, select, update
 
-from alerts.incidents import INCIDENT_GAP
 from alerts.lifecycle import Step
 from alerts.models import FindingRow, IncidentRow, MemberRow, table_of
 from alerts.plan import Plan
-from alerts.rollup import Member, Parent, Scope, choose, own_extent, reach_of, scope_of, united
+from alerts.rollup import (
+    SLACK_LIMIT,
+    Member,
+    Parent,
+    Scope,
+    choose,
+    own_extent,
+    reach_of,
+    scope_of,
+    united,
+)
 from alerts.rows import stored_finding
 from alerts.statements import chunks
 from alerts.writing import write_timeline
@@ -119,50 +128,55 @@ def _children(connection: Connection, parents: Sequence[int]) -> list[RowMapping
 
 
 def _countable(connection: Connection, scopes: dict[int, Scope]) -> list[RowMapping]:
-    """Return incidents about members of the parents, near in time, that have another parent."""
+    """Return incidents about members of the parents, near in time, that may be others' parts."""
     rows: list[RowMapping] = []
     for chunk in chunks(list(scopes)):
         extents = [scopes[identity].extent for identity in chunk]
-        query = (
-            select(*_MEMBER_COLUMNS)
-            .join(MemberRow, MemberRow.client == IncidentRow.entity)
+        # As a subquery: SQLite, which counts nothing beforehand, would begin a join with the
+        # incidents of all clients.
+        clients = (
+            select(MemberRow.client)
             .join(FindingRow, FindingRow.id == MemberRow.finding_id)
-            .where(
-                FindingRow.incident_id.in_(chunk),
-                FindingRow.mode == "alert",
-                IncidentRow.entity_type == "client",
-                IncidentRow.last_at >= min(extent.first for extent in extents),
-                IncidentRow.started_at <= max(extent.last for extent in extents),
-                or_(
-                    IncidentRow.parent_id.is_(None),
-                    IncidentRow.parent_id != FindingRow.incident_id,
-                ),
-                *_TAKES_PART,
-            )
+            .where(FindingRow.incident_id.in_(chunk), FindingRow.mode == "alert")
         )
+        query = select(*_MEMBER_COLUMNS).where(
+            IncidentRow.entity_type == "client",
+            IncidentRow.entity.in_(clients),
+            IncidentRow.last_at >= min(extent.first for extent in extents),
+            IncidentRow.started_at <= max(extent.last for extent in extents),
+            *_TAKES_PART,
+        )
+        if len(chunk) == 1:
+            query = query.where(IncidentRow.parent_id.is_distinct_from(chunk[0]))
         rows += connection.execute(query).mappings()
     return rows
 
 
 def _counting(connection: Connection, members: Sequence[Member]) -> dict[str, set[int]]:
     """Return which incidents count the clients of these, near them in time."""
+    extents = [member.extent for member in members if member.extent]
+    clients = sorted({member.client for member in members if member.extent})
+    findings: dict[int, list[str]] = defaultdict(list)
+    for chunk in chunks(clients):
+        query = select(MemberRow.finding_id, MemberRow.client).where(MemberRow.client.in_(chunk))
+        for finding, client in connection.execute(query):
+            findings[finding].append(client)
     counting: dict[str, set[int]] = defaultdict(set)
-    for chunk in chunks([member for member in members if member.extent]):
-        extents = [member.extent for member in chunk if member.extent]
-        query = (
-            select(MemberRow.client, FindingRow.incident_id)
-            .join(FindingRow, FindingRow.id == MemberRow.finding_id)
+    for found in chunks(list(findings)):
+        near = (
+            select(FindingRow.id, FindingRow.incident_id)
             .join(IncidentRow, IncidentRow.id == FindingRow.incident_id)
             .where(
-                MemberRow.client.in_({member.client for member in chunk}),
+                FindingRow.id.in_(found),
                 FindingRow.mode == "alert",
-                IncidentRow.last_at >= min(extent.first for extent in extents) - INCIDENT_GAP,
-                IncidentRow.started_at <= max(extent.last for extent in extents) + INCIDENT_GAP,
+                IncidentRow.last_at >= min(e.first for e in extents) - SLACK_LIMIT,
+                IncidentRow.started_at <= max(e.last for e in extents) + SLACK_LIMIT,
                 *_TAKES_PART,
             )
         )
-        for client, identity in connection.execute(query):
-            counting[client].add(identity)
+        for finding, incident in connection.execute(near):
+            for client in findings[finding]:
+                counting[client].add(incident)
     return counting
 
 

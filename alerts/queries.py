@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, Literal, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, exists, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Engine, Select, exists, func, select, tuple_
 
 from alerts.models import EvidenceRow, FindingRow, IncidentRow, TimelineRow, table_of
 from alerts.rows import stored_evidence, stored_finding, stored_view
@@ -150,7 +150,8 @@ def get_incident(engine: Engine, identity: int) -> IncidentDetail | None:
 
 
 def _conditions(wanted: IncidentFilter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [IncidentRow.merged_into.is_(None)]
+    # Not "is null": SQLite would take the index of that column, and sort all there is.
+    conditions: list[ColumnElement[bool]] = [func.coalesce(IncidentRow.merged_into, 0) == 0]
     for column, value in (
         (IncidentRow.status, wanted.status),
         (IncidentRow.entity_type, wanted.entity_type),

@@ -13,7 +13,7 @@ from functools import reduce
 from typing import Final
 
 from alerts.incidents import INCIDENT_GAP
-from alerts.stages import covers
+from alerts.stages import techniques
 from detectors.findings import Finding
 
 #: How far a member's findings may lie outside of the parent's: their window, and at most this.
@@ -22,7 +22,7 @@ SLACK_LIMIT: Final = INCIDENT_GAP
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """What findings say, as far as it decides about roll-up: tags, and a span of time."""
+    """What findings say, as far as it decides about roll-up: techniques, other tags, a span."""
 
     tags: frozenset[str]
     first: datetime
@@ -36,9 +36,7 @@ class Extent:
 
     def holds(self, other: "Extent") -> bool:
         """Whether the other says nothing beyond this."""
-        return (
-            self.first <= other.first and other.last <= self.last and covers(self.tags, other.tags)
-        )
+        return self.first <= other.first and other.last <= self.last and other.tags <= self.tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ class Scope:
 def own_extent(findings: Iterable[Finding]) -> Extent | None:
     """Return what the findings about a client say that alert; None if none does."""
     return united(
-        Extent(frozenset(finding.tags), finding.first, finding.last)
+        Extent(techniques(finding.tags), finding.first, finding.last)
         for finding in findings
         if finding.mode == "alert"
     )
@@ -109,7 +107,7 @@ def scope_of(findings: Collection[Finding]) -> Scope | None:
 def reach_of(finding: Finding) -> Extent:
     """Return what one distributed finding covers."""
     slack = min(finding.window, SLACK_LIMIT)
-    return Extent(frozenset(finding.tags), finding.first - slack, finding.last + slack)
+    return Extent(techniques(finding.tags), finding.first - slack, finding.last + slack)
 
 
 def choose(member: Member, candidates: Collection[Parent]) -> int | None:

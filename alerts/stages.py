@@ -55,9 +55,13 @@ def technique_of(tag: str) -> str:
     return found[1] if found else tag
 
 
-def covers(wider: Collection[str], tags: Iterable[str]) -> bool:
-    """Whether each of the tags, or the technique that it is a kind of, is among the wider ones."""
-    return all(tag in wider or technique_of(tag) in wider for tag in tags)
+def techniques(tags: Iterable[str]) -> frozenset[str]:
+    """Return the tags with techniques in place of their sub-techniques.
+
+    One sub-technique of guessing passwords is hardly told from another by the log: what is one
+    by itself is another together.
+    """
+    return frozenset(map(technique_of, tags))
 
 
 def severity_of(findings: Collection[Finding]) -> Level:

@@ -65,6 +65,7 @@ def incident_table(incidents: "Iterable[IncidentView]", title: str | None = None
     table.add_column("what happened", ratio=1, overflow="fold")
     for incident in incidents:
         state = "" if incident.status == "open" else f"\n{incident.status}"
+        state += "" if incident.parent_id is None else f"\npart of {incident.parent_id}"
         table.add_row(
             str(incident.id),
             severity(incident.severity).append(state, style="dim"),

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from fastapi import Depends, FastAPI
@@ -12,13 +13,15 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 from alerts.database import open_database
+from alerts.incidents import MEMBERS_SHOWN
 from alerts.keys import KeyStore, Role
 from alerts.queries import get_incident, list_incidents
 from alerts.store import Store
 from api.access import RequireRole, unprotected_routes
 from api.application import create_api, refuse_unprotected
 from api.health import HealthReport
-from detectors.findings import Evidence, Finding, Level
+from api.incidents import MEMBERS_LISTED
+from detectors.findings import EntityType, Evidence, Finding, Level
 
 NOW = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -172,6 +175,66 @@ def test_errors_are_problems(api: Api, method: str, path: str, status: int) -> N
     assert problem["title"]
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "x" * 200 not in answer.text
+
+
+def distributed(clients: int) -> Finding:
+    return replace(
+        finding(0),
+        detector="distributed",
+        entity_type="route",
+        entity="POST /login",
+        members=frozenset(f"10.0.{n // 100}.{n % 100}" for n in range(clients)),
+    )
+
+
+def test_parts_of_an_attack_by_many_are_listed_if_asked_for(api: Api) -> None:
+    found = [distributed(3), finding(0, "10.0.0.1"), finding(0, "10.1.0.1")]
+    Store(api.engine).record(found, watermark=None)
+    client = api.client()
+
+    def listed(query: str) -> set[str]:
+        answer = client.get(f"/api/v1/incidents?{query}")
+        assert answer.status_code == 200
+        return {item["entity"] for item in answer.json()["items"]}
+
+    assert listed("") == {"POST /login", "10.1.0.1"}
+    assert listed("include_members=true") == {"POST /login", "10.0.0.1", "10.1.0.1"}
+    (parent,) = client.get("/api/v1/incidents?entity_type=route").json()["items"]
+    assert listed(f"parent={parent['id']}") == {"10.0.0.1"}
+    assert listed("parent=999") == set()
+    (part,) = client.get(f"/api/v1/incidents?parent={parent['id']}").json()["items"]
+    assert part["parent_id"] == parent["id"]
+    for wrong in ("parent=0", "parent=x", "include_members=perhaps"):
+        assert client.get(f"/api/v1/incidents?{wrong}").status_code == 422
+
+
+def test_a_part_that_moves_has_another_tag(api: Api) -> None:
+    store = Store(api.engine)
+    store.record([finding(0, "10.0.0.1")], watermark=None)
+    client = api.client()
+    tag = client.get("/api/v1/incidents/1").headers["etag"]
+    store.record([distributed(3)], watermark=None)
+    answer = client.get("/api/v1/incidents/1", headers={"If-None-Match": tag})
+    assert (answer.status_code, answer.json()["parent_id"]) == (200, 2)
+
+
+def test_all_members_are_counted_and_some_are_named(api: Api) -> None:
+    Store(api.engine).record([distributed(1_200)], watermark=None)
+    client = api.client()
+    (item,) = client.get("/api/v1/incidents").json()["items"]
+    assert (item["member_count"], len(item["members"])) == (1_200, MEMBERS_LISTED)
+    one = client.get(f"/api/v1/incidents/{item['id']}").json()
+    assert (one["member_count"], len(one["members"])) == (1_200, MEMBERS_SHOWN)
+    assert one["members"] == sorted(one["members"])
+    assert item["members"] == one["members"][:MEMBERS_LISTED]
+
+
+@pytest.mark.parametrize("entity_type", get_args(EntityType))
+def test_every_type_of_entity_can_be_listed(api: Api, entity_type: Any) -> None:
+    Store(api.engine).record([replace(finding(0), entity_type=entity_type)], watermark=None)
+    answer = api.client().get(f"/api/v1/incidents?entity_type={entity_type}")
+    (item,) = answer.json()["items"]
+    assert item["entity_type"] == entity_type
 
 
 def test_a_cursor_belongs_to_its_filters(api: Api) -> None:
