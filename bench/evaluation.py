@@ -40,6 +40,7 @@ from vedette.evaluation.picture import check_picture, draw
 from vedette.evaluation.report import Report, recall_of, report
 from vedette.evaluation.tables import duration, share, tables
 from vedette.evaluation.trial import Book, Trial, run_trial
+from vedette.screen import terminal
 from vedette.settings import settings_from
 from vedette.simulation.batches import batch_frame
 from vedette.simulation.long_runs import LongRun, long_run
@@ -94,7 +95,7 @@ def main() -> None:
         options.rate, 7 if options.quiet_week else options.days, tuple(options.scenarios or names)
     )
     seeds = range(options.first_seed, options.first_seed + options.seeds)
-    console = Console()
+    console = terminal()
     outcomes = _outcomes(setup, seeds, options.results, console)
     _print(console, setup, outcomes)
     pooled = sum((o.matched for o in outcomes[1:]), outcomes[0].matched)

@@ -97,22 +97,24 @@ def _strip(axes: "Axes", scores: Sequence[DetectorScore], attacks: Sequence[Atta
     rows = {score.detector: place for place, score in enumerate(scores)}
     placed = [(a, rows[a.expected]) for a in attacks if a.expected in rows]
     intensities = dict.fromkeys(attack.intensity for attack, _ in placed)
-    for number, intensity in enumerate(intensities):
+    shift = {
+        intensity: 0.22 * (number - (len(intensities) - 1) / 2)
+        for number, intensity in enumerate(intensities)
+    }
+    for intensity in intensities:
         mine = [(a.seconds, row) for a, row in placed if a.intensity == intensity]
-        shift = 0.16 * (number - (len(intensities) - 1) / 2)
         axes.scatter(
             [max(seconds, 0.5) for seconds, _ in mine if seconds is not None],
-            [row + shift for seconds, row in mine if seconds is not None],
+            [row + shift[intensity] for seconds, row in mine if seconds is not None],
             s=22,
             alpha=0.75,
             color=_INTENSITY_COLOURS.get(intensity or "", _OTHER_COLOUR),
             label=intensity or "attack",
         )
-    missed = [row for attack, row in placed if not attack.found]
+    missed = [row + shift[a.intensity] for a, row in placed if not a.found]
     if missed:
-        axes.scatter(
-            [_MISSED_AT] * len(missed), missed, marker="x", color="#CC0000", label="missed"
-        )
+        places = [_MISSED_AT] * len(missed)
+        axes.scatter(places, missed, s=24, marker="x", color="#CC0000", label="missed")
     axes.set_xscale("log")
     axes.set_xlim(0.4, 2 * _MISSED_AT)
     axes.set_xticks([*_TICKS, _MISSED_AT], [*_TICKS.values(), "never"])

@@ -64,11 +64,13 @@ def _found(recall: Recall) -> str:
 
 
 def _ratio(part: int, whole: int) -> str:
-    return f"{part / whole:.2f} ({part}/{whole})" if whole else "-"
+    return f"{part}/{whole}" if whole else "-"
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
+    table = Table(
+        title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
+    )
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if number else "left", overflow="fold")
     return table
@@ -101,7 +103,7 @@ def _overall(report: Report) -> Table:
 
 
 def _detectors(report: Report) -> Table:
-    heads = "recall", "precision", "false\na day", "median", "win-\ndows", "worst"
+    heads = "recall", "preci-\nsion", "false\na day", "median", "win-\ndows", "worst"
     table = _table("By detector", "detector", *heads)
     for score in report.by_detector:
         table.add_row(
