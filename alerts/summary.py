@@ -28,14 +28,12 @@ _SUBJECTS: Final[dict[EntityType, str]] = {
 
 #: Where, or as whom, many clients did something.
 _PLACES: Final[dict[EntityType, str]] = {
-    "client": "from {}",
     "network": "from network {}",
     "user": "as user {}",
     "api_key": "with API key {}",
     "route": "on {}",
     "service": "in service {}",
     "source": "in log {}",
-    "all": "in all traffic",
 }
 
 
@@ -43,14 +41,15 @@ def summarise(findings: Sequence[Finding], members: int = 0) -> str:
     """Say what one entity's findings claim: one clause a detector, the severest first.
 
     A success comes first, then what led to it. `members` are the clients that the findings
-    counted in all; if there are any, the sentence is about them. Times are UTC. The text holds
+    counted in all; if there are any, the sentence begins with them. Times are UTC. The text holds
     no control characters, whatever the log said.
     """
     story, cause = _told(findings)
     name = _name(findings[0].entity)
     entity_type = findings[0].entity_type
     claims = [_claim(finding) for finding in story]
-    if members:
+    many = members > 0 and entity_type in _PLACES
+    if many:
         claims[0] = _claim(story[0], " " + _PLACES[entity_type].format(name))
     shown = claims[:CLAIM_LIMIT]
     causes = [_claim(finding) for finding in cause][: CLAIM_LIMIT - len(shown)]
@@ -62,7 +61,7 @@ def summarise(findings: Sequence[Finding], members: int = 0) -> str:
     if members and all(finding.value != members for finding in findings):
         said += f", {members:,} clients in all"
     span = _span(min(f.first for f in findings), max(f.last for f in findings))
-    start = "" if members else _SUBJECTS[entity_type].format(name) + ": "
+    start = "" if many else _SUBJECTS[entity_type].format(name) + ": "
     return f"{start}{said}, {span}."
 
 

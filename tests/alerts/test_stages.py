@@ -154,7 +154,7 @@ def test_a_success_is_told_with_what_led_to_it() -> None:
         ("service", "shop", "41 clients refused in service shop within"),
         ("api_key", "k1", "41 clients refused with API key k1 within"),
         ("source", "access.log", "41 clients refused in log access.log within"),
-        ("all", "all", "41 clients refused in all traffic within"),
+        ("all", "all", "All traffic: 41 clients refused within"),
     ],
 )
 def test_many_clients_are_the_subject(entity_type: Any, entity: str, begins: str) -> None:
