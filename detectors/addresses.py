@@ -10,13 +10,14 @@ def in_network(addresses: pl.Expr, network: IPv4Network | IPv6Network) -> pl.Exp
 
     def member(column: pl.Series) -> pl.Series:
         distinct = column.unique().drop_nulls()
-        inside = [address for address in distinct if _inside(address, network)]
-        return column.is_in(inside).fill_null(value=False)
+        members = [address for address in distinct if inside(address, network)]
+        return column.is_in(members).fill_null(value=False)
 
     return addresses.map_batches(member, return_dtype=pl.Boolean(), is_elementwise=True)
 
 
-def _inside(address: str, network: IPv4Network | IPv6Network) -> bool:
+def inside(address: str, network: IPv4Network | IPv6Network) -> bool:
+    """Return whether an address lies in a network; what is no address does not."""
     try:
         return ip_address(address) in network
     except ValueError:

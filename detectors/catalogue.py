@@ -10,7 +10,7 @@ from typing import Final
 
 from detectors.documents import read_rules
 from detectors.overrides import RuleOverride
-from detectors.rules import Rule
+from detectors.rules import Rule, Tier
 from detectors.sigma import compile_rules
 
 BUILT_IN_RULES: Final = Path(__file__).parent / "rules"
@@ -38,9 +38,15 @@ class Catalogue:
 
 
 def load_catalogue(
-    overrides: Mapping[str, RuleOverride] | None = None, folders: Sequence[Path] = ()
+    overrides: Mapping[str, RuleOverride] | None = None,
+    folders: Sequence[Path] = (),
+    *,
+    placeholders: Mapping[str, Sequence[str]] | None = None,
+    tiers: Sequence[Tier] = (),
 ) -> Catalogue:
     """Read the built-in rules and those of the user's folders, changed by the settings.
+
+    `placeholders` are lists in place of those that rules share; `tiers` say who may do more.
 
     Raises RuleError for a rule that is refused, UnknownDetectorError for settings of a detector
     that is not there, OSError for a folder that is not readable.
@@ -50,8 +56,8 @@ def load_catalogue(
         if not folder.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, "rules.folders: not a folder", str(folder))
     files = [f for folder in (BUILT_IN_RULES, *folders) for f in sorted(folder.rglob("*.y*ml"))]
-    documents = [document for file in files for document in read_rules(file)]
-    rules = compile_rules(documents, changed)
+    documents = [document for file in files for document in read_rules(file, placeholders)]
+    rules = compile_rules(documents, changed, tiers)
     names = [rule.name for rule in rules]
     for name in changed:
         if name not in names:

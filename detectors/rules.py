@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
+from detectors.addresses import inside
 from detectors.findings import EntityType, Level, Mode
 from detectors.panes import Panes
 from detectors.series import Series
@@ -67,25 +68,18 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """Entities that may do `times` as much: addresses, networks, users or keys' pseudonyms."""
+    """Entities that may do `times` as much, by type; clients also by their networks."""
 
     name: str
     times: int
-    entities: frozenset[str] = frozenset()
+    entities: frozenset[tuple[EntityType, str]] = frozenset()
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
-    def holds(self, entity: str) -> bool:
+    def holds(self, kind: EntityType, entity: str) -> bool:
         """Whether the entity is in the tier."""
-        return entity in self.entities or self._in_network(entity)
-
-    def _in_network(self, entity: str) -> bool:
-        if not self.networks:
-            return False
-        try:
-            address = ip_address(entity)
-        except ValueError:
-            return False
-        return any(address in network for network in self.networks)
+        if (kind, entity) in self.entities:
+            return True
+        return kind == "client" and any(inside(entity, network) for network in self.networks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,4 +155,4 @@ class Rule:
 
     def times(self, entity: str) -> int:
         """Return by how much the limit is multiplied for an entity."""
-        return max((tier.times for tier in self.tiers if tier.holds(entity)), default=1)
+        return max((tier.times for tier in self.tiers if tier.holds(self.entity_type, entity)), default=1)

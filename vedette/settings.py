@@ -7,6 +7,7 @@ import os
 import tomllib
 from collections.abc import Iterator
 from difflib import get_close_matches
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -18,7 +19,8 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as EnvironmentParseError
 
-from detectors.overrides import LevelName, RuleOverride
+from detectors.documents import LevelName
+from detectors.overrides import RuleOverride
 from ingest.durations import Duration
 from ingest.geo import GeoSettings
 from ingest.sources import SOURCE_KINDS, AnySource, KafkaSource
@@ -104,6 +106,21 @@ class RulesSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     folders: tuple[Path, ...] = Field(default=(), description="folders of Sigma rules")
+    placeholders: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="lists that rules share, in place of the built-in ones"
+    )
+
+
+class TierSettings(BaseModel):
+    """Callers that may do more than others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    times: int = Field(ge=1, description="how many times the limit of rates they have")
+    clients: tuple[str, ...] = Field(default=(), description="addresses")
+    networks: tuple[IPv4Network | IPv6Network, ...] = Field(default=(), description="of clients")
+    users: tuple[str, ...] = Field(default=(), description="as the log has them")
+    api_keys: tuple[str, ...] = Field(default=(), description="pseudonyms, as incidents show them")
 
 
 class RouteSettings(BaseModel):
@@ -155,6 +172,7 @@ class Settings(BaseSettings):
     routes: RouteSettings = Field(default_factory=RouteSettings)
     privacy: PrivacySettings = Field(default_factory=PrivacySettings)
     quarantine: QuarantineSettings = Field(default_factory=QuarantineSettings)
+    tiers: dict[str, TierSettings] = Field(default_factory=dict)
     detectors: dict[str, RuleOverride] = Field(default_factory=dict)
 
     @field_validator("sources")

@@ -1,0 +1,40 @@
+"""The rules of a run: built-in and the user's, as the settings change them."""
+
+from collections.abc import Mapping
+
+from detectors.catalogue import Catalogue, load_catalogue
+from detectors.overrides import RuleOverride
+from detectors.registry import rule_overrides
+from detectors.rules import Tier
+from vedette.settings import Settings, TierSettings
+
+
+def catalogue_of(
+    settings: Settings, overrides: Mapping[str, RuleOverride] | None = None
+) -> Catalogue:
+    """Return the catalogue that the settings ask for, or would ask for with other `overrides`.
+
+    Raises what load_catalogue raises.
+    """
+    changed = settings.detectors if overrides is None else overrides
+    return load_catalogue(
+        rule_overrides(changed),
+        settings.rules.folders,
+        placeholders=settings.rules.placeholders,
+        tiers=[_tier(name, tier) for name, tier in settings.tiers.items()],
+    )
+
+
+def _tier(name: str, written: TierSettings) -> Tier:
+    return Tier(
+        name,
+        written.times,
+        frozenset(
+            [
+                *(("client", client) for client in written.clients),
+                *(("user", user) for user in written.users),
+                *(("api_key", key) for key in written.api_keys),
+            ]
+        ),
+        written.networks,
+    )
