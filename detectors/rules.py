@@ -155,4 +155,6 @@ class Rule:
 
     def times(self, entity: str) -> int:
         """Return by how much the limit is multiplied for an entity."""
-        return max((tier.times for tier in self.tiers if tier.holds(self.entity_type, entity)), default=1)
+        return max(
+            (tier.times for tier in self.tiers if tier.holds(self.entity_type, entity)), default=1
+        )

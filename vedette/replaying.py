@@ -113,12 +113,10 @@ class Replayer:
         return chain.from_iterable(found)
 
     def _judge(self, replay: Replay, batches: Iterable[Batch]) -> int:
-        from detectors.catalogue import load_catalogue
         from detectors.kernel import RuleKernel
-        from detectors.registry import rule_overrides
+        from vedette.rules import catalogue_of
 
-        rules = rule_overrides(self._settings.detectors)
-        kernel = RuleKernel(load_catalogue(rules, self._settings.rules.folders))
+        kernel = RuleKernel(catalogue_of(self._settings), prompt=False)
         found: list[Finding] = []
         for batch in batches:
             found = merge_runs(found, kernel.process(batch.events, batch.watermark))

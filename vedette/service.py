@@ -29,12 +29,11 @@ from alerts.times import utc_now
 from alerts.views import Transition
 from api.application import create_api
 from api.server import ApiServer, ServerError, Tls, serve
-from detectors.catalogue import load_catalogue
 from detectors.findings import Level
 from detectors.health import SourceHealth
-from detectors.registry import rule_overrides
 from vedette.failures import StartError
 from vedette.memory import return_large_blocks
+from vedette.rules import catalogue_of
 from vedette.settings import Settings, SettingsError
 from vedette.sources import enrichment_of
 from vedette.worker import Worker
@@ -68,7 +67,7 @@ def run_until_stopped(
     """
     log_to_stderr(log_level)
     return_large_blocks()
-    catalogue = load_catalogue(rule_overrides(settings.detectors), settings.rules.folders)
+    catalogue = catalogue_of(settings)
     health = SourceHealth(settings.detectors)
     with ExitStack() as opened:
         engine = open_database(settings.store.url.get_secret_value())

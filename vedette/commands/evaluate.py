@@ -8,9 +8,7 @@ from pathlib import Path
 
 from alerts.database import open_database
 from alerts.store import Store
-from detectors.catalogue import load_catalogue
 from detectors.health import SourceHealth
-from detectors.registry import rule_overrides
 from ingest.masking import printable
 from ingest.pseudonyms import Pseudonyms
 from ingest.reader import LogReader
@@ -24,6 +22,7 @@ from vedette.failures import PARTLY_READ, reports_failures
 from vedette.folders import sqlite_url
 from vedette.memory import return_large_blocks
 from vedette.one_run import secret_for_files
+from vedette.rules import catalogue_of
 from vedette.screen import note, terminal
 from vedette.settings import load_settings
 from vedette.sources import enrichment_of, sources_for
@@ -51,7 +50,7 @@ def run_evaluation(
         read_episodes(truth), Pseudonyms(secret), frozenset(settings.privacy.pseudonymise)
     )
     enrichment = enrichment_of(settings, secret)
-    catalogue = load_catalogue(rule_overrides(settings.detectors), settings.rules.folders)
+    catalogue = catalogue_of(settings)
     sources = sources_for(files, settings, log_format)
     reader = LogReader(sources, enrichment=enrichment, stdin=standard_input())
     health = SourceHealth(settings.detectors)

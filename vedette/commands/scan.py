@@ -17,9 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from detectors.catalogue import load_catalogue
 from detectors.health import SourceHealth
-from detectors.registry import rule_overrides
 from ingest.masking import printable
 from ingest.quarantine import REASONS
 from ingest.reader import LogReader
@@ -27,6 +25,7 @@ from ingest.sources import FileSource
 from vedette.failures import PARTLY_READ, reports_failures
 from vedette.memory import return_large_blocks
 from vedette.one_run import secret_for_files
+from vedette.rules import catalogue_of
 from vedette.scan import scan
 from vedette.screen import incident_table, note, options, terminal
 from vedette.settings import load_settings
@@ -58,7 +57,7 @@ def run_scan(
     return_large_blocks()
     settings = load_settings(config)
     enrichment = enrichment_of(settings, secret_for_files())
-    catalogue = load_catalogue(rule_overrides(settings.detectors), settings.rules.folders)
+    catalogue = catalogue_of(settings)
     health = SourceHealth(settings.detectors)
     sources = sources_for(files, settings, log_format)
     reader = LogReader(sources, enrichment=enrichment, stdin=standard_input())

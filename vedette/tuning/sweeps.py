@@ -7,15 +7,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from alerts.incidents import components
-from detectors.catalogue import Catalogue, load_catalogue
+from detectors.catalogue import Catalogue
 from detectors.findings import Finding, merge_runs
 from detectors.kernel import RuleKernel
 from detectors.overrides import RuleOverride
-from detectors.registry import rule_overrides
 from detectors.rules import Rule
 from vedette.evaluation.episodes import Episode
 from vedette.evaluation.matching import Alarm, Matched, match, overlaps
 from vedette.evaluation.report import report
+from vedette.rules import catalogue_of
 from vedette.tuning.labelled import LabelledLog
 
 if TYPE_CHECKING:
@@ -154,12 +154,12 @@ def _about(rule: Rule) -> dict[str, object]:
 
 
 def _catalogue(log: LabelledLog) -> Catalogue:
-    return load_catalogue(rule_overrides(log.settings.detectors), log.settings.rules.folders)
+    return catalogue_of(log.settings)
 
 
 def _only(log: LabelledLog, detector: str, threshold: int | None) -> Catalogue:
     """Return the catalogue of one rule, switched on, with another limit if one is given."""
-    overrides = dict(rule_overrides(log.settings.detectors))
+    overrides = dict(log.settings.detectors)
     theirs = overrides.get(detector, RuleOverride())
     changes = {"enabled": True, "mode": "alert"}
     given = theirs.model_dump(exclude_unset=True) | changes
@@ -167,7 +167,7 @@ def _only(log: LabelledLog, detector: str, threshold: int | None) -> Catalogue:
         given["threshold"] = threshold
     overrides[detector] = RuleOverride.model_validate(given)
     try:
-        catalogue = load_catalogue(overrides, log.settings.rules.folders)
+        catalogue = catalogue_of(log.settings, overrides)
         return replace(catalogue, rules=(catalogue.rule(detector),))
     except (StopIteration, ValueError) as error:
         raise KeyError(f"no rule is called {detector!r} ({error})") from error
