@@ -228,12 +228,12 @@ def _part(document: Document) -> Part:
         raise document.refuse("a correlation of correlations is not supported")
     if rule.logsource.category not in WEB_CATEGORIES:
         raise document.refuse("logsource category must be webserver or proxy")
-    conditions = tuple(condition.parsed for condition in rule.detection.parsed_condition)
     try:
-        accepts = reduce(pl.Expr.or_, [compile_condition(condition) for condition in conditions])
+        accepts = reduce(pl.Expr.or_, [compile_condition(each) for each in document.conditions])
     except (UnsupportedConditionError, UnknownFieldError) as error:
         raise document.refuse(str(error)) from error
-    return Part(document.name, _digest(document.data, repr(conditions)), accepts, conditions)
+    signature = _digest(document.data, json.dumps(document.placeholders, sort_keys=True))
+    return Part(document.name, signature, accepts, tuple(document.conditions))
 
 
 def _keys(

@@ -92,7 +92,7 @@ def show(config: Path | None, *, as_json: bool) -> int:
 
 
 def _placeholders(settings: Settings) -> Mapping[str, Sequence[str]]:
-    return getattr(settings.rules, "placeholders", {})
+    return settings.rules.placeholders
 
 
 def _ran(
