@@ -10,7 +10,6 @@ import polars_hash as plh
 
 from detectors.fields import field
 from detectors.series import SOURCE_SHIFT, TIME_SHIFT
-from ingest.events import EVENT_SCHEMA
 
 Rows = npt.NDArray[np.uint32]
 Hashes = npt.NDArray[np.uint64]
@@ -47,9 +46,9 @@ class Arrays:
     def _hash(self, name: str) -> tuple[Hashes, Bools | None]:
         if name not in self._hashes:
             column: Any = plh.col(name)
-            text = column if EVENT_SCHEMA[name] == pl.String else column.cast(pl.String)
-            hashing: pl.Expr = text.nchash.xxh3_64()
-            hashed = self.events.select(hashing.alias(name)).to_series()
+            hashing: pl.Expr = column.nchash.xxh3_64()
+            text = self.events.select(field(name).expr.cast(pl.String).alias(name))
+            hashed = text.select(hashing.alias(name)).to_series()
             missing = hashed.is_null().to_numpy() if hashed.null_count() else None
             self._hashes[name] = hashed.fill_null(0).to_numpy(), missing
         return self._hashes[name]

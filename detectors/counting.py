@@ -104,7 +104,7 @@ class Counting:
             watches_all=True,
         )
         peers = replace(everybody, kept="hash", values=(entity,))
-        if measure == "distinct":
+        if measure in {"distinct", "neighbours"}:
             everything = replace(everybody, kept="hash", values=(entity, *values))
         elif measure == "count":
             everything = everybody

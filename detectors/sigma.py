@@ -390,10 +390,10 @@ def _outlier(
 ) -> Outlier | None:
     if keys.outlier is None:
         return None
-    if measured.measure not in {"count", "distinct", "sum", "average"} or measured.share:
+    if measured.measure in {"all_of", "in_order"} or measured.share:
         raise document.refuse("vedette.outlier: only counts, sums and averages have outliers")
-    if counting.entity_type == "all" or measured.series.kept == "number":
-        raise document.refuse("vedette.outlier: needs an entity, and columns of text")
+    if counting.entity_type == "all":
+        raise document.refuse("vedette.outlier: needs an entity")
     if measured.total is not None:
         counting = counting.present(measured.values[0])
     return counting.outlier(keys.outlier.factor, measured.measure, measured.values)

@@ -178,7 +178,7 @@ def _stands_out(
         others = len({match.value for match in peers}) - 1
         counted = (
             len({match.value for match in everything})
-            if rule.measure == "distinct"
+            if rule.measure in {"distinct", "neighbours"}
             else sum(match.weight for match in everything)
         )
         rest = counted - value
