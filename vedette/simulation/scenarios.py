@@ -171,7 +171,11 @@ def at_intensities(
 
 
 def settings(scenarios: Sequence[Scenario], until: datetime) -> str:
-    """Return the settings (TOML) that the scenarios need: exceptions that end at `until`."""
+    """Return the settings (TOML) that the scenarios need: exceptions that end at `until`.
+
+    Settings refuse detectors that do not exist; of such there is none.
+    """
+    rules = files("detectors").joinpath("rules")
     parts = [
         f"[[detectors.{exemption.detector}.exceptions]]\n"
         f'client = "{scenario.client}"\n'
@@ -179,6 +183,7 @@ def settings(scenarios: Sequence[Scenario], until: datetime) -> str:
         f'why = "{exemption.why}"\n'
         for scenario in scenarios
         for exemption in scenario.exemptions
+        if rules.joinpath(f"{exemption.detector}.yml").is_file()
     ]
     return "\n".join(parts)
 
