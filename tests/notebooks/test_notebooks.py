@@ -11,8 +11,8 @@ import pytest
 NOTEBOOKS: Final = Path(__file__).resolve().parents[2] / "notebooks"
 FILES: Final = sorted(NOTEBOOKS.glob("*.ipynb"))
 
-#: Seconds that a notebook may take.
-LIMIT: Final = 120
+#: Seconds after which a cell is taken to hang, on a machine that does much else.
+LIMIT: Final = 300
 
 
 def obstacle() -> str | None:
