@@ -29,8 +29,7 @@ from rich.table import Table
 
 from alerts.database import open_database
 from alerts.store import Store
-from detectors.catalogue import Catalogue, load_catalogue
-from detectors.registry import rule_overrides
+from detectors.catalogue import Catalogue
 from ingest.events import Batch
 from ingest.pseudonyms import Pseudonyms
 from vedette.commands.scan import stored
@@ -40,6 +39,7 @@ from vedette.evaluation.picture import check_picture, draw
 from vedette.evaluation.report import Report, recall_of, report
 from vedette.evaluation.tables import duration, share, tables
 from vedette.evaluation.trial import Book, Trial, run_trial
+from vedette.rules import catalogue_of
 from vedette.screen import terminal
 from vedette.settings import settings_from
 from vedette.simulation.batches import batch_frame
@@ -168,8 +168,7 @@ def _key(run: LongRun) -> str:
 
 
 def _catalogue(run: LongRun) -> Catalogue:
-    settings = settings_from(run.settings_toml)
-    return load_catalogue(rule_overrides(settings.detectors))
+    return catalogue_of(settings_from(run.settings_toml))
 
 
 def tried(run: LongRun, key: str, show: Callable[[float], None]) -> Outcome:
