@@ -108,11 +108,10 @@ def _measured(rule: Rule, own: Sums, stored: Stored, keys: pl.Series) -> pl.Data
             own.values, rule.panes
         )
         return _at(summed, distinct, "key").with_columns(value="distinct")
-    if rule.measure in {"sum", "average"} and rule.total is not None:
-        totals = stored.rows(rule.total, keys).panes
-        summed = _with_sums(summed, totals, "key", rule.panes, "total")
-        value = "total" if rule.measure == "sum" else pl.col("total") // pl.col("events")
-        return summed.with_columns(value=value)
+    if rule.matches is not None:
+        matches = stored.rows(rule.matches, keys).panes
+        summed = _with_sums(summed, matches, "key", rule.panes, "matches")
+        return summed.with_columns(value=pl.col("events") // pl.col("matches"))
     if rule.shared_address is not None:
         distinct = distinct_values(own.values, rule.panes)
         summed = _at(summed, distinct, "key")
@@ -168,8 +167,8 @@ def _outliers(rule: Rule, found: pl.DataFrame, stored: Stored) -> pl.DataFrame:
         found = _with_sums(found, every.panes, "group", rule.panes, "every")
     if rule.measure == "average":
         found = _with_sums(found, peers.panes, "group", rule.panes, "peers")
-        others = pl.col("peers") - pl.col("events")
-        rest = pl.col("every") - pl.col("total")
+        others = pl.col("peers") - pl.col("matches")
+        rest = pl.col("every") - pl.col("events")
     else:
         there = distinct_values(peers.values, rule.panes)
         found = _at(found, there.rename({"key": "group", "distinct": "peers"}), "group")

@@ -49,8 +49,8 @@ class Share:
 class Outlier:
     """How many times as much as the average of the others in its group an entity must have.
 
-    `everything` sums over all entities of the group what the rule measures, `peers` keeps which
-    entities there are (for averages: counts the matches).
+    `everything` counts for all entities of the group together what the rule counts, `peers`
+    keeps which entities there are (for averages: counts the matches).
     """
 
     factor: int
@@ -86,8 +86,7 @@ class Tier:
 class Rule:
     """One detector of the rule kernel: what it counts (`series`), and when that is too much.
 
-    `total` is the sum of a field, for a measure that needs one. `steps` is how many rules a
-    sequence has, `consecutive` how often its first must match without the second in between.
+    `matches` counts what an average is over. `steps` is how many rules a sequence has, `consecutive` how often its first must match without the second in between.
     """
 
     name: str
@@ -107,7 +106,7 @@ class Rule:
     runbook: str | None
     signature: str
     comparison: Comparison = "gte"
-    total: Series | None = None
+    matches: Series | None = None
     steps: int = 1
     consecutive: int | None = None
     shared_address: SharedAddress | None = None
@@ -134,8 +133,12 @@ class Rule:
 
     @property
     def least(self) -> int:
-        """The fewest matches (distinct values, where they are kept) that can be too much."""
-        if self.measure in {"sum", "average"} or self.comparison in {"lte", "lt", "eq", "neq"}:
+        """The least that the series must hold for the limit to be reached.
+
+        Matches, distinct values where they are kept, or the sum of what is summed: an average
+        that great needs such a sum.
+        """
+        if self.comparison in {"lte", "lt", "eq", "neq"}:
             return 1
         if self.consecutive is not None:
             return self.consecutive + 1
@@ -144,8 +147,8 @@ class Rule:
     def every_series(self) -> Iterable[Series]:
         """Yield all that must be counted for this rule, its own series first."""
         yield self.series
-        if self.total is not None:
-            yield self.total
+        if self.matches is not None:
+            yield self.matches
         if self.share is not None:
             yield self.share.of
         if self.outlier is not None:

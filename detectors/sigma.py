@@ -66,7 +66,7 @@ class _Measured:
     series: Series
     comparison: Comparison
     threshold: int
-    total: Series | None = None
+    matches: Series | None = None
     share: Share | None = None
     values: tuple[str, ...] = ()
 
@@ -173,7 +173,7 @@ class _Compiler:
                 runbook=keys.runbook,
                 signature=_digest(document.data, override.model_dump_json(), repr(self._tiers)),
                 comparison=measured.comparison,
-                total=measured.total,
+                matches=measured.matches,
                 steps=len(counting.sources),
                 consecutive=_consecutive(document, measured, keys, override),
                 shared_address=_shared_address(document, measured, keys),
@@ -289,8 +289,9 @@ def _measured(document: Document, keys: VedetteKeys, counting: Counting) -> _Mea
         return _Measured(measure, counting.distinct(columns), comparison, limit, values=columns)
     number = _number(document, names)
     present = counting.present(number)
+    matches = present.series() if measure == "average" else None
     return _Measured(
-        measure, present.series(), comparison, limit, total=present.total(number), values=(number,)
+        measure, present.total(number), comparison, limit, matches=matches, values=(number,)
     )
 
 
@@ -394,7 +395,7 @@ def _outlier(
         raise document.refuse("vedette.outlier: only counts, sums and averages have outliers")
     if counting.entity_type == "all":
         raise document.refuse("vedette.outlier: needs an entity")
-    if measured.total is not None:
+    if measured.series.weight is not None:
         counting = counting.present(measured.values[0])
     return counting.outlier(keys.outlier.factor, measured.measure, measured.values)
 

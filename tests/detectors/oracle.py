@@ -126,7 +126,7 @@ def _violation(
     inside = window(rule.series, key, pane)
     if rule.measure == "in_order":
         return _sequence(rule, inside, pane)
-    value = _value(rule, window, inside, key, pane)
+    value = _value(rule, inside)
     limit = rule.threshold
     if rule.shared_address is not None:
         shared = rule.shared_address
@@ -149,17 +149,15 @@ def _violation(
     return first, last, value, limit
 
 
-def _value(rule: Rule, window: Window, inside: list[Match], key: Key, pane: int) -> int:
+def _value(rule: Rule, inside: list[Match]) -> int:
     values = {match.value for match in inside}
-    if rule.measure == "count":
+    if rule.measure in {"count", "sum"}:
         return sum(match.weight for match in inside)
     if rule.measure in {"distinct", "all_of"}:
         return len(values)
     if rule.measure == "neighbours":
         return len([value for value in values if value - 1 in values])
-    assert rule.total is not None
-    total = sum(match.weight for match in window(rule.total, key, pane))
-    return total if rule.measure == "sum" else total // len(inside)
+    return sum(match.weight for match in inside) // len(inside)
 
 
 def _stands_out(
@@ -171,8 +169,7 @@ def _stands_out(
     peers = window(outlier.peers, group, pane)
     if rule.measure == "average":
         others = len(peers) - len(inside)
-        assert rule.total is not None
-        own = sum(match.weight for match in window(rule.total, inside[0].key, pane))
+        own = sum(match.weight for match in inside)
         rest = sum(match.weight for match in everything) - own
     else:
         others = len({match.value for match in peers}) - 1
