@@ -7,12 +7,12 @@ import numpy as np
 import polars as pl
 
 from detectors.aggregate import Sums
-from detectors.arrays import Ints
+from detectors.arrays import Bools, Ints
 from detectors.panes import Panes
 from detectors.rules import Rule
 from detectors.series import Series
 from detectors.snapshot import WindowState
-from detectors.table import Table
+from detectors.table import END, Table
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -91,13 +91,13 @@ def _table(
 
     What is only compared with has the limit of its rule, so that both leave together.
     """
-    limits: Ints = np.full(len(numbers), np.iinfo(np.int64).max, np.int64)
+    limits: Ints = np.full(len(numbers), END, np.int64)
     for rule in rules:
         for series in rule.every_series():
             if series.window == window:
                 number = numbers[series]
                 limits[number] = min(limits[number], rule.least)
-    distinct = [series.judged_by_values for series in numbers]
+    distinct: Bools = np.array([series.judged_by_values for series in numbers], np.bool_)
     return Table(Panes.of(window), limits, distinct, key_cap=key_cap)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from detectors.aggregate import (
@@ -16,7 +17,7 @@ from detectors.aggregate import (
     add_panes,
     add_values,
 )
-from detectors.arrays import Ints
+from detectors.arrays import Bools, Ints
 from detectors.panes import Panes
 
 #: Keys kept per table in closed panes; the least suspect leave first.
@@ -25,37 +26,43 @@ KEY_CAP: Final = 2_000_000
 #: Segments after which the newest are merged when they are of like size.
 _SEGMENTS: Final = 8
 
-#: Keys are looked up one by one where they are fewer than this share of all.
-_FEW: Final = 4
-
-_BEGINNING: Final = -(2**62)
-END: Final = 2**62
+_KEYED: Final = {name: KEY_SCHEMA[name] for name in KEY}
+_BEGINNING: Final = -(2**61)
+END: Final = 2**61
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
     """Aggregates of some batches.
 
-    `newest` is the start of the newest pane, `greatest` the most that one key of each series has
-    here, of matches or, where the series keeps them, of distinct values.
+    `newest` is the start of the newest pane. For each row of `sums.keys`, `series` is its series
+    and `bound` what it has, of what is judged: matches or, where the series keeps them, distinct
+    values. `greatest` is the greatest bound of each series.
     """
 
     sums: Sums
     newest: int
+    series: npt.NDArray[np.uint16]
+    bound: Ints
     greatest: Ints
 
     @classmethod
-    def of(cls, sums: Sums, distinct: Sequence[bool]) -> "Segment":
+    def of(cls, sums: Sums, distinct: Bools) -> "Segment":
         """Return the segment of some sums; `distinct` says which series are judged by values."""
+        series = sums.keys["series"].to_numpy()
+        count, values = sums.keys["count"].to_numpy(), sums.keys["distinct"].to_numpy()
+        bound = np.where(distinct[series], values, count)
         greatest = np.zeros(len(distinct), np.int64)
-        by_values = pl.Series(distinct, dtype=pl.Boolean()).gather(sums.keys["series"])
-        most = pl.when(by_values).then(pl.col("distinct")).otherwise(pl.col("count"))
-        found = sums.keys.select("series", most.alias("most")).group_by("series").max()
-        greatest[found["series"].to_numpy()] = found["most"].to_numpy()
+        np.maximum.at(greatest, series, bound)
         newest = int(sums.panes["pane"].to_numpy().max(initial=_BEGINNING))
-        return cls(sums, newest, greatest)
+        return cls(sums, newest, series, bound, greatest)
 
-    def merged(self, other: "Segment", horizon: int, distinct: Sequence[bool]) -> "Segment":
+    def reaching(self, limits: Ints, parts: int) -> pl.DataFrame:
+        """Return the keys that have half of their series' limit, divided into so many parts."""
+        there = np.flatnonzero(self.bound * (2 * parts) >= limits[self.series])
+        return self.sums.keys.select(KEY)[there]
+
+    def merged(self, other: "Segment", horizon: int, distinct: Bools) -> "Segment":
         """Return both as one, without the panes before the horizon."""
         return Segment.of(_since([self.sums, other.sums], horizon), distinct)
 
@@ -73,7 +80,7 @@ class Table:
 
     panes: Panes
     thresholds: Ints
-    distinct: Sequence[bool]
+    distinct: Bools
     key_cap: int = KEY_CAP
     closed: int = _BEGINNING
     unsettled: int = _BEGINNING - 1
@@ -109,23 +116,22 @@ class Table:
     def suspects(self, numbers: Sequence[int], keys: pl.DataFrame | None = None) -> pl.DataFrame:
         """Return KEY_SCHEMA of the keys of some series that may reach half a limit, and `bound`.
 
-        `bound` (Int64) limits what any window of the key holds from above. With `keys`, at least
-        those among them.
+        `bound` (Int64) limits what any window of the key holds from above. With `keys` (rows of
+        KEY), only those among them.
         """
-        wanted = pl.col("series").is_in(list(numbers))
-        frames = [segment.sums.keys.filter(wanted) for segment in self.segments]
-        if keys is not None:
-            touched = keys.filter(wanted).select(KEY)
-            frames = [
-                frame.join(touched, on=KEY, how="semi")
-                if touched.height * _FEW < frame.height
-                else frame
-                for frame in frames
-            ]
-        found = add_keys(frames)
-        series = found["series"]
-        by_values = pl.Series(self.distinct, dtype=pl.Boolean()).gather(series)
-        limit = pl.Series("limit", self.thresholds).gather(series)
+        limits = np.full(len(self.distinct), END // _SEGMENTS, np.int64)
+        limits[list(numbers)] = self.thresholds[list(numbers)]
+        # who reaches half a limit in all has its share of it in some segment
+        some = [segment.reaching(limits, len(self.segments)) for segment in self.segments]
+        wanted = pl.concat(some).unique() if some else pl.DataFrame(schema=_KEYED)
+        if keys is not None and not wanted.is_empty():
+            wanted = wanted.join(keys, on=KEY, how="semi")
+        if wanted.is_empty():
+            return pl.DataFrame(schema={**KEY_SCHEMA, "bound": pl.Int64()})
+        frames = (segment.sums.keys for segment in self.segments)
+        found = add_keys([frame.join(wanted, on=KEY, how="semi") for frame in frames])
+        by_values = pl.Series(self.distinct).gather(found["series"])
+        limit = pl.Series("limit", limits).gather(found["series"])
         bound = pl.when(by_values).then(pl.col("distinct")).otherwise(pl.col("count"))
         return found.with_columns(bound.alias("bound")).filter(pl.col("bound") * 2 >= limit)
 
