@@ -95,7 +95,10 @@ class Counting:
         return replace(self, sources=(Source(part, keys),))
 
     def outlier(self, factor: int, measure: Measure, values: Sequence[str]) -> Outlier:
-        """Return what the entities of each group have together, and how many they are."""
+        """Return what the entities of each group have together, and how many they are.
+
+        Of a rule that counts for these sources, or for others with the same keys.
+        """
         entity = self.sources[0].keys[0]
         group = self.series().group
         everybody = replace(

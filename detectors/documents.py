@@ -75,11 +75,15 @@ class ShareKeys(BaseModel):
 
 
 class OutlierKeys(BaseModel):
-    """`vedette: outlier:` of a rule: how many times what others have on average."""
+    """`vedette: outlier:` of a rule: how many times what others have on average.
+
+    What others have of `of`, a plain rule, in place of the rule's own.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     factor: int = Field(ge=2)
+    of: str | None = None
 
 
 class RaiseKeys(BaseModel):
@@ -104,6 +108,7 @@ class VedetteKeys(BaseModel):
     raised: RaiseKeys | None = Field(default=None, alias="raise")
     consecutive: int | None = Field(default=None, ge=2)
     sequential: bool = False
+    matches: int | None = Field(default=None, ge=2)
     tiers: bool = False
 
 

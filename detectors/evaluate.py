@@ -75,7 +75,7 @@ def violations(
     limited = measured.with_columns(_limits(rule, measured).alias("limit"))
     found = limited.filter(_COMPARISONS[rule.comparison](pl.col("value"), pl.col("limit")))
     if rule.share is not None and not found.is_empty():
-        found = _with_share(rule, found, stored)
+        found = _with_share(rule, found, own, stored)
     if rule.outlier is not None and not found.is_empty():
         found = _outliers(rule, found, stored)
     raised = pl.lit(value=False)
@@ -111,7 +111,8 @@ def _measured(rule: Rule, own: Sums, stored: Stored, keys: pl.Series) -> pl.Data
     if rule.matches is not None:
         matches = stored.rows(rule.matches, keys).panes
         summed = _with_sums(summed, matches, "key", rule.panes, "matches")
-        return summed.with_columns(value=pl.col("events") // pl.col("matches"))
+        enough = summed.filter(pl.col("matches") >= rule.least_matches)
+        return enough.with_columns(value=pl.col("events") // pl.col("matches"))
     if rule.shared_address is not None:
         distinct = distinct_values(own.values, rule.panes)
         summed = _at(summed, distinct, "key")
@@ -134,19 +135,30 @@ def _scaled(threshold: int, shared: SharedAddress) -> pl.Expr:
     return (threshold * agents) // shared.agents
 
 
-def _with_share(rule: Rule, found: pl.DataFrame, stored: Stored) -> pl.DataFrame:
-    """Keep the panes whose matches are a great enough share of what they are compared with."""
+def _with_share(rule: Rule, found: pl.DataFrame, own: Sums, stored: Stored) -> pl.DataFrame:
+    """Keep the panes whose matches are a great enough share of what they are compared with.
+
+    Where an entity's distinct values count, each counts once a pane on both sides, so that one
+    who comes often does not weigh more than the others.
+    """
     share = rule.share
     if share is None:
         return found
     if share.over_all:
-        everything = stored.rows(share.of, None).panes
-        compared = _with_sums(found, everything, None, rule.panes, "whole")
+        whole, by = stored.rows(share.of, None), None
     else:
-        panes = stored.rows(share.of, found["key"]).panes
-        compared = _with_sums(found, panes, "key", rule.panes, "whole")
-    part, whole = pl.col("events") * 100, pl.col("whole") * share.percent
-    return compared.filter(part > whole if share.exceeds else part >= whole)
+        whole, by = stored.rows(share.of, found["key"]), "key"
+    by_values = share.of.kept == "hash"
+    found = _with_sums(found, _appearances(own) if by_values else own.panes, "key", rule.panes, "part")
+    counted = _appearances(whole) if by_values else whole.panes
+    compared = _with_sums(found, counted, by, rule.panes, "whole")
+    part, least = pl.col("part") * 100, pl.col("whole") * share.percent
+    return compared.filter(part > least if share.exceeds else part >= least)
+
+
+def _appearances(sums: Sums) -> pl.DataFrame:
+    """Return how many distinct values each key has in each pane: key, pane, count."""
+    return sums.values.group_by("key", "pane").agg(pl.len().cast(pl.Int64).alias("count"))
 
 
 def _outliers(rule: Rule, found: pl.DataFrame, stored: Stored) -> pl.DataFrame:

@@ -86,7 +86,7 @@ class Tier:
 class Rule:
     """One detector of the rule kernel: what it counts (`series`), and when that is too much.
 
-    `matches` counts what an average is over. `steps` is how many rules a sequence has, `consecutive` how often its first must match without the second in between.
+    `matches` counts what an average is over, and there must be `least_matches` of them. `steps` is how many rules a sequence has, `consecutive` how often its first must match without the second in between.
     """
 
     name: str
@@ -107,6 +107,7 @@ class Rule:
     signature: str
     comparison: Comparison = "gte"
     matches: Series | None = None
+    least_matches: int = 1
     steps: int = 1
     consecutive: int | None = None
     shared_address: SharedAddress | None = None

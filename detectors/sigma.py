@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import reduce
 from typing import Final
@@ -125,6 +125,8 @@ class _Compiler:
             yield self._named(document, keys.share.of).name
         if keys.raised is not None:
             yield self._named(document, keys.raised.when).name
+        if keys.outlier is not None and keys.outlier.of is not None:
+            yield self._named(document, keys.outlier.of).name
 
     def _referred(self, document: Document, parsed: SigmaCorrelationRule) -> list[Document]:
         references = [str(reference.reference) for reference in parsed.rules or ()]
@@ -174,11 +176,12 @@ class _Compiler:
                 signature=_digest(document.data, override.model_dump_json(), repr(self._tiers)),
                 comparison=measured.comparison,
                 matches=measured.matches,
+                least_matches=_least_matches(document, measured, keys),
                 steps=len(counting.sources),
                 consecutive=_consecutive(document, measured, keys, override),
                 shared_address=_shared_address(document, measured, keys),
                 share=measured.share or self._share(document, keys, counting, measured),
-                outlier=_outlier(document, keys, counting, measured),
+                outlier=self._outlier(document, keys, counting, measured),
                 raised=self._raised(document, keys, counting),
                 tiers=self._tiers if keys.tiers else (),
             )
@@ -211,8 +214,26 @@ class _Compiler:
             raise document.refuse("vedette.share: only counts of events or values have one")
         over_all = keys.share.over == "all"
         whole = counting.of(self._part(self._named(document, keys.share.of)), over_all=over_all)
+        if measured.measure == "distinct" and not over_all and measured.series.kept == "hash":
+            values = replace(whole.distinct(measured.values), members=False)
+            return Share(values, keys.share.percent, over_all)
         series = whole.series(clients=measured.series.edge)
         return Share(series, keys.share.percent, over_all)
+
+    def _outlier(
+        self, document: Document, keys: VedetteKeys, counting: Counting, measured: _Measured
+    ) -> Outlier | None:
+        if keys.outlier is None:
+            return None
+        if measured.measure in {"all_of", "in_order"} or measured.share:
+            raise document.refuse("vedette.outlier: only counts, sums and averages have outliers")
+        if counting.entity_type == "all":
+            raise document.refuse("vedette.outlier: needs an entity")
+        if keys.outlier.of is not None:
+            counting = counting.of(self._part(self._named(document, keys.outlier.of)))
+        if measured.series.weight is not None:
+            counting = counting.present(measured.values[0])
+        return counting.outlier(keys.outlier.factor, measured.measure, measured.values)
 
     def _raised(self, document: Document, keys: VedetteKeys, counting: Counting) -> Raised | None:
         if keys.raised is None:
@@ -386,18 +407,10 @@ def _shared_address(
     return SharedAddress(keys.shared_address.agents, keys.shared_address.cap)
 
 
-def _outlier(
-    document: Document, keys: VedetteKeys, counting: Counting, measured: _Measured
-) -> Outlier | None:
-    if keys.outlier is None:
-        return None
-    if measured.measure in {"all_of", "in_order"} or measured.share:
-        raise document.refuse("vedette.outlier: only counts, sums and averages have outliers")
-    if counting.entity_type == "all":
-        raise document.refuse("vedette.outlier: needs an entity")
-    if measured.series.weight is not None:
-        counting = counting.present(measured.values[0])
-    return counting.outlier(keys.outlier.factor, measured.measure, measured.values)
+def _least_matches(document: Document, measured: _Measured, keys: VedetteKeys) -> int:
+    if keys.matches is not None and measured.matches is None:
+        raise document.refuse("vedette.matches: only averages need so many matches")
+    return keys.matches or 1
 
 
 def _level(name: str) -> Level:

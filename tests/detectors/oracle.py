@@ -126,6 +126,8 @@ def _violation(
     inside = window(rule.series, key, pane)
     if rule.measure == "in_order":
         return _sequence(rule, inside, pane)
+    if rule.matches is not None and len(inside) < rule.least_matches:
+        return None
     value = _value(rule, inside)
     limit = rule.threshold
     if rule.shared_address is not None:
@@ -137,8 +139,11 @@ def _violation(
     if not _COMPARE[rule.comparison](value, limit):
         return None
     if rule.share is not None:
-        whole = len(window(rule.share.of, None if rule.share.over_all else key, pane))
-        part = 100 * len(inside)
+        all_of = window(rule.share.of, None if rule.share.over_all else key, pane)
+        whole, part = len(all_of), 100 * len(inside)
+        if rule.share.of.kept == "hash":  # each value once a pane
+            whole = len({(match.pane, match.value) for match in all_of})
+            part = 100 * len({(match.pane, match.value) for match in inside})
         least = whole * rule.share.percent
         if part < least or (rule.share.exceeds and part == least):
             return None
