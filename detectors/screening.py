@@ -35,8 +35,8 @@ class Need(NamedTuple):
 #: Every event that matches meets at least one of these.
 Screen = frozenset[Need]
 
-#: Shorter texts are in too many events to look for.
-_SHORTEST: Final = 3
+#: Shorter texts are in too many events to look for which rules they may match.
+SHORTEST: Final = 3
 
 #: Texts that nearly all traffic has are the last to be looked for.
 _ORDINARY: Final = (
@@ -45,26 +45,27 @@ _ORDINARY: Final = (
     "https://www. http:// /api/v1/ /api/v2/ .html .php .aspx .jsp /index /login get post "
     "&page= ?id= &id= "
 )
+_USUAL_SIGNS: Final = frozenset("/.-_=&?%:,+{}0123456789abcdefghijklmnopqrstuvwxyz")
 _FEW_VALUES: Final = frozenset({"method", "scheme", "protocol", "service", "environment"})
 
 #: Signs that count as ASCII letters where case does not matter: K, long s, and I with a dot.
 _FOLDED: Final = {"\u212a": "k", "\u017f": "\u017f", "\u0130": "i\u0307"}
 
 
-def needs(node: object) -> Screen | None:
+def needs(node: object, shortest: int = SHORTEST) -> Screen | None:
     """Return what an event must have for the condition to match; None if there is no such thing.
 
-    The condition must be one that compile_condition takes.
+    The condition must be one that compile_condition takes. No text is shorter than `shortest`.
     """
     match node:
         case ConditionAND():
-            known = [screen for part in node.args if (screen := needs(part))]
+            known = [screen for part in node.args if (screen := needs(part, shortest))]
             return max(known, key=_weight, default=None)
         case ConditionOR():
-            return either(needs(part) for part in node.args)
+            return either(needs(part, shortest) for part in node.args)
         case ConditionNOT():
             return None
-    return either(_of_leaf(leaf) for leaf in expanded(node))
+    return either(_of_leaf(leaf, shortest) for leaf in expanded(node))
 
 
 def either(screens: Iterable[Screen | None]) -> Screen | None:
@@ -80,17 +81,28 @@ def _weight(screen: Screen) -> float:
 
 
 def _rarity(need: Need) -> float:
-    if need.column in _FEW_VALUES:
-        return 0.5
     if need.whole:
         return len(need.literal) + 2.5  # an ordinary word is rarely all of a text
     return 1 if need.literal in _ORDINARY else len(need.literal)
 
 
-def _of_leaf(leaf: Leaf) -> Screen | None:
-    if isinstance(leaf, ConditionFieldEqualsValueExpression):
-        return _of_value(field(leaf.field), leaf.value, anywhere=False)
-    return either(_of_value(field(name), leaf.value, anywhere=True) for name in KEYWORD_FIELDS)
+def _of_leaf(leaf: Leaf, shortest: int) -> Screen | None:
+    anywhere = not isinstance(leaf, ConditionFieldEqualsValueExpression)
+    names = KEYWORD_FIELDS if anywhere else (leaf.field,)
+    found = (_of_value(field(name), leaf.value, anywhere=anywhere) for name in names)
+    return either(screen if _shortest(screen) >= shortest else None for screen in found)
+
+
+def _shortest(screen: Screen | None) -> int:
+    """Return the length of the shortest part that is looked for, 0 for what is everywhere."""
+    if any(_common(need) for need in screen or ()):
+        return 0
+    return min((len(need.literal) for need in screen or () if not need.whole), default=SHORTEST)
+
+
+def _common(need: Need) -> bool:
+    """Whether so many events have it that looking for it spares nothing."""
+    return need.column in _FEW_VALUES or (need.literal in _USUAL_SIGNS and not need.whole)
 
 
 def _of_value(target: Field, value: object, *, anywhere: bool) -> Screen | None:
@@ -122,9 +134,33 @@ def _within(target: Field, literals: Iterable[str] | None) -> Screen | None:
     found = set(literals)
     if not target.whole:
         found = {max(literal.split("?"), key=len) for literal in found}
-    if min(map(len, found)) < _SHORTEST:
+    if "" in found:
         return None
     return frozenset(Need(name, text, whole=False) for name in target.within for text in found)
+
+
+class Signs:
+    """Short texts of many rules, looked for together without telling which was found."""
+
+    def __init__(self, screens: Iterable[Screen]) -> None:
+        sought: dict[str, set[str]] = {}
+        for column, literal, _ in chain.from_iterable(screens):
+            sought.setdefault(column, set(_FOLDED)).add(literal)
+        self._columns = {
+            column: pl.Series(sorted(literals), dtype=pl.String()).implode()
+            for column, literals in sought.items()
+        }
+
+    def candidates(self, events: pl.DataFrame) -> pl.Series:
+        """Return the rows (UInt32, in order) that have one of the texts."""
+        there = [
+            pl.col(name).str.contains_any(literals, ascii_case_insensitive=True)
+            for name, literals in self._columns.items()
+            if name in events.columns
+        ]
+        if not there:
+            return pl.Series(dtype=pl.UInt32())
+        return events.select(pl.any_horizontal(there).fill_null(value=False).arg_true()).to_series()
 
 
 class Screens:

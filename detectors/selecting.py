@@ -8,7 +8,7 @@ import polars as pl
 
 from detectors.arrays import Rows
 from detectors.decoded import with_decoded
-from detectors.screening import Screens, either, needs
+from detectors.screening import SHORTEST, Screen, Screens, Signs, either, needs
 from detectors.series import Part
 
 #: Candidates are looked at by themselves where they are fewer than this share of a batch.
@@ -18,34 +18,51 @@ _FEW: Final = 2
 class Selections:
     """Works out the parts of a catalogue over batches, each once.
 
-    A part that looks for texts is tried only on the few events that have one of them.
+    A part that looks for texts is tried only on the few events that have one of them; one that
+    looks for patterns with short texts, on the events that have any such text.
     """
 
     def __init__(self, parts: Iterable[Part]) -> None:
         self._parts = tuple(dict.fromkeys(parts))
-        screens = {
-            number: screen
-            for number, part in enumerate(self._parts)
-            if (screen := either(needs(each) for each in part.conditions)) is not None
+        every = range(len(self._parts))
+        screens = {n: screen for n in every if (screen := self._screen(n, SHORTEST)) is not None}
+        signs = {
+            n: screen
+            for n in every
+            if n not in screens and (screen := self._screen(n, 1)) is not None
         }
         self._screens = Screens(screens.items())
-        self._everywhere = [n for n in range(len(self._parts)) if n not in screens]
+        self._signs = Signs(signs.values())
+        self._signed = list(signs)
+        self._everywhere = [n for n in every if n not in screens and n not in signs]
+
+    def _screen(self, number: int, shortest: int) -> Screen | None:
+        return either(needs(each, shortest) for each in self._parts[number].conditions)
 
     def rows(self, events: pl.DataFrame) -> Mapping[Part, Rows]:
         """Return for each part the places (ascending) of the events (BATCH_SCHEMA) it accepts."""
         decoded = with_decoded(events)
         found = self._accepted(decoded, self._everywhere)
+        if self._signed:
+            found |= self._among(decoded, self._signs.candidates(decoded), self._signed)
         candidates = self._screens.candidates(decoded)
         if candidates:
-            every = pl.concat(list(candidates.values())).unique().sort()
-            if len(every) * _FEW < events.height:
-                some = self._accepted(decoded[every], list(candidates))
-                places = every.to_numpy()
-                found |= {number: places[rows] for number, rows in some.items()}
-            else:
-                found |= self._accepted(decoded, list(candidates))
+            some = pl.concat(list(candidates.values())).unique().sort()
+            found |= self._among(decoded, some, list(candidates))
         nothing = np.zeros(0, np.uint32)
         return {part: found.get(number, nothing) for number, part in enumerate(self._parts)}
+
+    def _among(
+        self, events: pl.DataFrame, candidates: pl.Series, numbers: Sequence[int]
+    ) -> dict[int, Rows]:
+        """Return what some parts accept, of which all is among the candidates (rows, in order)."""
+        if len(candidates) * _FEW >= events.height:
+            return self._accepted(events, numbers)
+        if candidates.is_empty():
+            return {}
+        places = candidates.to_numpy()
+        found = self._accepted(events[candidates], numbers)
+        return {number: places[rows] for number, rows in found.items()}
 
     def _accepted(self, events: pl.DataFrame, numbers: Sequence[int]) -> dict[int, Rows]:
         expressions = [self._parts[number].expr.alias(str(number)) for number in numbers]
