@@ -77,6 +77,10 @@ class Sums:
     members: pl.DataFrame
     keys: pl.DataFrame
 
+    def frames(self) -> tuple[pl.DataFrame, ...]:
+        """Return all four, in the order of SCHEMAS."""
+        return self.panes, self.values, self.members, self.keys
+
     @classmethod
     def nothing(cls) -> "Sums":
         """Return sums without rows."""

@@ -89,6 +89,11 @@ class Counting:
         )
         return replace(self, sources=sources)
 
+    def meeting(self, part: Part) -> "Counting":
+        """Return the same for the matches that are matches of another part too."""
+        sources = (Source(Part.of_both(each.part, part), each.keys) for each in self.sources)
+        return replace(self, sources=tuple(sources))
+
     def of(self, part: Part, *, over_all: bool = False) -> "Counting":
         """Return the same for another part, for the same entities or over all traffic."""
         keys = () if over_all else self.sources[0].keys

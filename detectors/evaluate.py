@@ -29,6 +29,9 @@ RUN_SCHEMA: Final = pl.Schema(
     }
 )
 
+_NO_VIOLATIONS: Final = pl.DataFrame(
+    schema={"key": pl.UInt64(), "pane": pl.Int64(), **RUN_SCHEMA}
+)
 _COMPARISONS: Final[dict[Comparison, Callable[[pl.Expr, pl.Expr], pl.Expr]]] = {
     "gte": pl.Expr.ge,
     "gt": pl.Expr.gt,
@@ -52,7 +55,7 @@ def violations(
 ) -> pl.DataFrame:
     """Return the violating panes that start from `since` up to `until` (us), of some keys.
 
-    `suspects` has the columns of KEY_SCHEMA; what is stored of them must reach back a whole
+    `suspects` has the columns of SUSPECT_SCHEMA; what is stored of them must reach back a whole
     window before `since`. A pane with matches violates if the window that ends with it is over
     the limit; its span runs from the first match of that window to its own last match. Columns:
     key, pane, and those of RUN_SCHEMA.
@@ -64,13 +67,16 @@ def violations(
         own.members,
         own.keys,
     )
+    own = _with_enough(rule, own)
+    if own.panes.is_empty():
+        return _NO_VIOLATIONS
     if rule.measure == "in_order":
         measured = chains(own.values, rule.panes, rule.steps, rule.consecutive)
     else:
         measured = _measured(rule, own, stored, suspects["key"])
     measured = measured.filter(pl.col("pane") >= since)
     if measured.is_empty():
-        return measured.select("key", "pane").clear().with_columns(**_NO_RUN)
+        return _NO_VIOLATIONS
     measured = measured.join(suspects.select("key", "entity", "group"), on="key", how="left")
     limited = measured.with_columns(_limits(rule, measured).alias("limit"))
     found = limited.filter(_COMPARISONS[rule.comparison](pl.col("value"), pl.col("limit")))
@@ -89,7 +95,18 @@ def violations(
     )
 
 
-_NO_RUN: Final = {name: pl.lit(None, dtype) for name, dtype in RUN_SCHEMA.items()}
+def _with_enough(rule: Rule, own: Sums) -> Sums:
+    """Keep the keys that have enough distinct values in all, where these must be many."""
+    if not rule.series.judged_by_values or rule.least <= 1:
+        return own
+    totals = own.values.group_by("key").agg(pl.col("value").n_unique())
+    enough = totals.filter(pl.col("value") >= rule.least)
+    return Sums(
+        own.panes.join(enough, on="key", how="semi"),
+        own.values.join(enough, on="key", how="semi"),
+        own.members,
+        own.keys,
+    )
 
 
 def _measured(rule: Rule, own: Sums, stored: Stored, keys: pl.Series) -> pl.DataFrame:

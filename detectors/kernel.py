@@ -4,7 +4,7 @@ Per batch: every part is worked out once, matches of all rules are summed into p
 half), and the few entities that might violate are judged over their windows (the light half).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -108,8 +108,10 @@ class RuleKernel:
             if table.crowded:  # what is about to be forgotten must not be told before
                 table.unsettled = table.newest
             rules = [rule for rule in self._near(window) if rule.series in batch.matches]
-            for rule, suspects in self._suspects(table, rules, sums.keys):
-                found += self._judge_open(rule, table, suspects, batch)
+            for rule in rules:
+                suspects = self._suspects(rule, newest=True)
+                if not suspects.is_empty():
+                    found += self._judge_open(rule, table, suspects, batch)
         if watermark is not None:
             found += self._close(watermark)
         return found
@@ -124,19 +126,14 @@ class RuleKernel:
         rules = (rule for rule in self._rules if rule.window == window)
         return [rule for rule in rules if bounds[self._state.number(rule.series)] >= rule.least]
 
-    def _suspects(
-        self, table: Table, rules: Sequence[Rule], keys: pl.DataFrame | None = None
-    ) -> Iterator[tuple[Rule, pl.DataFrame]]:
-        """Yield the rules that have keys near the limit, and these: KEY_SCHEMA and `bound`."""
-        if not rules:
-            return
-        numbers = {rule.name: self._state.number(rule.series) for rule in rules}
-        suspects = table.suspects(tuple(numbers.values()), keys)
-        for rule in rules:
-            near = pl.col("bound") * _NEAR >= rule.least
-            mine = suspects.filter(pl.col("series") == numbers[rule.name], near)
-            if not mine.is_empty():
-                yield rule, mine
+    def _suspects(self, rule: Rule, *, newest: bool) -> pl.DataFrame:
+        """Return the keys that may have half of a rule's limit: SUSPECT_SCHEMA.
+
+        Of those in the batch (`newest`), or of all that had matches in open panes.
+        """
+        table = self._state.tables[rule.window]
+        least = -(-rule.least // _NEAR)
+        return table.suspects(self._state.number(rule.series), least, newest=newest)
 
     def _judge_open(
         self, rule: Rule, table: Table, suspects: pl.DataFrame, batch: Aggregated
@@ -189,8 +186,8 @@ class RuleKernel:
         table = self._state.tables[window]
         rules = [rule for rule in self._near(window) if every or not rule.on_open_panes]
         found: list[Finding] = []
-        for rule, near in self._suspects(table, rules):
-            over = near.filter(pl.col("bound") >= rule.least)
+        for rule in rules:
+            over = self._suspects(rule, newest=False).filter(pl.col("bound") >= rule.least)
             if not over.is_empty():
                 violating = violations(rule, over, self._state, table.closed, until)
                 found += self._findings(rule, violating)

@@ -14,6 +14,9 @@ from detectors.series import Part
 #: Candidates are looked at by themselves where they are fewer than this share of a batch.
 _FEW: Final = 2
 
+#: Parts whose candidates are fewer than this share of a batch are tried on all of theirs at once.
+_RARE: Final = 20
+
 
 class Selections:
     """Works out the parts of a catalogue over batches, each once.
@@ -23,7 +26,11 @@ class Selections:
     """
 
     def __init__(self, parts: Iterable[Part]) -> None:
-        self._parts = tuple(dict.fromkeys(parts))
+        known = dict.fromkeys(parts)
+        self._pairs = tuple(part for part in known if part.both is not None)
+        single = [part for part in known if part.both is None]
+        single += [part for pair in self._pairs for part in pair.both or ()]
+        self._parts = tuple(dict.fromkeys(single))
         every = range(len(self._parts))
         screens = {n: screen for n in every if (screen := self._screen(n, SHORTEST)) is not None}
         signs = {
@@ -46,11 +53,18 @@ class Selections:
         if self._signed:
             found |= self._among(decoded, self._signs.candidates(decoded), self._signed)
         candidates = self._screens.candidates(decoded)
-        if candidates:
-            some = pl.concat(list(candidates.values())).unique().sort()
-            found |= self._among(decoded, some, list(candidates))
+        rare = {n: rows for n, rows in candidates.items() if len(rows) * _RARE < events.height}
+        if rare:
+            some = pl.concat(list(rare.values())).unique().sort()
+            found |= self._among(decoded, some, list(rare))
+        for number in candidates.keys() - rare.keys():
+            found |= self._among(decoded, candidates[number], [number])
         nothing = np.zeros(0, np.uint32)
-        return {part: found.get(number, nothing) for number, part in enumerate(self._parts)}
+        rows = {part: found.get(number, nothing) for number, part in enumerate(self._parts)}
+        for pair in self._pairs:
+            one, other = (rows[part] for part in pair.both or ())
+            rows[pair] = np.intersect1d(one, other, assume_unique=True)
+        return rows
 
     def _among(
         self, events: pl.DataFrame, candidates: pl.Series, numbers: Sequence[int]

@@ -32,16 +32,26 @@ def chains(values: pl.DataFrame, panes: Panes, steps: int, consecutive: int | No
     else:
         complete = _after_repeats(matched, panes, consecutive)
     window_start = pl.col("pane") - panes.span + panes.length
-    within = complete.filter(pl.col("first") >= window_start)
-    return (
-        within.group_by("key", "pane")
-        .agg(
-            pl.col("first").min(),
-            pl.col("time").max().alias("last"),
-            pl.col("value").max(),
-        )
+    found = (
+        complete.filter(pl.col("first") >= window_start)
+        .group_by("key", "pane")
+        .agg(pl.col("first").min(), pl.col("time").max().alias("last"), pl.col("value").max())
         .with_columns(events="value")
     )
+    return found if consecutive is not None else _from_the_earliest(found, matched, panes)
+
+
+def _from_the_earliest(found: pl.DataFrame, matched: pl.DataFrame, panes: Panes) -> pl.DataFrame:
+    """Let sequences begin with the first match of their first rule in the window.
+
+    If one reaches its end from the latest beginning, it does from every one before.
+    """
+    begins = matched.filter(pl.col("step") == 0).select("key", began="pane", begin="time")
+    inside = found.join(begins, on="key").filter(
+        pl.col("began") <= pl.col("pane"), pl.col("began") > pl.col("pane") - panes.span
+    )
+    earliest = inside.group_by("key", "pane").agg(pl.col("begin").min().alias("first"))
+    return found.drop("first").join(earliest, on=["key", "pane"])
 
 
 def _in_order(matched: pl.DataFrame, steps: int) -> pl.DataFrame:

@@ -239,8 +239,7 @@ class _Compiler:
         if keys.raised is None:
             return None
         when = self._part(self._named(document, keys.raised.when))
-        narrowed = counting.narrowed(f"{when.name} {when.signature}", when.expr)
-        return Raised(_level(keys.raised.level), narrowed.series())
+        return Raised(_level(keys.raised.level), counting.meeting(when).series())
 
 
 def _part(document: Document) -> Part:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from detectors.aggregate import (
@@ -17,59 +16,105 @@ from detectors.aggregate import (
     add_panes,
     add_values,
 )
-from detectors.arrays import Bools, Ints
+from detectors.arrays import Bools, Hashes, Ints
 from detectors.panes import Panes
 
 #: Keys kept per table in closed panes; the least suspect leave first.
 KEY_CAP: Final = 2_000_000
 
+#: A key that may violate: who it is, the key of its group, and `bound`, which limits from above
+#: what any window of it holds.
+SUSPECT_SCHEMA: Final = pl.Schema(
+    {"key": pl.UInt64(), "entity": pl.String(), "group": pl.UInt64(), "bound": pl.Int64()}
+)
+
 #: Segments after which the newest are merged when they are of like size.
 _SEGMENTS: Final = 8
 
-_KEYED: Final = {name: KEY_SCHEMA[name] for name in KEY}
 _BEGINNING: Final = -(2**61)
 END: Final = 2**61
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Aggregates of some batches.
+    """Aggregates of some batches, the rows of each series together, its keys in order.
 
-    `newest` is the start of the newest pane. For each row of `sums.keys`, `series` is its series
-    and `bound` what it has, of what is judged: matches or, where the series keeps them, distinct
-    values. `greatest` is the greatest bound of each series.
+    `starts` says for each frame of `sums` where the rows of each series begin. `newest` is the
+    start of the newest pane. `key` are the keys of `sums.keys`, `bound` what each of them has of
+    what is judged: matches or, where the series keeps them, distinct values; `greatest` the
+    greatest of each series.
     """
 
     sums: Sums
+    starts: tuple[Ints, ...]
     newest: int
-    series: npt.NDArray[np.uint16]
+    key: Hashes
     bound: Ints
     greatest: Ints
 
     @classmethod
     def of(cls, sums: Sums, distinct: Bools) -> "Segment":
         """Return the segment of some sums; `distinct` says which series are judged by values."""
-        series = sums.keys["series"].to_numpy()
-        count, values = sums.keys["count"].to_numpy(), sums.keys["distinct"].to_numpy()
+        keyed = sums.keys[np.argsort(sums.keys["key"].to_numpy())]
+        every = (*sums.frames()[:-1], keyed)
+        frames, starts = zip(*(_by_series(each, len(distinct)) for each in every), strict=True)
+        ordered = Sums(*frames)
+        series = ordered.keys["series"].to_numpy()
+        count, values = ordered.keys["count"].to_numpy(), ordered.keys["distinct"].to_numpy()
         bound = np.where(distinct[series], values, count)
         greatest = np.zeros(len(distinct), np.int64)
         np.maximum.at(greatest, series, bound)
-        newest = int(sums.panes["pane"].to_numpy().max(initial=_BEGINNING))
-        return cls(sums, newest, series, bound, greatest)
+        newest = int(ordered.panes["pane"].to_numpy().max(initial=_BEGINNING))
+        return cls(ordered, starts, newest, ordered.keys["key"].to_numpy(), bound, greatest)
 
-    def reaching(self, limits: Ints, parts: int) -> pl.DataFrame:
-        """Return the keys that have half of their series' limit, divided into so many parts."""
-        there = np.flatnonzero(self.bound * (2 * parts) >= limits[self.series])
-        return self.sums.keys.select(KEY)[there]
+    def of_series(self, number: int) -> Sums:
+        """Return the rows of one series."""
+        return Sums(
+            *(
+                frame.slice(int(starts[number]), int(starts[number + 1] - starts[number]))
+                for frame, starts in zip(self.sums.frames(), self.starts, strict=True)
+            )
+        )
+
+    def keys_of(self, number: int) -> slice:
+        """Return where the keys of a series are, in order."""
+        begin, end = self.starts[-1][number : number + 2]
+        return slice(int(begin), int(end))
+
+    def places_of(self, number: int, keys: Hashes) -> Ints:
+        """Return in which rows of `sums.keys` some keys of a series are, -1 for those not here."""
+        there = self.keys_of(number)
+        mine = self.key[there]
+        if not len(mine):
+            return np.full(len(keys), -1, np.int64)
+        places = np.minimum(np.searchsorted(mine, keys), len(mine) - 1)
+        return np.where(mine[places] == keys, places + there.start, -1)
+
+    def bounds_of(self, number: int, keys: Hashes) -> Ints:
+        """Return what some keys have in a series, 0 for those that are not here."""
+        if not len(self.bound):
+            return np.zeros(len(keys), np.int64)
+        places = self.places_of(number, keys)
+        return np.where(places >= 0, self.bound[places], 0)
 
     def merged(self, other: "Segment", horizon: int, distinct: Bools) -> "Segment":
         """Return both as one, without the panes before the horizon."""
         return Segment.of(_since([self.sums, other.sums], horizon), distinct)
 
 
+def _by_series(frame: pl.DataFrame, count: int) -> tuple[pl.DataFrame, Ints]:
+    """Return the rows in order of their series, and where each series begins and the last ends."""
+    series = frame["series"].to_numpy()
+    order = np.argsort(series, kind="stable")
+    starts: Ints = np.searchsorted(series[order], np.arange(count + 1))
+    return frame[order], starts
+
+
 @dataclass(slots=True)
 class Table:
     """Pane aggregates in segments, and up to where panes are closed.
+
+    `fresh` are the segments as they came, of which some pane is open.
 
     A batch adds a segment; segments of like size are merged now and then and whole ones dropped
     once no window can need them, so that a batch costs what it brings, not what is stored.
@@ -86,12 +131,14 @@ class Table:
     unsettled: int = _BEGINNING - 1
     evicted: dict[int, int] = field(default_factory=dict)
     segments: list[Segment] = field(default_factory=list)
+    fresh: list[Segment] = field(default_factory=list)
 
     def add(self, sums: Sums) -> None:
         """Take in a batch's aggregates."""
         if sums.panes.is_empty():
             return
         self.segments.append(Segment.of(sums, self.distinct))
+        self.fresh.append(self.segments[-1])
         while len(self.segments) > _SEGMENTS and self._alike():
             newer, older = self.segments.pop(), self.segments.pop()
             if older.newest < self.horizon:
@@ -113,33 +160,49 @@ class Table:
         none = np.zeros(len(self.distinct), np.int64)
         return sum((segment.greatest for segment in self.segments), none)
 
-    def suspects(self, numbers: Sequence[int], keys: pl.DataFrame | None = None) -> pl.DataFrame:
-        """Return KEY_SCHEMA of the keys of some series that may reach half a limit, and `bound`.
+    def suspects(self, number: int, least: int, *, newest: bool) -> pl.DataFrame:
+        """Return the keys of a series that may have at least so much: SUSPECT_SCHEMA.
 
-        `bound` (Int64) limits what any window of the key holds from above. With `keys` (rows of
-        KEY), only those among them.
+        Looked at are the keys of what was added last (`newest`), or all that have had matches in
+        open panes.
         """
-        limits = np.full(len(self.distinct), END // _SEGMENTS, np.int64)
-        limits[list(numbers)] = self.thresholds[list(numbers)]
-        # who reaches half a limit in all has its share of it in some segment
-        some = [segment.reaching(limits, len(self.segments)) for segment in self.segments]
-        wanted = pl.concat(some).unique() if some else pl.DataFrame(schema=_KEYED)
-        if keys is not None and not wanted.is_empty():
-            wanted = wanted.join(keys, on=KEY, how="semi")
-        if wanted.is_empty():
-            return pl.DataFrame(schema={**KEY_SCHEMA, "bound": pl.Int64()})
-        frames = (segment.sums.keys for segment in self.segments)
-        found = add_keys([frame.join(wanted, on=KEY, how="semi") for frame in frames])
-        by_values = pl.Series(self.distinct).gather(found["series"])
-        limit = pl.Series("limit", limits).gather(found["series"])
-        bound = pl.when(by_values).then(pl.col("distinct")).otherwise(pl.col("count"))
-        return found.with_columns(bound.alias("bound")).filter(pl.col("bound") * 2 >= limit)
+        nobody = pl.DataFrame(schema=SUSPECT_SCHEMA)
+        keys = self._touched(number, self.fresh[-1:] if newest else self.fresh)
+        if not len(keys):
+            return nobody
+        bound = np.zeros(len(keys), np.int64)
+        rest = int(self.bounds()[number])
+        for segment in sorted(self.segments, key=lambda each: -each.greatest[number]):
+            rest -= int(segment.greatest[number])
+            bound += segment.bounds_of(number, keys)
+            enough = bound + rest >= least
+            keys, bound = keys[enough], bound[enough]
+            if not len(keys):
+                return nobody
+        return self._named(number, keys).with_columns(pl.Series("bound", bound))
+
+    def _named(self, number: int, keys: Hashes) -> pl.DataFrame:
+        """Return `key` (in order), `entity` and `group` of some keys of a series."""
+        found: list[pl.DataFrame] = []
+        left = keys
+        for segment in self.segments:
+            places = segment.places_of(number, left)
+            there = places >= 0
+            if there.any():
+                found.append(segment.sums.keys.select("key", "entity", "group")[places[there]])
+                left = left[~there]
+        return pl.concat(found).sort("key")
+
+    def _touched(self, number: int, segments: Sequence[Segment]) -> Hashes:
+        some = [segment.key[segment.keys_of(number)] for segment in segments]
+        if len(some) == 1:
+            return some[0]
+        return np.unique(np.concatenate(some)) if some else np.zeros(0, np.uint64)
 
     def rows(self, number: int, keys: pl.Series | None) -> Sums:
         """Return what is stored of a series, of some keys (None: of all), each row once."""
-        mine = pl.col("series") == number
-        wanted = mine if keys is None else mine & pl.col("key").is_in(keys.implode())
-        every = [segment.sums for segment in self.segments]
+        every = [segment.of_series(number) for segment in self.segments]
+        wanted = pl.lit(value=True) if keys is None else pl.col("key").is_in(keys.implode())
         return Sums(
             add_panes([sums.panes.filter(wanted) for sums in every]),
             add_values([sums.values.filter(wanted) for sums in every]),
@@ -153,11 +216,13 @@ class Table:
 
     def forget(self) -> None:
         """Drop what no window can need any more."""
+        self.fresh = [segment for segment in self.fresh if segment.newest >= self.closed]
         self.segments = [s for s in self.segments if s.newest >= self.horizon]
 
     def replace(self, sums: Sums) -> None:
         """Hold these rows and no others."""
         self.segments = [] if sums.panes.is_empty() else [Segment.of(sums, self.distinct)]
+        self.fresh = list(self.segments)
 
     def starts(self, until: int) -> list[int]:
         """Return the starts of the panes that hold anything, are open, and start before `until`."""

@@ -204,8 +204,8 @@ def _sequence(rule: Rule, inside: list[Match], pane: int) -> tuple[int, int, int
             if len(row) >= rule.consecutive:
                 found.append((row[-1].time, end.time, len(row)))
             continue
-        begin = _latest_begin(before, rule.steps - 1)
-        if begin is not None:
+        if _latest_begin(before, rule.steps - 1) is not None:
+            begin = min(match.time for match in inside if match.place == 0)
             found.append((begin, end.time, rule.steps))
     if not found:
         return None
