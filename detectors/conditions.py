@@ -43,6 +43,7 @@ from detectors.patterns import (
     has_any,
     matches_pattern,
     matches_regex,
+    regex_of,
 )
 
 __all__ = ["Leaf", "UnsupportedConditionError", "compile_condition", "expanded"]
@@ -108,14 +109,21 @@ def expanded(node: object) -> list[Leaf]:
 def _any_of(parts: Sequence[object]) -> pl.Expr:
     """Compile an OR; plain texts at the same place of one field share one pass."""
     lists: dict[tuple[str | None, Place], list[str]] = defaultdict(list)
+    regexes: dict[str, list[str]] = defaultdict(list)
     expressions: list[pl.Expr] = []
     for part in parts:
         entry = _entry(part)
-        if entry is None:
-            expressions.append(compile_condition(part))
-        else:
+        if entry is not None:
             name, place, word = entry
             lists[name, place].append(word)
+        elif isinstance(part, ConditionFieldEqualsValueExpression) and isinstance(
+            part.value, SigmaRegularExpression
+        ):
+            regexes[part.field].append(regex_of(part.value))
+        else:
+            expressions.append(compile_condition(part))
+    for about, patterns in regexes.items():
+        expressions.append(_some(matches_regex(text, patterns) for text in field(about).texts))
     for (name, place), words in lists.items():
         readings = _keyword_readings(words) if name is None else field(name).texts
         expressions.append(_some(has_any(text, place, words) for text in readings))
@@ -155,7 +163,7 @@ def _some(matches: Iterable[pl.Expr]) -> pl.Expr:
 def _keyword(value: object) -> pl.Expr:
     """A keyword is looked for anywhere in the text of an event."""
     if isinstance(value, SigmaRegularExpression):
-        return _some(matches_regex(text, value) for text in _keyword_readings(None))
+        return _some(matches_regex(text, [regex_of(value)]) for text in _keyword_readings(None))
     if isinstance(value, SigmaNumber):
         value = SigmaString(str(value))
     if not isinstance(value, SigmaString):
@@ -192,7 +200,7 @@ def _equals(target: Field, value: object) -> pl.Expr:
         case SigmaCIDRExpression():
             found = in_network(target.expr.cast(pl.String()), value.network)
         case SigmaRegularExpression():
-            found = _some(matches_regex(text, value) for text in target.texts)
+            found = _some(matches_regex(text, [regex_of(value)]) for text in target.texts)
         case SigmaFieldReference():
             found = _refers(target, value)
         case SigmaCompareExpression():

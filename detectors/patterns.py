@@ -81,9 +81,18 @@ def regex_of(value: SigmaRegularExpression) -> str:
     return f"(?{flags}){value.regexp}" if flags else str(value.regexp)
 
 
-def matches_regex(expr: pl.Expr, value: SigmaRegularExpression) -> pl.Expr:
-    """Compile a regular expression; Rust's engine is linear in time and has no look-around."""
-    pattern = regex_of(value)
+def matches_regex(expr: pl.Expr, patterns: Sequence[str]) -> pl.Expr:
+    """Compile regular expressions of which one must match, as one: a single pass over the text.
+
+    Rust's engine is linear in time and has no look-around. Raises UnsupportedConditionError.
+    """
+    for pattern in patterns:
+        _check(pattern)
+    joined = "|".join(f"(?:{pattern})" for pattern in patterns)
+    return expr.str.contains(joined).fill_null(value=False)
+
+
+def _check(pattern: str) -> None:
     try:
         pl.select(pl.lit("").str.contains(pattern))
     except pl.exceptions.ComputeError as error:
@@ -91,4 +100,3 @@ def matches_regex(expr: pl.Expr, value: SigmaRegularExpression) -> pl.Expr:
             f"the regular expression {pattern!r} does not run in linear time or is not valid: "
             f"{str(error).splitlines()[-1]}"
         ) from error
-    return expr.str.contains(pattern).fill_null(value=False)

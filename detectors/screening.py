@@ -87,9 +87,9 @@ def _rarity(need: Need) -> float:
 
 
 def _of_leaf(leaf: Leaf, shortest: int) -> Screen | None:
-    anywhere = not isinstance(leaf, ConditionFieldEqualsValueExpression)
-    names = KEYWORD_FIELDS if anywhere else (leaf.field,)
-    found = (_of_value(field(name), leaf.value, anywhere=anywhere) for name in names)
+    named = (leaf.field,) if isinstance(leaf, ConditionFieldEqualsValueExpression) else ()
+    names = named or KEYWORD_FIELDS
+    found = (_of_value(field(name), leaf.value, anywhere=not named) for name in names)
     return either(screen if _shortest(screen) >= shortest else None for screen in found)
 
 
