@@ -46,6 +46,8 @@ _ORDINARY: Final = (
     "&page= ?id= &id= "
 )
 _USUAL_SIGNS: Final = frozenset("/.-_=&?%:,+{}0123456789abcdefghijklmnopqrstuvwxyz")
+#: Columns whose texts come again and again: each is looked at once.
+_REPEATED: Final = frozenset({"user_agent", "referrer", "host"})
 _FEW_VALUES: Final = frozenset({"method", "scheme", "protocol", "service", "environment"})
 
 #: Signs that count as ASCII letters where case does not matter: K, long s, and I with a dot.
@@ -153,14 +155,20 @@ class Signs:
 
     def candidates(self, events: pl.DataFrame) -> pl.Series:
         """Return the rows (UInt32, in order) that have one of the texts."""
-        there = [
-            pl.col(name).str.contains_any(literals, ascii_case_insensitive=True)
-            for name, literals in self._columns.items()
-            if name in events.columns
-        ]
-        if not there:
-            return pl.Series(dtype=pl.UInt32())
-        return events.select(pl.any_horizontal(there).fill_null(value=False).arg_true()).to_series()
+        there = pl.Series([False]).new_from_index(0, events.height)
+        for name, literals in self._columns.items():
+            if name not in events.columns:
+                continue
+            texts = events[name]
+            if name not in _REPEATED:
+                found = texts.str.contains_any(literals, ascii_case_insensitive=True)
+                there |= found.fill_null(value=False)
+                continue
+            distinct = texts.unique().drop_nulls()
+            some = distinct.filter(distinct.str.contains_any(literals, ascii_case_insensitive=True))
+            if len(some):
+                there |= texts.is_in(some.implode()).fill_null(value=False)
+        return there.arg_true()
 
 
 class Screens:

@@ -40,7 +40,7 @@ class Selections:
         }
         self._screens = Screens(screens.items())
         self._signs = Signs(signs.values())
-        self._signed = list(signs)
+        self._signed = {number: Signs([screen]) for number, screen in signs.items()}
         self._everywhere = [n for n in every if n not in screens and n not in signs]
 
     def _screen(self, number: int, shortest: int) -> Screen | None:
@@ -50,8 +50,7 @@ class Selections:
         """Return for each part the places (ascending) of the events (BATCH_SCHEMA) it accepts."""
         decoded = with_decoded(events)
         found = self._accepted(decoded, self._everywhere)
-        if self._signed:
-            found |= self._among(decoded, self._signs.candidates(decoded), self._signed)
+        found |= self._with_signs(decoded)
         candidates = self._screens.candidates(decoded)
         rare = {n: rows for n, rows in candidates.items() if len(rows) * _RARE < events.height}
         if rare:
@@ -65,6 +64,18 @@ class Selections:
             one, other = (rows[part] for part in pair.both or ())
             rows[pair] = np.intersect1d(one, other, assume_unique=True)
         return rows
+
+    def _with_signs(self, events: pl.DataFrame) -> dict[int, Rows]:
+        """Return what the parts accept that look for short texts."""
+        if not self._signed:
+            return {}
+        some = self._signs.candidates(events)
+        few, places = events[some], some.to_numpy()
+        found: dict[int, Rows] = {}
+        for number, signs in self._signed.items():
+            accepted = self._among(few, signs.candidates(few), [number])
+            found |= {number: places[rows] for number, rows in accepted.items()}
+        return found
 
     def _among(
         self, events: pl.DataFrame, candidates: pl.Series, numbers: Sequence[int]
