@@ -8,19 +8,23 @@ from typing import Final, get_args
 import pytest
 import yaml
 from pydantic import BaseModel
+from sigma.correlations import SigmaCorrelationType
 
 from alerts.summary import duration
 from detectors.catalogue import BUILT_IN_RULES, load_catalogue
 from detectors.documents import VedetteKeys
 from detectors.fields import SIGMA_FIELDS
 from detectors.findings import Level
-from detectors.registry import DETECTORS
-from detectors.rules import Rule
+from detectors.registry import DETECTORS, SHARE_PERCENT, Detector
+from detectors.rules import Rule, Tier
 from ingest.events import EVENT_SCHEMA
 from tests.docs.pages import ROOT, blocks, headings, page, rows
 
-RULES: Final = load_catalogue().rules
+RULES: Final = load_catalogue(tiers=[Tier("trusted", 2)]).rules
 IDS: Final = [rule.name for rule in RULES]
+
+#: Rules whose limit is multiplied for callers in a tier.
+TIERED: Final = {rule.name for rule in RULES if rule.tiers}
 
 #: Detectors that are no rules; test_registry looks at what is said of them.
 OTHERS: Final = {detector.name for detector in DETECTORS}
@@ -69,28 +73,85 @@ def test_ids_are_unique() -> None:
 
 
 def test_row_in_the_table_agrees_with_the_rule(rule: Rule) -> None:
-    row = rows(page("detectors.md")).get(rule.name)
+    row = rows(catalogue()).get(rule.name)
     assert row is not None, f"docs/detectors.md has no row for `{rule.name}`"
-    _, watches, limit, level, tags, innocent, link = row
+    _, entity, watches, limit, level, tags, innocent, link = row
+    assert entity == rule.entity_type
     assert watches
     assert innocent
-    assert limit.startswith(f"{rule.threshold} in {duration(rule.window)}")
-    assert ("shared addresses" in limit) == (rule.shared_address is not None)
+    assert conditions(limit) == set(expected_conditions(rule))
     assert level == rule.level.label
     assert set(re.findall(r"`([^`]+)`", tags)) == set(rule.tags)
     assert f"(runbooks/{rule.name}.md)" in link
 
 
-def test_row_in_the_readme_agrees_with_the_rule(rule: Rule) -> None:
-    row = rows(page("README.md")).get(rule.name)
-    assert row is not None, f"README.md has no row for `{rule.name}`"
-    assert row[2] == f"{rule.threshold} in {duration(rule.window)}"
-    assert row[3] == rule.level.label
+def conditions(limit: str) -> set[str]:
+    """What a limit says, without the words for people: "80 % of its users" is "80 %"."""
+    parts = [part.strip() for part in limit.split(";")]
+    return {re.sub(r"^(\d+ (?:%|times)|high) .*", r"\1", part) for part in parts}
 
 
-def test_no_row_is_about_a_detector_that_is_not_there() -> None:
-    text = page("detectors.md").partition("\n## ")[0]
-    assert set(rows(text)) - OTHERS == set(IDS)
+def expected_conditions(rule: Rule) -> Iterator[str]:
+    yield f"{rule.threshold} in {duration(rule.window)}"
+    if rule.shared_address is not None:
+        yield "shared addresses more"
+    if rule.share is not None:
+        yield f"{rule.share.percent} %"
+    if rule.outlier is not None:
+        yield f"{rule.outlier.factor} times"
+    if rule.raised is not None:
+        yield rule.raised.level.label
+    if rule.name in TIERED:
+        yield "tiers"
+
+
+@pytest.mark.parametrize("detector", DETECTORS, ids=[detector.name for detector in DETECTORS])
+def test_row_of_a_detector_that_is_no_rule_agrees_with_it(detector: Detector) -> None:
+    row = rows(catalogue()).get(detector.name)
+    assert row is not None, f"docs/detectors.md has no row for `{detector.name}`"
+    _, entity, _, limit, level, tags, innocent, link = row
+    assert entity == detector.entity_type
+    assert innocent
+    if detector.window:
+        assert conditions(limit) == {
+            f"{detector.threshold} in {duration(detector.window)}",
+            f"{SHARE_PERCENT} %",
+        }
+    else:
+        assert limit.startswith(f"{detector.threshold} min ")
+    assert level == detector.level.label
+    assert set(re.findall(r"`([^`]+)`", tags)) == set(detector.tags)
+    assert f"(runbooks/{detector.name}.md)" in link
+
+
+def catalogue() -> str:
+    return page("detectors.md").partition("\n## Catalogue")[2].partition("\n## ")[0]
+
+
+def groups() -> dict[str, list[str]]:
+    """The detectors of each group of the catalogue."""
+    parts = re.split(r"^### ", catalogue(), flags=re.MULTILINE)[1:]
+    return {part.partition("\n")[0]: list(rows(part)) for part in parts}
+
+
+def test_every_detector_is_in_one_group() -> None:
+    listed = [name for names in groups().values() for name in names]
+    assert sorted(listed) == sorted([*IDS, *OTHERS])
+
+
+def test_the_readme_counts_the_detectors_of_every_group() -> None:
+    text = page("README.md")
+    row = r"^\| \[(\w+)\]\(docs/detectors\.md#(\w+)\) \| (\d+) \| .+ \|$"
+    counted = {name: int(count) for name, _, count in re.findall(row, text, re.MULTILINE)}
+    assert counted == {name: len(names) for name, names in groups().items()}
+    assert f"{sum(counted.values())} detectors" in text
+
+
+def test_the_readme_names_only_detectors_that_are_there() -> None:
+    section = page("README.md").partition("## What it detects")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)`", section))
+    assert named
+    assert named <= {*IDS, *OTHERS}
 
 
 def test_runbook_is_where_the_rule_says(rule: Rule) -> None:
@@ -149,9 +210,14 @@ def test_every_key_under_vedette_is_documented() -> None:
     assert set(keys(VedetteKeys)) <= set(rows(page("detectors.md")))
 
 
-def test_the_rule_shown_can_be_loaded(tmp_path: Path) -> None:
-    (shown,) = blocks(page("detectors.md"), "yaml")
-    (tmp_path / "shown.yml").write_text(shown, encoding="utf-8")
-    catalogue = load_catalogue({}, [tmp_path])
-    (added,) = [rule for rule in catalogue.rules if rule.name not in IDS]
-    assert added.entity_type == "user"
+def test_the_rules_shown_can_be_loaded(tmp_path: Path) -> None:
+    for number, shown in enumerate(blocks(page("detectors.md"), "yaml")):
+        (tmp_path / f"shown{number}.yml").write_text(shown, encoding="utf-8")
+    loaded = load_catalogue({}, [tmp_path])
+    added = {rule.name: rule.entity_type for rule in loaded.rules if rule.name not in IDS}
+    assert added == {"export_burst": "user", "reset_then_export": "client"}
+
+
+def test_every_type_of_correlation_is_documented() -> None:
+    ours = {each.name.lower() for each in SigmaCorrelationType}
+    assert ours <= set(rows(page("detectors.md")))

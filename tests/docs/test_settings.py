@@ -119,7 +119,7 @@ def _template_keys(path: str) -> set[str]:
         heading = re.match(r"^#? ?\[\[?([a-z_.]+)\]\]?", line)
         key = re.match(r"^#? ?([a-z_]+) = ", line)
         if heading:
-            table = re.sub(r"^detectors\.[a-z_]+", f"detectors.{NAME}", heading[1])
+            table = re.sub(r"^(detectors|tiers)\.[a-z_]+", rf"\1.{NAME}", heading[1])
         elif key:
             keys.setdefault(table, set()).add(key[1])
     shown = keys.get(path.rpartition(".")[0], set())
@@ -148,15 +148,16 @@ def test_the_template_loads_with_all_that_is_commented_out() -> None:
     assert loaded.sources[0].mapping
     assert isinstance(loaded.sources[1], KafkaSource)
     assert loaded.notify.url is not None
+    assert loaded.tiers["partners"].networks
     override = loaded.detectors["request_rate"]
     assert override.threshold
     assert override.exceptions
 
 
 def commented_lines() -> list[str]:
-    """Lines that can be switched on alone; an exception and a certificate need all of their own."""
+    """Lines that can be switched on alone; some tables need all of their own."""
     single, _, _ = TEMPLATE.partition("# [[detectors.")
-    for table in (r"\[api\.tls\]", r"\[\[sources\]\]"):
+    for table in (r"\[api\.tls\]", r"\[\[sources\]\]", r"\[tiers\.partners\]"):
         single = re.sub(rf"^# {table}(.*\n)(# .*\n)+", "", single, flags=re.MULTILINE)
     return [line for line in single.splitlines() if re.match(r"^# [a-z_]+ = ", line)]
 

@@ -87,6 +87,15 @@ keep = "14d"                 # masked samples of them expire after this
 # ---- Rules of your own: folders of Sigma files ------------------------------------------------
 [rules]
 folders = []
+placeholders = {}            # lists that rules share, as in { login_paths = ["*/signin"] }
+
+# ---- Callers that may do more: limits of rates are multiplied (docs/settings.md) --------------
+# [tiers.partners]
+# times = 5
+# clients = ["198.51.100.7"]
+# networks = ["203.0.113.0/24"]
+# users = ["export-service"]
+# api_keys = ["key-0123456789abcdef"]   # as incidents show them
 
 # ---- What you change about a detector, by its name (docs/detectors.md) ------------------------
 # [detectors.request_rate]
