@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from detectors.arrays import Arrays, Bools, Hashes, Ints, Rows
+from detectors.arrays import Arrays, Bools, Hashes, Ints, Rows, mixed
 from detectors.panes import Panes
 from detectors.series import SOURCE_SHIFT, Part, Series, Source
 
@@ -180,32 +181,58 @@ def summed(panes: Panes, arrays: Arrays, found: Mapping[int, tuple[Series, Match
     if not found:
         return Sums.nothing()
     start = arrays.time // panes.length * panes.length
-    rows = np.concatenate([m.row for _, m in found.values()])
-    lengths = [len(m.row) for _, m in found.values()]
-    long = pl.DataFrame(
-        {
-            "series": np.repeat(np.array(list(found), np.uint16), lengths),
-            "key": np.concatenate([m.key for _, m in found.values()]),
-            "pane": start[rows],
-            "row": rows,
-            "time": arrays.time[rows],
-            "weight": np.concatenate([_weights(m) for _, m in found.values()]),
-        }
+    every = _Long.of(found, start)
+    cells = (
+        pl.DataFrame({"cell": every.cell, "time": arrays.time[every.row], "weight": every.weight})
+        .with_row_index("place")
+        .group_by("cell")
+        .agg(
+            pl.col("weight").sum().alias("count"),
+            pl.col("time").min().alias("first"),
+            pl.col("time").max().alias("last"),
+            pl.col("place").first(),
+            pl.len().alias("matches"),
+        )
     )
-    cells = long.group_by(*KEY, "pane").agg(
-        pl.col("weight").sum().alias("count"),
-        pl.col("time").min().alias("first"),
-        pl.col("time").max().alias("last"),
-        pl.col("row").first(),
-        pl.len().alias("matches"),
+    place = cells["place"].to_numpy()
+    summed_panes = cells.select(
+        pl.Series("series", every.series[place]),
+        pl.Series("key", every.key[place]),
+        pl.Series("pane", start[every.row[place]]),
+        "count",
+        "first",
+        "last",
     )
     values = _values(found, start, int(cells["matches"].to_numpy().max()))
+    rows = pl.Series("row", every.row[place])
+    series = {number: series for number, (series, _) in found.items()}
     return Sums(
-        cells.select(*PANE_SCHEMA),
+        summed_panes,
         values,
         _members(found, arrays, start),
-        _keys(cells, values, arrays, {number: series for number, (series, _) in found.items()}),
+        _keys(summed_panes.with_columns(rows), values, arrays, series),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Long:
+    """Matches of several series as arrays of one length; `cell` tells series, key and pane."""
+
+    series: npt.NDArray[np.uint16]
+    key: Hashes
+    row: Rows
+    weight: Ints
+    cell: Hashes
+
+    @classmethod
+    def of(cls, found: Mapping[int, tuple[Series, Matches]], start: Ints) -> "_Long":
+        lengths = [len(m.row) for _, m in found.values()]
+        series = np.repeat(np.array(list(found), np.uint16), lengths)
+        key = np.concatenate([m.key for _, m in found.values()])
+        row = np.concatenate([m.row for _, m in found.values()])
+        weight = np.concatenate([_weights(m) for _, m in found.values()])
+        cell = mixed(mixed(key, series.astype(np.uint64)), start[row].view(np.uint64))
+        return cls(series, key, row, weight, cell)
 
 
 def _weights(found: Matches) -> Ints:
@@ -217,18 +244,16 @@ def _values(found: Mapping[int, tuple[Series, Matches]], start: Ints, most: int)
     kept = [(number, m, m.value) for number, (_, m) in found.items() if m.value is not None]
     if not kept:
         return pl.DataFrame(schema=VALUE_SCHEMA)
-    frame = pl.DataFrame(
-        {
-            "series": np.repeat(
-                np.array([number for number, _, _ in kept], np.uint16),
-                [len(value) for _, _, value in kept],
-            ),
-            "key": np.concatenate([m.key for _, m, _ in kept]),
-            "pane": start[np.concatenate([m.row for _, m, _ in kept])],
-            "value": np.concatenate([value for _, _, value in kept]),
-        }
+    lengths = [len(value) for _, _, value in kept]
+    series = np.repeat(np.array([number for number, _, _ in kept], np.uint16), lengths)
+    key = np.concatenate([m.key for _, m, _ in kept])
+    pane = start[np.concatenate([m.row for _, m, _ in kept])]
+    value = np.concatenate([value for _, _, value in kept])
+    told = mixed(mixed(mixed(key, series.astype(np.uint64)), pane.view(np.uint64)), value)
+    place = pl.Series(told).arg_unique().to_numpy()
+    distinct = pl.DataFrame(
+        {"series": series[place], "key": key[place], "pane": pane[place], "value": value[place]}
     )
-    distinct = frame.unique()
     return distinct if most <= VALUES_PER_PANE else capped(distinct, "value")
 
 

@@ -20,6 +20,7 @@ Bools = npt.NDArray[np.bool_]
 NOTHING: Final = np.uint64(0)
 
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
+_ODD: Final = np.uint64(0xBF58476D1CE4E5B9)
 
 
 class Arrays:
@@ -41,7 +42,7 @@ class Arrays:
         if not columns:
             return np.zeros(self.events.height, np.uint64), None
         found = [self._hash(name) for name in columns]
-        return reduce(_mixed, (hashed for hashed, _ in found)), found[0][1]
+        return reduce(mixed, (hashed for hashed, _ in found)), found[0][1]
 
     def _hash(self, name: str) -> tuple[Hashes, Bools | None]:
         if name not in self._hashes:
@@ -80,8 +81,9 @@ class Arrays:
         return self.events[name].gather(rows).cast(pl.String)
 
 
-def _mixed(one: Hashes, other: Hashes) -> Hashes:
-    """Mix two hashes, the order matters (after boost's hash_combine)."""
-    shifted = (one << np.uint64(6)) + (one >> np.uint64(2))
-    mixed: Hashes = one ^ (other * _GOLDEN + _GOLDEN + shifted)
-    return mixed
+def mixed(one: Hashes, other: Hashes) -> Hashes:
+    """Mix two hashes to one; the order matters (multiply and shift, after splitmix64)."""
+    both = (one ^ (one >> np.uint64(32))) * _GOLDEN + other
+    both = (both ^ (both >> np.uint64(29))) * _ODD
+    result: Hashes = both ^ (both >> np.uint64(32))
+    return result
