@@ -29,9 +29,7 @@ RUN_SCHEMA: Final = pl.Schema(
     }
 )
 
-_NO_VIOLATIONS: Final = pl.DataFrame(
-    schema={"key": pl.UInt64(), "pane": pl.Int64(), **RUN_SCHEMA}
-)
+_NO_VIOLATIONS: Final = pl.DataFrame(schema={"key": pl.UInt64(), "pane": pl.Int64(), **RUN_SCHEMA})
 _COMPARISONS: Final[dict[Comparison, Callable[[pl.Expr, pl.Expr], pl.Expr]]] = {
     "gte": pl.Expr.ge,
     "gt": pl.Expr.gt,
@@ -97,7 +95,8 @@ def violations(
 
 def _with_enough(rule: Rule, own: Sums) -> Sums:
     """Keep the keys that have enough distinct values in all, where these must be many."""
-    if not rule.series.judged_by_values or rule.least <= 1:
+    by_values = rule.series.judged_by_values or rule.measure == "distinct"
+    if not by_values or rule.least <= 1:
         return own
     totals = own.values.group_by("key").agg(pl.col("value").n_unique())
     enough = totals.filter(pl.col("value") >= rule.least)
@@ -165,8 +164,10 @@ def _with_share(rule: Rule, found: pl.DataFrame, own: Sums, stored: Stored) -> p
         whole, by = stored.rows(share.of, None), None
     else:
         whole, by = stored.rows(share.of, found["key"]), "key"
-    by_values = share.of.kept == "hash"
-    found = _with_sums(found, _appearances(own) if by_values else own.panes, "key", rule.panes, "part")
+    by_values = share.of.judged_by_values
+    found = _with_sums(
+        found, _appearances(own) if by_values else own.panes, "key", rule.panes, "part"
+    )
     counted = _appearances(whole) if by_values else whole.panes
     compared = _with_sums(found, counted, by, rule.panes, "whole")
     part, least = pl.col("part") * 100, pl.col("whole") * share.percent

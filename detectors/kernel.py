@@ -31,6 +31,9 @@ from ingest.times import moment
 #: Evidence is kept from this share of a limit on, so that a finding can show how it began.
 _NEAR: Final = 2
 
+#: Events after which panes are closed where nobody waits for it.
+PATIENCE: Final = 250_000
+
 #: Entities of one rule that are kept evidence of although they do not violate yet, per batch.
 _NEAR_LIMIT: Final = 20
 
@@ -52,15 +55,23 @@ class RuleKernel:
 
     `prompt` says whether violations that no further event can undo are reported while their pane
     is open. Without it every finding waits until its pane is closed, and is final: more than
-    `key_cap` keys at once can make the two differ.
+    `key_cap` keys at once can make the two differ. Then panes are closed only every `patience`
+    events, which spares work.
     """
 
     def __init__(
-        self, catalogue: Catalogue, *, key_cap: int = KEY_CAP, prompt: bool = True
+        self,
+        catalogue: Catalogue,
+        *,
+        key_cap: int = KEY_CAP,
+        prompt: bool = True,
+        patience: int = PATIENCE,
     ) -> None:
         self._rules = catalogue.rules
         self.fingerprint = catalogue.fingerprint
         self._prompt = prompt
+        self._patience = 0 if prompt else patience
+        self._held: list[Aggregated] = []
         self._state = State(catalogue.rules, key_cap)
         self._selections = Selections(
             source.part for series in self._state.every_series() for source in series.sources
@@ -102,18 +113,18 @@ class RuleKernel:
     def judge(self, batch: Aggregated, watermark: int | None) -> list[Finding]:
         """Do the light half: add the batch's sums to the state, judge, and close panes."""
         found: list[Finding] = []
+        self._held.append(batch)
         for window, sums in batch.sums.items():
             table = self._state.tables[window]
             table.add(sums)
             if table.crowded:  # what is about to be forgotten must not be told before
                 table.unsettled = table.newest
-            rules = [rule for rule in self._near(window) if rule.series in batch.matches]
-            for rule in rules:
-                suspects = self._suspects(rule, newest=True)
-                if not suspects.is_empty():
-                    found += self._judge_open(rule, table, suspects, batch)
-        if watermark is not None:
+            if self._prompt:
+                found += self._judge_open(window)
+        held = sum(each.events.height for each in self._held)
+        if watermark is not None and held >= self._patience:
             found += self._close(watermark)
+            self._held.clear()
         return found
 
     def finish(self) -> list[Finding]:
@@ -135,37 +146,53 @@ class RuleKernel:
         least = -(-rule.least // _NEAR)
         return table.suspects(self._state.number(rule.series), least, newest=newest)
 
-    def _judge_open(
-        self, rule: Rule, table: Table, suspects: pl.DataFrame, batch: Aggregated
-    ) -> list[Finding]:
+    def _judge_open(self, window: timedelta) -> list[Finding]:
         """Judge what may be judged at once, and keep evidence of what is near the limit."""
-        violating = pl.DataFrame(schema={"key": pl.UInt64(), **RUN_SCHEMA})
+        table = self._state.tables[window]
+        found: list[Finding] = []
+        for rule in self._near(window):
+            if rule.series not in self._held[-1].matches:
+                continue
+            suspects = self._suspects(rule, newest=True)
+            if suspects.is_empty():
+                continue
+            at_once = rule.on_open_panes and not table.crowded
+            found += self._judged(rule, suspects, END) if at_once else ()
+            self._keep_near(rule, suspects)
+        return found
+
+    def _judged(self, rule: Rule, suspects: pl.DataFrame, until: int) -> list[Finding]:
+        """Judge the panes from the first open one up to a time, of keys that may violate."""
         over = suspects.filter(pl.col("bound") >= rule.least)
-        if self._prompt and not table.crowded and rule.on_open_panes and not over.is_empty():
-            violating = violations(rule, over, self._state, table.closed, END)
-        nearest = suspects.top_k(_NEAR_LIMIT, by=["bound", "key"])["key"]
-        keys = [*violating["key"].unique(maintain_order=True), *nearest]
-        self._keep_evidence(rule, keys, suspects, batch)
+        if over.is_empty():
+            return []
+        since = self._state.tables[rule.window].closed
+        violating = violations(rule, over, self._state, since, until)
+        self._keep_evidence(rule, violating["key"].unique(maintain_order=True), suspects)
         return self._findings(rule, violating)
 
-    def _keep_evidence(
-        self, rule: Rule, keys: Sequence[int], names: pl.DataFrame, batch: Aggregated
-    ) -> None:
-        """Keep the first events of the entities that have little evidence so far."""
+    def _keep_near(self, rule: Rule, suspects: pl.DataFrame) -> None:
+        """Keep evidence of the keys nearest to the limit: they may violate before long."""
+        nearest = suspects.top_k(_NEAR_LIMIT, by=["bound", "key"])["key"]
+        self._keep_evidence(rule, nearest, suspects)
+
+    def _keep_evidence(self, rule: Rule, keys: pl.Series, names: pl.DataFrame) -> None:
+        """Keep the first events, of what came since the last close, of keys with little so far."""
         entity_of = dict(names.select("key", "entity").iter_rows())
-        room = set(self._exhibits.wanting(rule.name, (entity_of[key] for key in keys)))
-        wanted = {key: entity_of[key] for key in keys if entity_of[key] in room}
-        if not wanted:
-            return
-        matched = batch.matches[rule.series]
-        mask = np.isin(matched.key, np.array(list(wanted), np.uint64))
-        rows = pl.DataFrame({"row": matched.row[mask], "key": matched.key[mask]}).sort("row")
-        named = pl.col("key").replace_strict(wanted, return_dtype=pl.String()).alias("entity")
-        first = rows.select("row", named).filter(
-            pl.int_range(pl.len()).over("entity") < EVIDENCE_LIMIT
-        )
-        shown = batch.events.select(SHOWN)[first["row"]]
-        self._exhibits.keep(rule.name, shown.with_columns(first["entity"]))
+        for batch in self._held[-1:] if self._prompt else self._held:
+            room = set(self._exhibits.wanting(rule.name, (entity_of[key] for key in keys)))
+            wanted = {key: entity_of[key] for key in keys if entity_of[key] in room}
+            matched = batch.matches.get(rule.series)
+            if not wanted or matched is None:
+                continue
+            mask = np.isin(matched.key, np.array(list(wanted), np.uint64))
+            rows = pl.DataFrame({"row": matched.row[mask], "key": matched.key[mask]}).sort("row")
+            named = pl.col("key").replace_strict(wanted, return_dtype=pl.String()).alias("entity")
+            first = rows.select("row", named).filter(
+                pl.int_range(pl.len()).over("entity") < EVIDENCE_LIMIT
+            )
+            shown = batch.events.select(SHOWN)[first["row"]]
+            self._exhibits.keep(rule.name, shown.with_columns(first["entity"]))
 
     def _close(self, watermark: int | None) -> list[Finding]:
         found: list[Finding] = []
@@ -184,13 +211,14 @@ class RuleKernel:
     def _settle(self, window: timedelta, until: int, *, every: bool) -> list[Finding]:
         """Close panes up to a time and judge them: of every rule, or of those that must wait."""
         table = self._state.tables[window]
-        rules = [rule for rule in self._near(window) if every or not rule.on_open_panes]
         found: list[Finding] = []
-        for rule in rules:
-            over = self._suspects(rule, newest=False).filter(pl.col("bound") >= rule.least)
-            if not over.is_empty():
-                violating = violations(rule, over, self._state, table.closed, until)
-                found += self._findings(rule, violating)
+        for rule in self._near(window):
+            if rule.on_open_panes and not every:
+                continue
+            suspects = self._suspects(rule, newest=False)
+            found += self._judged(rule, suspects, until)
+            if not self._prompt and not suspects.is_empty():
+                self._keep_near(rule, suspects)
         table.closed = until
         table.forget()
         return found

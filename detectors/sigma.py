@@ -306,6 +306,8 @@ def _measured(document: Document, keys: VedetteKeys, counting: Counting) -> _Mea
         if field(names[0]).kind == "number" and len(names) == 1:
             return _Measured(measure, counting.numbers(names[0]), comparison, limit, values=names)
         columns = tuple(column(name) for name in names)
+        if columns == ("user_agent",):  # a program that does not say its name is one too
+            return _Measured(measure, counting.programs(), comparison, limit, values=columns)
         return _Measured(measure, counting.distinct(columns), comparison, limit, values=columns)
     number = _number(document, names)
     present = counting.present(number)

@@ -141,7 +141,7 @@ def _violation(
     if rule.share is not None:
         all_of = window(rule.share.of, None if rule.share.over_all else key, pane)
         whole, part = len(all_of), 100 * len(inside)
-        if rule.share.of.kept == "hash":  # each value once a pane
+        if rule.share.of.judged_by_values:  # each value once a pane
             whole = len({(match.pane, match.value) for match in all_of})
             part = 100 * len({(match.pane, match.value) for match in inside})
         least = whole * rule.share.percent

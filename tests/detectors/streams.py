@@ -85,7 +85,7 @@ def run(
     prompt: bool = True,
 ) -> list[Claim]:
     """Final claims of a kernel over batches, with snapshot and restore after some of them."""
-    kernel = RuleKernel(catalogue, key_cap=key_cap, prompt=prompt)
+    kernel = RuleKernel(catalogue, key_cap=key_cap, prompt=prompt, patience=1)
     found: list[Finding] = []
     newest: datetime | None = None
     for number, batch in enumerate(batches):
@@ -97,7 +97,7 @@ def run(
         found += kernel.process(batch, watermark)
         if number in restore_after:
             snapshot = Snapshot.from_bytes(kernel.snapshot().to_bytes())
-            kernel = RuleKernel(catalogue, key_cap=key_cap, prompt=prompt)
+            kernel = RuleKernel(catalogue, key_cap=key_cap, prompt=prompt, patience=1)
             assert kernel.restore(snapshot) == []
     return claims(found + kernel.finish())
 
