@@ -1,23 +1,44 @@
 """Events in, findings out. No I/O but reading rule files, no clock, no SQL.
 
 rules/       built-in rules, as Sigma files
-documents    rules as written: files read and checked
-sigma        rules compiled for the kernel
-conditions   Sigma conditions as Polars expressions
+
+Rules as written, and what becomes of them:
+documents    files read and checked
+placeholders lists that rules share
 fields       Sigma's field names and our columns
+conditions   Sigma conditions as Polars expressions
+patterns     text patterns and regular expressions as Polars expressions
+addresses    networks as Polars expressions
 overrides    what settings change about a rule
-catalogue    the rules that are switched on, and their fingerprint
 rules        a rule as compiled
-panes        slots of event time, and windows made of them
-aggregate    the heavy half: matches summed into panes
-evaluate     the light half: windows of panes against limits
-table        the state of one rule
+counting     what a rule counts: its series
+sigma        rules compiled for the kernel
+catalogue    the rules that are switched on, and their fingerprint
+
+Which events match:
+decoded      paths and queries as a service reads them
+literals     what a regular expression cannot match without
+screening    which rules can match which events at all
+selecting    which events of a batch each part accepts
+
+Counting and judging:
 kernel       all rules over batches of events
+series       what is counted, for whom
+panes        slots of event time, and windows made of them
+arrays       columns of a batch as arrays
+aggregate    the heavy half: matches summed into panes
+table        the sums of one window
+state        the sums of all windows
+evaluate     the light half: windows of panes against limits
+sequences    rules that match one after the other
 exhibits     evidence kept for suspects
-registry     detectors that are no rules
+snapshot     state as plain bytes
+
+Detectors that are no rules:
+registry     their names, limits and settings
 health       silent sources, lines that nobody can read, wrong times
 silence      how long one source has been silent
 shares       bad lines of one source within a window
+
 findings     what is found, and how findings grow together
-snapshot     state as plain bytes
 """

@@ -36,6 +36,7 @@ HEADINGS: Final = (
     "When it is a false alarm",
 )
 RUNBOOK_LINES: Final = 60
+MINUTE: Final = 60
 
 
 @pytest.fixture(params=RULES, ids=IDS)
@@ -170,6 +171,16 @@ def test_runbook_has_its_parts(rule: Rule) -> None:
 def test_runbook_names_the_limit_of_the_rule(rule: Rule) -> None:
     meaning = runbook(rule).partition("## What it means")[2].partition("## ")[0]
     assert re.search(rf"\b{rule.threshold}\b", meaning)
+
+
+def test_runbook_names_the_window_of_the_rule(rule: Rule) -> None:
+    if rule.series.windowless:  # single requests
+        return
+    meaning = " ".join(runbook(rule).partition("## What it means")[2].partition("## ")[0].split())
+    seconds = int(rule.window.total_seconds())
+    told = {f"{seconds} seconds", f"{seconds // 60} minutes", f"{seconds // 3600} hours"}
+    told |= {"a minute"} if seconds == MINUTE else {"an hour"} if seconds == 60 * MINUTE else set()
+    assert any(words in meaning for words in told), told
 
 
 def test_runbook_shows_settings_of_its_own_detector(rule: Rule) -> None:

@@ -126,7 +126,7 @@ def _template_keys(path: str) -> set[str]:
     if path.startswith(f"detectors.{NAME}.exceptions."):
         # An exception names one thing; its comment tells of the others.
         comments = re.findall(r"#.*# or (.*)$", TEMPLATE, re.MULTILINE)
-        shown |= set(re.findall(r"[a-z]+", " ".join(comments)))
+        shown |= set(re.findall(r"[a-z_]+", " ".join(comments)))
     return shown
 
 
