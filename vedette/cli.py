@@ -158,6 +158,14 @@ def simulate(
         Literal["combined", "json"], typer.Option("--format", help="Format of the log.")
     ] = "combined",
     files: Annotated[int, typer.Option(min=1, help="Split the log round-robin.")] = 1,
+    intensity: Annotated[
+        list[str] | None,
+        typer.Option(metavar="weak|medium|strong", help="Of attacks; more than once for several."),
+    ] = None,
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this one; more than once for several."),
+    ] = None,
 ) -> None:
     """Write simulated traffic with attacks and near-misses, and the truth about them."""
     from vedette.commands.simulate import write_simulation
@@ -171,6 +179,8 @@ def simulate(
             start=start,
             log_format=log_format,
             files=files,
+            intensities=intensity or ["medium"],
+            scenarios=scenario or [],
         )
     )
 

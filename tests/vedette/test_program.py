@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from vedette.cli import cli
+from vedette.simulation import read_truth
 
 from .scans import combined, written
 
@@ -189,6 +190,9 @@ def test_hostile_text_reaches_no_terminal(tmp_path: Path, monkeypatch: pytest.Mo
     ("command", "status"),
     [
         (["simulate", "x", "--hours", "0.001"], 2),
+        (["simulate", "x", "--scenario", "sensitve_files"], 2),
+        (["simulate", "x", "--hours", "1", "--scenario", "slow_login_guessing"], 2),
+        (["simulate", "x", "--intensity", "grave"], 2),
         (["demo", "--port", "99999"], 2),
         (["demo", "--speed", "0"], 2),
         (["demo", "--for", "soon"], 2),
@@ -235,6 +239,19 @@ def test_a_reader_that_has_seen_enough(
     process.stderr.close()
     assert process.wait(timeout=60) == 0, said
     assert "Broken pipe" not in said
+
+
+def test_simulated_scenarios_are_chosen_by_name_and_strength(tmp_path: Path) -> None:
+    runner = CliRunner()
+    chosen = ["--scenario", "sensitive_files", "--scenario", "crawler"]
+    chosen += ["--intensity", "weak", "--intensity", "strong"]
+    folder = tmp_path / "sim"
+    made = runner.invoke(cli, ["simulate", str(folder), "--hours", "0.1", "--rate", "1", *chosen])
+    assert made.exit_code == 0, made.stderr
+    found = [(row.scenario, row.intensity) for row in read_truth(folder / "truth.jsonl")]
+    assert found == [("crawler", None), ("sensitive_files", "weak"), ("sensitive_files", "strong")]
+    typed = runner.invoke(cli, ["simulate", str(folder), "--scenario", "crawlers"])
+    assert "did you mean crawler?" in typed.stderr
 
 
 def test_init_writes_settings_that_nobody_else_reads(

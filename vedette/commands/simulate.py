@@ -1,12 +1,14 @@
 """vedette simulate: made-up traffic with attacks, and the truth about it."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from vedette.failures import WRONG_USE, reports_failures
 from vedette.screen import note, terminal
 from vedette.simulation.simulation import simulate
+from vedette.simulation.truth import Intensity
 from vedette.simulation.write import write
 
 
@@ -20,13 +22,22 @@ def write_simulation(
     start: datetime,
     log_format: Literal["combined", "json"],
     files: int,
+    intensities: Sequence[str] = ("medium",),
+    scenarios: Sequence[str] = (),
 ) -> int:
-    """Write log, truth and settings into a folder."""
+    """Write log, truth and settings into a folder; no scenario named means all that fit."""
     screen = terminal(stderr=True)
     with screen.status("Making traffic"):
         length = timedelta(hours=hours)
         try:
-            simulation = simulate(seed, start.replace(tzinfo=UTC), length, requests_per_second=rate)
+            simulation = simulate(
+                seed,
+                start.replace(tzinfo=UTC),
+                length,
+                requests_per_second=rate,
+                scenarios=scenarios or None,
+                intensities=[cast("Intensity", word) for word in intensities],
+            )
         except ValueError as error:
             note(screen, f"vedette: {error}")
             return WRONG_USE

@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time
+from difflib import get_close_matches
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final, Literal
@@ -146,9 +147,9 @@ def choose_scenarios(names: Sequence[str] | None) -> tuple[Scenario, ...]:
         return tuple(known.values())
     unknown = sorted(set(names) - known.keys())
     if unknown:
-        raise ValueError(
-            f"no scenario is called {', '.join(unknown)}; there are {', '.join(known)}"
-        )
+        near = get_close_matches(unknown[0], known, 1, 0.7)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+        raise ValueError(f"no scenario is called {unknown[0]}; {hint}")
     return tuple(known[name] for name in sorted(set(names)))
 
 
@@ -161,7 +162,7 @@ def at_intensities(
     """
     unknown = sorted(set(intensities) - set(INTENSITIES))
     if unknown:
-        raise ValueError(f"no intensity is called {', '.join(unknown)}: {', '.join(INTENSITIES)}")
+        raise ValueError(f"no intensity is called {unknown[0]}; there are {', '.join(INTENSITIES)}")
     return tuple(
         scenario.at(intensity)
         for scenario in scenarios
