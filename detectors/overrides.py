@@ -1,5 +1,6 @@
 """What a user changes about a rule in the settings, without copying the rule."""
 
+import re
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
@@ -16,6 +17,13 @@ def _in_utc(time: datetime) -> datetime:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
+def _hashed(key: str) -> str:
+    """Refuse an API key in plain: events have only the hash, so it would never agree."""
+    if re.fullmatch("key-[0-9a-f]{16}", key) is None:
+        raise ValueError("must be the key as incidents show it: key- and 16 hexadecimal digits")
+    return key
+
+
 class RuleException(BaseModel):
     """Events that a rule shall not count: all the fields that are given must agree.
 
@@ -26,6 +34,9 @@ class RuleException(BaseModel):
 
     client: str | None = None
     user: str | None = None
+    api_key: Annotated[str, AfterValidator(_hashed)] | None = Field(
+        default=None, description="pseudonym, as incidents show it"
+    )
     path: str | None = Field(default=None, description="whole path, or with a trailing * its start")
     source: str | None = Field(default=None, description="partition, or with a trailing *")
     network: IPv4Network | IPv6Network | None = None
@@ -34,9 +45,16 @@ class RuleException(BaseModel):
 
     @model_validator(mode="after")
     def _names_something(self) -> "RuleException":
-        if not (self.client or self.user or self.path or self.network or self.source):
-            raise ValueError("an exception must name a client, user, path, network or source")
+        if not (self.source or self.names_more_than_a_source):
+            raise ValueError(
+                "an exception must name a client, user, api_key, path, network or source"
+            )
         return self
+
+    @property
+    def names_more_than_a_source(self) -> bool:
+        """Whether it is about who asked for what, which sources themselves have not."""
+        return any((self.client, self.user, self.api_key, self.path, self.network))
 
     def expression(self) -> pl.Expr:
         """Return the Boolean expression of the events that are excepted, without nulls."""
@@ -45,6 +63,8 @@ class RuleException(BaseModel):
             parts.append(pl.col("client_ip").eq(self.client))
         if self.user is not None:
             parts.append(pl.col("user").eq(self.user))
+        if self.api_key is not None:
+            parts.append(pl.col("api_key").eq(self.api_key))
         if self.path is not None:
             parts.append(_named("path", self.path))
         if self.source is not None:

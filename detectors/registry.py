@@ -55,10 +55,10 @@ class Detector:
     def under(self, override: RuleOverride) -> "Detector":
         """Return it as the settings want it; raises DetectorSettingsError."""
         for exception in override.exceptions:
-            if exception.client or exception.user or exception.path or exception.network:
+            if exception.source is None or exception.names_more_than_a_source:
                 raise DetectorSettingsError(
                     f"detectors.{self.name}.exceptions: it watches sources, so an exception names"
-                    " a source, and no client, user, path or network"
+                    " a source, and no client, user, api_key, path or network"
                 )
         return replace(
             self,

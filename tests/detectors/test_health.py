@@ -205,9 +205,17 @@ def test_exceptions(fields: dict[str, str], found: bool) -> None:
         assert bool(claimed) is found, name
 
 
-def test_exceptions_must_be_about_sources() -> None:
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"client": "203.0.113.7", "source": "p"},
+        {"api_key": "key-0123456789abcdef", "source": "p"},
+        {"api_key": "key-0123456789abcdef"},
+    ],
+)
+def test_exceptions_must_be_about_sources(fields: dict[str, str]) -> None:
     with pytest.raises(DetectorSettingsError, match=r"detectors\.clock_skew\.exceptions"):
-        active_detectors({"clock_skew": except_for(client="203.0.113.7", source="p")})
+        active_detectors({"clock_skew": except_for(**fields)})
 
 
 def test_settings_are_told_apart() -> None:

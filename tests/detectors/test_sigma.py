@@ -214,6 +214,8 @@ def test_overrides_change_threshold_level_and_mode(tmp_path: Path) -> None:
         ({"path": "/items/*"}, True),
         ({"path": "/items"}, False),
         ({"user": "ann"}, False),
+        ({"api_key": "key-0123456789abcdef"}, True),
+        ({"api_key": "key-0123456789abcdff"}, False),
         ({"source": "p"}, True),
         ({"source": "q*"}, False),
         ({"client": "203.0.113.7", "path": "/other"}, False),
@@ -224,7 +226,8 @@ def test_overrides_change_threshold_level_and_mode(tmp_path: Path) -> None:
 def test_exceptions_by_event_time(fields: dict[str, str], excepted: bool, tmp_path: Path) -> None:
     exception = RuleException.model_validate({"why": "known", **fields})
     catalogue = correlation(tmp_path, c=RuleOverride(exceptions=(exception,)))
-    assert (run(catalogue, [missing(4)]) == []) is excepted
+    events = missing(4, api_key="key-0123456789abcdef")
+    assert (run(catalogue, [events]) == []) is excepted
 
 
 def test_a_count_of_values_has_no_shared_addresses(tmp_path: Path) -> None:

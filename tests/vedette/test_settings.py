@@ -19,7 +19,11 @@ from vedette.settings import SettingsError, load_settings, settings_from
         ("[detectors.x]\nthreshold = 'many'", "detectors.x.threshold: "),
         ("[[sources]]\npaths = ['a']\nservise = 'x'", "did you mean 'service'?"),
         ("[[sources]]\npaths = ['a']\nformat = 'combind'", "did you mean 'combined'?"),
-        ("[[detectors.x.exceptions]]\nwhy = 'y'", "must name a client, user, path, network or source"),
+        ("[[detectors.x.exceptions]]\nwhy = 'y'", "must name a client, user, api_key"),
+        (
+            "[[detectors.x.exceptions]]\nwhy = 'y'\napi_key = 'sk-live-1'",
+            "exceptions.0.api_key: must be the key as incidents show it",
+        ),
         ("[api", "not valid TOML"),
     ],
 )
