@@ -1,5 +1,6 @@
 """The sentence that says what happened: numbers against thresholds."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -35,6 +36,20 @@ _PLACES: Final[dict[EntityType, str]] = {
     "service": "in service {}",
     "source": "in log {}",
 }
+
+#: A word that looks like a plural: not "access", "status" or "analysis".
+_PLURAL: Final = re.compile(r"\b\w[\w-]*[^\Wsui]s\b")
+
+#: How plurals end and singulars instead.
+_SINGULARS: Final = (
+    ("cookies", "cookie"),
+    ("ies", "y"),
+    ("sses", "ss"),
+    ("ches", "ch"),
+    ("shes", "sh"),
+    ("xes", "x"),
+    ("s", ""),
+)
 
 
 def summarise(findings: Sequence[Finding], members: int = 0) -> str:
@@ -101,7 +116,18 @@ def _name(entity: str) -> str:
 def _claim(finding: Finding, place: str = "") -> str:
     within = f" within {duration(finding.window)}" if finding.window else ""
     limit = f"limit {finding.threshold:,}"
-    return f"{finding.value:,} {finding.unit}{place}{within} ({limit})"
+    unit = _one(finding.unit) if finding.value == 1 else finding.unit
+    return f"{finding.value:,} {unit}{place}{within} ({limit})"
+
+
+def _one(unit: str) -> str:
+    """Return what is counted in the singular: the first word that looks like a plural."""
+    plural = _PLURAL.search(unit)
+    if plural is None:
+        return unit
+    word = plural[0]
+    ending, single = next(pair for pair in _SINGULARS if word.endswith(pair[0]))
+    return unit[: plural.start()] + word.removesuffix(ending) + single + unit[plural.end() :]
 
 
 def _listed(claims: Sequence[str]) -> str:

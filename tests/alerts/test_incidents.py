@@ -59,6 +59,27 @@ def test_the_severest_comes_first_and_the_strongest_speaks() -> None:
     assert "43 distinct" not in text
 
 
+@pytest.mark.parametrize(
+    ("unit", "one"),
+    [
+        ("log-in attempts", "log-in attempt"),
+        ("log-in attempts by one program", "log-in attempt by one program"),
+        ("distinct countries", "distinct country"),
+        ("searches without name or key", "search without name or key"),
+        ("distinct addresses", "distinct address"),
+        ("distinct debug and management endpoints", "distinct debug and management endpoint"),
+        ("failed log-ins and then a successful one", "failed log-in and then a successful one"),
+        ("status codes", "status code"),
+        ("access with cookies", "access with cookie"),
+        ("events", "event"),
+        ("access", "access"),
+    ],
+)
+def test_one_is_not_many(unit: str, one: str) -> None:
+    assert f": 1 {one} within" in summarise([finding(value=1, unit=unit)])
+    assert f": 2 {unit} within" in summarise([finding(value=2, unit=unit)])
+
+
 def test_many_claims_are_counted() -> None:
     text = summarise([finding(detector=str(n), value=n) for n in range(10, 17)])
     assert text.count("limit") == 4
