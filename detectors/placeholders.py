@@ -80,7 +80,6 @@ DEFAULTS: Final[Placeholders] = {
         "*/lookup",
         "*/lookup/*",
         "*/query",
-        "*/graphql",
         "*:search",
     ),
     # Functions of those who run the service.
@@ -163,8 +162,6 @@ DEFAULTS: Final[Placeholders] = {
         "*/gift*card*",
         "*/invitation*",
         "*/invite*",
-        "*/message",
-        "*/messages",
         "*/order",
         "*/orders",
         "*/otp*",
