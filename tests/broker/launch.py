@@ -216,7 +216,14 @@ def _format(broker: Broker) -> None:
         for part in ("--add-scram", f"{mechanism}=[name={USER},password={PASSWORD}]")
     ]
     settings = str(broker.folder / "server.properties")
-    tool = [*broker.java, "kafka.tools.StorageTool", "format", "-c", settings, "-t", cluster]
+    tool = [
+        *broker.java,
+        "kafka.tools.StorageTool",
+        "format",
+        "-c",
+        settings,
+        f"--cluster-id={cluster}",
+    ]
     with broker.log.open("ab") as log:
         done = subprocess.run(
             [*tool, *users],
