@@ -15,6 +15,7 @@ from detectors.findings import EntityType, Finding, Level, Mode
 from ingest.events import BATCH_SCHEMA, Batch
 from ingest.pseudonyms import Pseudonyms
 from vedette.commands.evaluate import run_evaluation
+from vedette.evaluation.doubts import doubts
 from vedette.evaluation.episodes import (
     Episode,
     Kind,
@@ -159,6 +160,12 @@ class TestWhatCounts:
         figures = report(matched)
         assert (figures.incidents, figures.others, figures.precision) == (0, 1, None)
 
+    def test_members_of_what_is_unsure_are_unsure(self) -> None:
+        fleet = episode(0, 60, ("api_key", "k"), kind="unsure", members=("203.0.113.7",))
+        matched = match([fleet], [alarm(0, 60)], [finding(0, 60)], DAY)
+        assert verdicts(matched) == ["unsure"]
+        assert matched.findings == ()
+
     def test_a_monitored_finding_finds_nothing_but_is_scored(self) -> None:
         matched = match([episode(0, 60)], [], [finding(0, 60, mode="monitor")], DAY)
         assert not matched.attacks[0].found
@@ -281,7 +288,36 @@ class TestFigures:
             assert figures.precision == 0.0
 
 
+class TestDoubts:
+    SPAN = after(0), after(3_600)
+
+    def test_what_fits_is_not_doubted(self) -> None:
+        rows = [episode(0, 60), episode(-900, -800, kind="benign")]
+        assert list(doubts(rows, ["scan"], self.SPAN)) == []
+
+    def test_no_rows(self) -> None:
+        (told,) = doubts([], ["scan"], self.SPAN)
+        assert "no rows" in told
+
+    def test_attacks_of_another_time(self) -> None:
+        rows = [episode(0, 60), episode(7_200, 7_260, name="tomorrow")]
+        (told,) = doubts(rows, ["scan"], self.SPAN)
+        assert told.startswith("1 of 2 attacks are not in the log")
+        assert "tomorrow" in told
+
+    def test_a_detector_that_is_not_active(self) -> None:
+        (told,) = doubts([episode(0, 60, detectors=("scam",))], ["scan"], self.SPAN)
+        assert "did you mean 'scan'?" in told
+
+
 class TestTruthFiles:
+    @pytest.mark.parametrize("head", ["client,203.0.113.7", "entity_type;entity;from;to;label", ""])
+    def test_a_csv_needs_its_header(self, head: str, tmp_path: Path) -> None:
+        file = tmp_path / "truth.csv"
+        file.write_text(f"{head}\n", encoding="utf-8")
+        with pytest.raises(TruthError, match=r"truth\.csv:1: the header lacks entity_type"):
+            read_episodes(file)
+
     def test_a_csv_of_ones_own(self, tmp_path: Path) -> None:
         file = tmp_path / "truth.csv"
         file.write_text(
@@ -305,7 +341,7 @@ class TestTruthFiles:
         [
             ("not json", "not a JSON object"),
             ("[1]", "not a JSON object"),
-            ('{"entity_type": "client"}', "entity: Field required"),
+            ('{"entity_type": "client"}', "entity: is needed"),
             (
                 (
                     '{"entity_type": "client", "entity": "nobody", "from": "2026-11-02", '
@@ -318,7 +354,7 @@ class TestTruthFiles:
                     '{"entity_type": "user", "entity": "ann", "from": "yesterday", '
                     '"to": "2026-11-02", "label": "attack"}'
                 ),
-                "from: ",
+                "from: must be a date and time, as in 2026-11-02T08:10:00Z",
             ),
             (
                 (
@@ -502,7 +538,7 @@ class TestCommand:
     ) -> None:
         case[1].write_text("entity_type,entity\nclient,203.0.113.7\n")
         assert evaluate(case) == 2
-        assert "truth.csv:2: from: Field required" in capsys.readouterr().err
+        assert "truth.csv:1: the header lacks from, to, label" in capsys.readouterr().err
 
     def test_no_incident_is_kept(self, case: tuple[str, Path], tmp_path: Path) -> None:
         assert evaluate(case) == 0

@@ -9,16 +9,18 @@ from pathlib import Path
 from alerts.database import open_database
 from alerts.store import Store
 from detectors.health import SourceHealth
+from detectors.registry import active_detectors
 from ingest.masking import printable
 from ingest.pseudonyms import Pseudonyms
 from ingest.reader import LogReader
 from vedette.commands.scan import progress_of_reading, standard_input, stored
+from vedette.evaluation.doubts import doubts
 from vedette.evaluation.episodes import disguised, read_episodes
 from vedette.evaluation.matching import Matched
 from vedette.evaluation.report import report
 from vedette.evaluation.tables import tables
 from vedette.evaluation.trial import Book, Trial, run_trial
-from vedette.failures import PARTLY_READ, reports_failures
+from vedette.failures import FAILED, PARTLY_READ, reports_failures
 from vedette.folders import sqlite_url
 from vedette.memory import return_large_blocks
 from vedette.one_run import secret_for_files
@@ -54,12 +56,20 @@ def run_evaluation(
     sources = sources_for(files, settings, log_format)
     reader = LogReader(sources, enrichment=enrichment, stdin=standard_input())
     health = SourceHealth(settings.detectors)
-    matched = _tried(reader, Trial(catalogue, episodes, health))
+    trial = Trial(catalogue, episodes, health)
+    matched = _tried(reader, trial)
     found = report(matched)
     screen = terminal(stderr=True)
-    note(screen, f"{reader.tally.lines:,} lines, {len(episodes):,} rows of truth.")
+    rows = "row" if len(episodes) == 1 else "rows"
+    note(screen, f"{reader.tally.lines:,} lines, {len(episodes):,} {rows} of truth.")
     for problem in reader.problems:
         note(screen, f"vedette: {printable(str(problem))}")
+    if not trial.events:
+        note(screen, "vedette: there is no event to evaluate")
+        return PARTLY_READ if reader.problems else FAILED
+    active = {rule.name for rule in catalogue.rules} | active_detectors(settings.detectors).keys()
+    for doubt in doubts(episodes, active, (trial.oldest, trial.newest)):
+        note(screen, f"vedette: {printable(doubt)}")
     if as_json:
         sys.stdout.write(json.dumps(found.to_dict()) + "\n")
     else:

@@ -78,7 +78,7 @@ def read_episodes(path: Path) -> list[Episode]:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-        rows = _csv_rows(text) if path.suffix.lower() == ".csv" else _json_rows(text)
+        rows = _csv_rows(path, text) if path.suffix.lower() == ".csv" else _json_rows(text)
         return list(_episodes(path, rows))
     except UnicodeDecodeError as error:
         raise TruthError(f"{path}: not UTF-8 text; {_EXPECTED}") from error
@@ -116,9 +116,28 @@ def disguised(
 
 
 _EXPECTED: Final = (
-    "a truth file has one JSON object a line, or is a CSV with the header "
-    "entity_type,entity,from,to,label (see docs/evaluation.md)"
+    "a truth file has one JSON object a line or, if its name ends in .csv, the header "
+    "entity_type,entity,from,to,label (docs/evaluation.md)"
 )
+
+
+#: Columns that a CSV must have, under any of these names.
+_NEEDED: Final = (
+    ("entity_type",),
+    ("entity",),
+    ("from", "started_at"),
+    ("to", "ended_at"),
+    ("label", "kind"),
+)
+
+#: What is expected, where pydantic says it in the words of Python.
+_WRONG: Final = {
+    "missing": "is needed",
+    "datetime_from_date_parsing": "must be a date and time, as in 2026-11-02T08:10:00Z",
+    "datetime_parsing": "must be a date and time, as in 2026-11-02T08:10:00Z",
+    "datetime_type": "must be a date and time, as in 2026-11-02T08:10:00Z",
+    "tuple_type": 'must be a list, as in ["..."]',
+}
 
 
 def _json_rows(text: str) -> Iterator[tuple[int, Any]]:
@@ -131,10 +150,15 @@ def _json_rows(text: str) -> Iterator[tuple[int, Any]]:
             yield number, None
 
 
-def _csv_rows(text: str) -> Iterator[tuple[int, Any]]:
+def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Any]]:
     reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
+    head = {name.strip() for name in reader.fieldnames or ()}
+    lacking = [each for each in _NEEDED if head.isdisjoint(each)]
+    if lacking:
+        names = ", ".join(each[0] for each in lacking)
+        raise TruthError(f"{path}:1: the header lacks {names}; {_EXPECTED}")
     for row in reader:
-        given = {key: value for key, value in row.items() if key and value not in {None, ""}}
+        given = {key.strip(): value for key, value in row.items() if key and value}
         yield reader.line_num, given
 
 
@@ -147,7 +171,7 @@ def _episodes(path: Path, rows: Iterable[tuple[int, Any]]) -> Iterator[Episode]:
         except ValidationError as error:
             mistake = error.errors(include_input=False, include_url=False)[0]
             key = ".".join(str(part) for part in mistake["loc"])
-            why = mistake["msg"].removeprefix("Value error, ")
+            why = _WRONG.get(mistake["type"], mistake["msg"].removeprefix("Value error, "))
             place = f"{key}: " if key else ""
             raise TruthError(f"{path}:{number}: {place}{why}; {_EXPECTED}") from None
 
@@ -190,7 +214,7 @@ class _Row(BaseModel):
 
     def episode(self) -> Episode:
         return Episode(
-            name=self.name or f"{self.entity_type} {self.entity}",
+            name=self.name or f"{self.entity_type} {self.entity.strip()}",
             kind=self.label,
             entities=frozenset(
                 (kind, _plain(kind, value))

@@ -205,12 +205,14 @@ def _alarms(known: _ByEntity, alarms: Iterable[Alarm]) -> Iterator[AlarmOutcome]
     for alarm in alarms:
         span = alarm.started_at, alarm.last_at, alarm.window
         about = known.about(alarm.entity, *span)
+        joined = known.joined(alarm.entity, *span)
         attacks = [episode for episode in about if episode.attack]
-        joined = [episode for episode in known.joined(alarm.entity, *span) if episode.attack]
-        verdict: Verdict = "attack" if attacks else "part" if joined else "false"
-        if verdict == "false" and any(episode.kind == "unsure" for episode in about):
-            verdict = "unsure"
-        named = [*attacks, *joined, *about]
+        parts = [episode for episode in joined if episode.attack]
+        unsure = [episode for episode in (*about, *joined) if episode.kind == "unsure"]
+        verdict: Verdict = (
+            "attack" if attacks else "part" if parts else "unsure" if unsure else "false"
+        )
+        named = [*attacks, *parts, *unsure, *about]
         yield AlarmOutcome(
             verdict="part" if alarm.child else verdict,
             entity_type=alarm.entity[0],

@@ -85,12 +85,14 @@ def _narrow(table: Table) -> Table:
 
 def _overall(report: Report) -> Table:
     table = Table(title="Overall", title_justify="left", show_header=False, box=box.SIMPLE)
+    attacks = f"{_found(report.overall)} attacks found" if report.overall.attacks else "no attacks"
     median, windows, worst = _delays(report.overall.delay)
+    waited = f"median {median} ({windows} windows), worst {worst}" if report.overall.delay else "-"
     right = report.incidents - report.false_alarms
     rows = {
-        "recall": f"{share(report.overall.recall)}  ({_found(report.overall)} attacks found)",
+        "recall": f"{share(report.overall.recall)}  ({attacks})",
         "precision": f"{share(report.precision)}  ({right} of {report.incidents} incidents)",
-        "time to detect": f"median {median} ({windows} windows), worst {worst}",
+        "time to detect": waited,
         "incidents a day": _rate(report.incidents_a_day),
         "false alarms a day": _rate(report.false_alarms_a_day),
         "span of the log": duration(report.days * 86_400),

@@ -55,6 +55,11 @@ class Trial:
         return (self._newest - self._first) / 86_400e6
 
     @property
+    def oldest(self) -> datetime | None:
+        """The oldest event time so far."""
+        return None if self._first is None else moment(self._first)
+
+    @property
     def newest(self) -> datetime | None:
         """The newest event time so far."""
         return None if self._newest is None else moment(self._newest)
