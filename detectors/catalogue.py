@@ -2,7 +2,7 @@
 
 import errno
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,6 +10,8 @@ from typing import Final
 
 from detectors.documents import read_rules
 from detectors.overrides import RuleOverride
+from detectors.placeholders import DEFAULTS
+from detectors.registry import DETECTORS
 from detectors.rules import Rule, Tier
 from detectors.sigma import compile_rules
 
@@ -18,6 +20,10 @@ BUILT_IN_RULES: Final = Path(__file__).parent / "rules"
 
 class UnknownDetectorError(ValueError):
     """The settings name a detector that does not exist."""
+
+
+class UnknownPlaceholderError(ValueError):
+    """The settings give values to a placeholder that no rule names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,8 @@ def load_catalogue(
     `placeholders` are lists in place of those that rules share; `tiers` say who may do more.
 
     Raises RuleError for a rule that is refused, UnknownDetectorError for settings of a detector
-    that is not there, OSError for a folder that is not readable.
+    that is not there, UnknownPlaceholderError for values that no rule would take, OSError for a
+    folder that is not readable.
     """
     changed = dict(overrides or {})
     for folder in folders:
@@ -57,13 +64,24 @@ def load_catalogue(
             raise NotADirectoryError(errno.ENOTDIR, "rules.folders: not a folder", str(folder))
     files = [f for folder in (BUILT_IN_RULES, *folders) for f in sorted(folder.rglob("*.y*ml"))]
     documents = [document for file in files for document in read_rules(file, placeholders)]
+    taken = DEFAULTS.keys() | {name for document in documents for name in document.placeholders}
+    for name in placeholders or {}:
+        if name not in taken:
+            hint = _hint(name, taken)
+            raise UnknownPlaceholderError(f"rules.placeholders.{name}: no rule names it{hint}")
     rules = compile_rules(documents, changed, tiers)
-    names = [rule.name for rule in rules]
+    names = {rule.name for rule in rules}
     for name in changed:
         if name not in names:
-            near = get_close_matches(name, names, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(names)}"
+            # the others that settings may name, though it is not here that they are changed
+            hint = _hint(name, names | {detector.name for detector in DETECTORS})
             raise UnknownDetectorError(f"detectors.{name}: there is no such detector{hint}")
     active = tuple(r for r in rules if changed.get(r.name, RuleOverride()).enabled)
     digest = hashlib.sha256("".join(f"{r.name}:{r.signature};" for r in active).encode())
     return Catalogue(active, digest.hexdigest()[:16])
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    known = sorted(known)
+    near = get_close_matches(name, known, 1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"

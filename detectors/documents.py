@@ -7,6 +7,7 @@ cannot be honoured is refused with its file, line and the reason.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -38,10 +39,22 @@ class _QuietEngine(RE2RegexEngine):
     def compile(self, pattern: str, flags: int = 0) -> RegexPattern:
         kinds = ((re.IGNORECASE, "i"), (re.MULTILINE, "m"), (re.DOTALL, "s"))
         prefix = "".join(letter for flag, letter in kinds if flags & flag)
-        compiled: RegexPattern = re2.compile(
-            f"(?{prefix}){pattern}" if prefix else pattern, self._options
-        )
+        try:
+            compiled: RegexPattern = re2.compile(
+                f"(?{prefix}){pattern}" if prefix else pattern, self._options
+            )
+        except re2.error as error:
+            raise re2.error(_said(error)) from None
         return compiled
+
+
+def _said(error: Exception) -> str:
+    """Return what RE2, which speaks in bytes, says of a regular expression."""
+    (said, *_) = error.args or ("",)
+    text = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+    if "perl operator" in text or "escape sequence" in text:
+        text += " (there is no look-around and no back-reference)"
+    return text
 
 
 _POLICY: Final = SigmaPolicy(regex_engine=_QuietEngine())
@@ -112,6 +125,9 @@ class VedetteKeys(BaseModel):
     tiers: bool = False
 
 
+_KEYS: Final = (VedetteKeys, SharedAddressKeys, ShareKeys, OutlierKeys, RaiseKeys)
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One rule as written: where it stands, its YAML, and what pySigma makes of it.
@@ -144,7 +160,12 @@ class Document:
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
-            raise self.refuse(f"vedette.{place}: {first['msg']}") from error
+            why = first["msg"]
+            if first["type"] == "extra_forbidden":
+                known = [name for model in _KEYS for name in model.model_fields]
+                near = get_close_matches(str(first["loc"][-1]), known, 1)
+                why = "unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
+            raise self.refuse(f"vedette.{place}: {why}") from error
 
     def refuse(self, reason: str) -> RuleError:
         """Return the error that refuses this rule."""

@@ -24,6 +24,9 @@ def _hashed(key: str) -> str:
     return key
 
 
+ApiKeyHash = Annotated[str, AfterValidator(_hashed)]
+
+
 class RuleException(BaseModel):
     """Events that a rule shall not count: all the fields that are given must agree.
 
@@ -34,7 +37,7 @@ class RuleException(BaseModel):
 
     client: str | None = None
     user: str | None = None
-    api_key: Annotated[str, AfterValidator(_hashed)] | None = Field(
+    api_key: ApiKeyHash | None = Field(
         default=None, description="pseudonym, as incidents show it"
     )
     path: str | None = Field(default=None, description="whole path, or with a trailing * its start")

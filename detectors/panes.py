@@ -27,7 +27,8 @@ class Panes:
         Raises ValueError for a window that is not positive, or longer than 24 hours.
         """
         if not timedelta(0) < window <= LONGEST_WINDOW:
-            raise ValueError(f"a window must be longer than 0 and at most 24 h, not {window}")
+            hours = window / timedelta(hours=1)
+            raise ValueError(f"a window must be longer than 0 and at most 24 h, not {hours:g} h")
         span = window // timedelta(microseconds=1)
         fitting = (s for s in PANE_SECONDS if -(-span // (s * SECOND_US)) <= PANES_PER_WINDOW)
         length = next(fitting, PANE_SECONDS[-1]) * SECOND_US

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from difflib import get_close_matches
 from functools import reduce
 from typing import Final
 
@@ -137,7 +138,9 @@ class _Compiler:
     def _named(self, document: Document, name: str) -> Document:
         found = self._by_name.get(name)
         if found is None:
-            raise document.refuse(f"refers to {name}: not among the rules")
+            near = get_close_matches(name, self._by_name, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise document.refuse(f"refers to {name}: not among the rules{hint}")
         if not isinstance(found.parsed, SigmaRule):
             raise document.refuse(
                 f"refers to {name}: a correlation of correlations is not supported"

@@ -52,7 +52,7 @@ def reports_failures(command: Callable[P, int]) -> Callable[P, int]:
 
 def _wrong_use() -> tuple[type[Exception], ...]:
     """Errors of the settings and rules; imported only when something went wrong."""
-    from detectors.catalogue import UnknownDetectorError
+    from detectors.catalogue import UnknownDetectorError, UnknownPlaceholderError
     from detectors.documents import RuleError
     from detectors.registry import DetectorSettingsError
     from ingest.geo import GeoError
@@ -62,7 +62,8 @@ def _wrong_use() -> tuple[type[Exception], ...]:
     from vedette.settings import SettingsError
 
     about_settings = SettingsError, RuleError, UnknownDetectorError, GeoError, RouteDocumentError
-    return *about_settings, DetectorSettingsError, TruthError, PictureError
+    about_rules = DetectorSettingsError, UnknownPlaceholderError
+    return *about_settings, *about_rules, TruthError, PictureError
 
 
 def _failures() -> tuple[type[Exception], ...]:

@@ -11,7 +11,15 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,7 +28,7 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as EnvironmentParseError
 
 from detectors.documents import LevelName
-from detectors.overrides import RuleOverride
+from detectors.overrides import ApiKeyHash, RuleOverride
 from ingest.durations import Duration
 from ingest.geo import GeoSettings
 from ingest.sources import SOURCE_KINDS, AnySource, KafkaSource
@@ -36,8 +44,17 @@ _EXPECTED: Final = {
     "too_short": "must not be empty",
     "string_too_short": "must not be empty",
     "path_type": "must be a path in quotes",
+    "model_type": "must be a table of its own, with its name in brackets",
+    "ip_v4_network": 'must be a network as in "203.0.113.0/24", no other bits set',
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "datetime_from_date_parsing": "must be a date and time, as in 2026-12-31T00:00:00Z",
 }
 
+
+#: Keys whose values are tables in a list.
+_TABLES: Final = ("sources", "exceptions")
 
 #: What to do about a key that is for the other kind of source.
 _OTHER_KIND: Final = {
@@ -110,6 +127,15 @@ class RulesSettings(BaseModel):
         default_factory=dict, description="lists that rules share, in place of the built-in ones"
     )
 
+    @field_validator("placeholders")
+    @classmethod
+    def _have_values(cls, given: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        """A list of nothing would silence every rule that names it."""
+        empty = [name for name, values in given.items() if not values]
+        if empty:
+            raise ValueError(f"{empty[0]} has no values")
+        return given
+
 
 class TierSettings(BaseModel):
     """Callers that may do more than others."""
@@ -120,7 +146,15 @@ class TierSettings(BaseModel):
     clients: tuple[str, ...] = Field(default=(), description="addresses")
     networks: tuple[IPv4Network | IPv6Network, ...] = Field(default=(), description="of clients")
     users: tuple[str, ...] = Field(default=(), description="as the log has them")
-    api_keys: tuple[str, ...] = Field(default=(), description="pseudonyms, as incidents show them")
+    api_keys: tuple[ApiKeyHash, ...] = Field(
+        default=(), description="pseudonyms, as incidents show them"
+    )
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> "TierSettings":
+        if not (self.clients or self.networks or self.users or self.api_keys):
+            raise ValueError("a tier must name clients, networks, users or api_keys")
+        return self
 
 
 class RouteSettings(BaseModel):
@@ -250,12 +284,16 @@ def _complaints(error: ValidationError, file: Path | None) -> Iterator[str]:
     """Say per mistake where it is and what to do; never the value, which may be a secret."""
     for mistake in error.errors(include_input=False, include_url=False):
         place = mistake["loc"]
-        shown = (str(part) for part in place if part not in SOURCE_KINDS)
+        shown = (str(p) for p in place if p not in SOURCE_KINDS and "[" not in str(p))
         where = f"{file or 'settings'}: {'.'.join(shown)}"
         if mistake["type"] == "extra_forbidden":
             yield f"{where}: {_unknown(place)}"
         elif mistake["type"] == "value_error":
             yield f"{where}: {mistake['ctx']['error']}"
+        elif mistake["type"] == "ip_v6_network":
+            continue  # said by its twin, ip_v4_network
+        elif mistake["type"] == "tuple_type" and place[-1] in _TABLES:
+            yield f"{where}: stands in double brackets, as in [[{'.'.join(map(str, place))}]]"
         else:
             yield f"{where}: {_EXPECTED.get(mistake['type'], mistake['msg'])}"
 

@@ -118,6 +118,42 @@ def test_active_rules_are_listed_as_the_settings_change_them(tmp_path: Path) -> 
     assert (result.exit_code, "login_burst" in result.stdout) == (0, True)
 
 
+def test_the_list_takes_the_settings_as_a_scan_does(tmp_path: Path) -> None:
+    rules(tmp_path, PLAIN.replace("|startswith: /api/export", "|expand: '%export_paths%'"))
+    config = tmp_path / "vedette.toml"
+    own = f"[rules]\nfolders = ['{tmp_path}']\n"
+    config.write_text(f"{own}[rules.placeholders]\nexport_paths = ['/api/export*']\n")
+    status, rows, _ = invoke("list", "--config", config)
+    assert status == 0
+    assert "export_request" in {row["rule"] for row in rows}
+    for text, says in (
+        (
+            "[rules.placeholders]\nlogin_path = ['/x']",
+            "no rule names it; did you mean 'login_paths'",
+        ),
+        ("[detectors.clock_skw]\nlevel = 'low'", "did you mean 'clock_skew'?"),
+        ("[[detectors.clock_skew.exceptions]]\nuser = 'ann'\nwhy = 'x'", "names a source"),
+    ):
+        config.write_text(text)
+        status, rows, said = invoke("list", "--config", config)
+        assert (status, rows) == (2, [])
+        assert says in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("|startswith: /api/export", "|re: '(?<!a)b'", "is invalid: invalid perl operator: (?<!"),
+        ("|startswith: /api/export", "|re: '(?<!a)b'", "no look-around"),
+        ("|startswith: /api/export", "|re: '(b'", "is invalid: missing ): (b"),
+        ("title", "vedette: {unti: x}\ntitle", "vedette.unti: unknown key; did you mean 'unit'?"),
+    ],
+)
+def test_reasons_are_in_words_of_people(old: str, new: str, says: str, tmp_path: Path) -> None:
+    _, rows, _ = invoke("check", rules(tmp_path, PLAIN.replace(old, new, 1)))
+    assert says in rows[0]["reason"]
+
+
 def test_rules_like_those_of_the_community_are_accepted(tmp_path: Path) -> None:
     write_rules(tmp_path, 60)
     status, rows, _ = invoke("check", tmp_path)
@@ -224,8 +260,14 @@ def test_a_folder_with_tests_can_be_loaded(tmp_path: Path) -> None:
     assert "export_burst" in names
 
 
+@pytest.mark.parametrize("shown", blocks(page("detectors.md"), "yaml"))
+def test_the_rules_shown_in_the_docs_are_accepted(shown: str, tmp_path: Path) -> None:
+    status, rows, said = invoke("check", rules(tmp_path, shown))
+    assert (status, all(row["accepted"] for row in rows)) == (0, True), said
+
+
 def test_the_tests_shown_in_the_docs_pass(tmp_path: Path) -> None:
-    (shown,) = blocks(page("detectors.md"), "yaml")
+    (shown,) = [text for text in blocks(page("detectors.md"), "yaml") if "export_burst" in text]
     section = page("commands.md").partition("## vedette rules test")[2].partition("\n## ")[0]
     (cases,) = blocks(section, "yaml")
     put_tests(tmp_path, cases)

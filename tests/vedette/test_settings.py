@@ -24,6 +24,18 @@ from vedette.settings import SettingsError, load_settings, settings_from
             "[[detectors.x.exceptions]]\nwhy = 'y'\napi_key = 'sk-live-1'",
             "exceptions.0.api_key: must be the key as incidents show it",
         ),
+        (
+            "[[detectors.x.exceptions]]\nwhy = 'y'\nnetwork = '203.0.113.7/24'",
+            'exceptions.0.network: must be a network as in "203.0.113.0/24"',
+        ),
+        (
+            "[detectors.x.exceptions]\nwhy = 'y'\nclient = '203.0.113.7'",
+            "as in [[detectors.x.exceptions]]",
+        ),
+        ("[tiers]\ntimes = 5", "tiers.times: must be a table of its own"),
+        ("[tiers.a]\ntimes = 5", "tiers.a: a tier must name clients"),
+        ("[tiers.a]\ntimes = 5\napi_keys = ['sk-live-1']", "must be the key as incidents show it"),
+        ("[rules.placeholders]\nlogin_paths = []", "login_paths has no values"),
         ("[api", "not valid TOML"),
     ],
 )

@@ -10,13 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from alerts.summary import duration
-from detectors.catalogue import BUILT_IN_RULES, load_catalogue
+from detectors.catalogue import BUILT_IN_RULES
 from detectors.documents import Document, RuleError, examine
-from detectors.registry import rule_overrides
+from detectors.registry import active_detectors
 from ingest.masking import printable
 from vedette.failures import FAILED, reports_failures
 from vedette.rule_files import Accepted, examine_files, rule_files
 from vedette.rule_tests import Outcome, cases_beside, run_tests
+from vedette.rules import catalogue_of
 from vedette.screen import note, severity, terminal
 from vedette.settings import Settings, load_settings
 
@@ -68,7 +69,8 @@ def test(paths: Sequence[Path], config: Path | None, *, as_json: bool) -> int:
 def show(config: Path | None, *, as_json: bool) -> int:
     """Print the rules that are active, as the settings change them."""
     settings = load_settings(config)
-    catalogue = load_catalogue(rule_overrides(settings.detectors), settings.rules.folders)
+    catalogue = catalogue_of(settings)
+    active_detectors(settings.detectors)  # what else the settings say must be right, too
     files = rule_files([BUILT_IN_RULES, *settings.rules.folders])
     places = {
         document.name: document
