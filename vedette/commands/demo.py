@@ -35,7 +35,7 @@ def run_demo(seconds: str | None, *, speed: float, seed: int, port: int) -> int:
             note(screen, *_introduction(speed, state))
             stream.start()
 
-        note(screen, "Starting Vedette on a made-up shop: five services, 25 requests a second.")
+        note(screen, "Starting Vedette on a made-up shop: nine services, 25 requests a second.")
         (folder / "access.log").touch()
         try:
             for chosen in dict.fromkeys((port, 0)):
