@@ -77,5 +77,14 @@ def test_one_names_its_clients_and_its_parent(database: str) -> None:
     assert "20 clients refused on POST /login within 60 s (limit 10)" in text
     assert "Clients, 20: 203.0.113.0, 203.0.113.1, 203.0.113.10" in text
     assert f"and {20 - MEMBERS_PRINTED} more" in text
-    assert f"vedette incidents --parent {parent}" in text
-    assert f"Part of incident {parent}" in shown("show", str(everything["203.0.113.7"]), *place)
+    assert f"Their own incidents: vedette incidents --parent {parent} --database" in text
+    part = str(everything["203.0.113.7"])
+    assert f"Part of incident {parent}" in shown("show", part, *place)
+    assert "Their own" not in shown("show", part, *place)
+    assert "No incidents" in shown(*place, "--parent", part)
+
+
+def test_a_parent_that_is_not_there(database: str) -> None:
+    result = CliRunner().invoke(cli, ["incidents", "--database", database, "--parent", "99"])
+    assert result.exit_code == 1
+    assert "no incident 99" in result.stderr

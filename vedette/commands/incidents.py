@@ -14,7 +14,7 @@ from alerts.views import IncidentView
 from detectors.findings import Level
 from ingest.masking import printable
 from vedette.failures import FAILED, WRONG_USE, reports_failures
-from vedette.screen import incident_table, note, severity, terminal
+from vedette.screen import incident_table, note, options, severity, terminal
 from vedette.settings import load_settings
 from vedette.stores import stored_incidents
 
@@ -62,7 +62,11 @@ def list_stored(
         cursor = page.next_cursor
         if cursor is None:
             break
+    nobody = parent is not None and not found and get_incident(engine, parent) is None
     engine.dispose()
+    if nobody:
+        note(screen, f"vedette: no incident {parent} in {name}")
+        return FAILED
     if as_json:
         for incident in found:
             sys.stdout.write(json.dumps(incident.to_dict()) + "\n")
@@ -82,6 +86,7 @@ def show_stored(identity: int, config: Path | None, database: str | None, *, as_
     """Print one incident with findings, evidence and timeline."""
     engine, name = stored_incidents(load_settings(config), database, configured=config is not None)
     detail = get_incident(engine, identity)
+    parts = list_incidents(engine, IncidentFilter(parent=identity), None, 1).items
     engine.dispose()
     if detail is None:
         note(terminal(stderr=True), f"vedette: no incident {identity} in {name}")
@@ -89,12 +94,14 @@ def show_stored(identity: int, config: Path | None, database: str | None, *, as_
     if as_json:
         sys.stdout.write(json.dumps(detail.to_dict()) + "\n")
     else:
-        _print(terminal(), detail)
+        place = options(config=config, database=database)
+        listed = f"vedette incidents --parent {identity}{place}" if parts else None
+        _print(terminal(), detail, listed)
     return 0
 
 
-def _relations(detail: IncidentDetail) -> list[str]:
-    """Say who takes part, and what the incident is part of."""
+def _relations(detail: IncidentDetail, listed: str | None) -> list[str]:
+    """Say who takes part, what lists their own incidents, and what the incident is part of."""
     incident = detail.incident
     lines: list[str] = []
     if incident.parent_id is not None:
@@ -107,11 +114,12 @@ def _relations(detail: IncidentDetail) -> list[str]:
         more = "" if not rest else f" and {rest:,} more (--json names up to {MEMBERS_SHOWN:,})"
         beyond = " or more" if incident.member_count >= MEMBER_LIMIT else ""
         lines.append(f"Clients, {incident.member_count:,}{beyond}: {', '.join(shown)}{more}")
-        lines.append(f"Their own incidents: vedette incidents --parent {incident.id}")
+    if listed is not None:
+        lines.append(f"Their own incidents: {listed}")
     return lines
 
 
-def _print(console: Console, detail: IncidentDetail) -> None:
+def _print(console: Console, detail: IncidentDetail, listed: str | None) -> None:
     incident = detail.incident
     console.print(
         Text.assemble(
@@ -121,7 +129,7 @@ def _print(console: Console, detail: IncidentDetail) -> None:
             f" ({incident.resolution})" if incident.resolution else "",
         )
     )
-    note(console, printable(incident.summary), *_relations(detail), "")
+    note(console, printable(incident.summary), *_relations(detail, listed), "")
     findings = Table("detector", "value", "limit", "first (UTC)", "last (UTC)", title="Findings")
     for finding in detail.findings:
         findings.add_row(

@@ -71,8 +71,9 @@ def draw_peaks(highest: "pd.DataFrame", now: int, title: str = "") -> "Figure":
         axes.hist(values, bins=edges.tolist(), color=_COLOURS[label])
         axes.set_ylabel(f"{label}\n({len(values)})", fontsize=9)
         axes.set_yscale("symlog", linthresh=1)
-        axes.set_yticks([0, *(n * 10**power for power in range(6) for n in (1, 3))])
-        axes.set_ylim(0, max(2.0, axes.get_ylim()[1]))
+        most = max(2.0, axes.get_ylim()[1])
+        axes.set_yticks([0, *(10**power for power in range(8) if 10**power <= most)])
+        axes.set_ylim(0, most)
         axes.yaxis.set_major_formatter(_plain())
         axes.minorticks_off()
     for axes in strips:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from alerts.incidents import components
+from alerts.summary import duration
 from detectors.catalogue import Catalogue
 from detectors.findings import Finding, merge_runs
 from detectors.kernel import RuleKernel
@@ -31,7 +32,7 @@ _NEAR: Final = 0.2
 def overview(log: LabelledLog) -> "pd.DataFrame":
     """Return a row for each detector that found something or had something to find.
 
-    Columns: detector, entity, threshold, window (timedelta), incidents_a_day, false_alarms_a_day,
+    Columns: detector, entity, threshold, window (as text), incidents_a_day, false_alarms_a_day,
     precision, attacks, recall; the most incidents first. What needs labels is NaN without.
     """
     import pandas as pd
@@ -149,7 +150,7 @@ _ABOUT: Final = ("detector", "entity", "threshold", "window")
 
 
 def _about(rule: Rule) -> dict[str, object]:
-    values = rule.name, rule.entity_type, rule.threshold, rule.window
+    values = rule.name, rule.entity_type, rule.threshold, duration(rule.window)
     return dict(zip(_ABOUT, values, strict=True))
 
 
