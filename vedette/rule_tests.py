@@ -120,7 +120,12 @@ def _case(file: Path, line: int, data: object) -> Case:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise RuleError(file, line, f"{place}: {first['msg']}".removeprefix(": ")) from error
+        why = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            why = f"unknown key; known are {', '.join(Case.model_fields)}"
+        elif first["type"] == "missing":
+            why = "is needed"
+        raise RuleError(file, line, f"{place}: {why}".removeprefix(": ")) from error
 
 
 def _subject(file: Path, line: int, case: Case, own: Sequence[Document]) -> Document:
@@ -158,7 +163,7 @@ def _batches(file: Path, line: int, case: Case) -> Iterator[Batch]:
     unread = reader.tally.quarantine.total
     if reader.problems or unread:
         reason = str(reader.problems[0]) if reader.problems else f"{unread} lines are not read"
-        raise RuleError(file, line, f"{case.log}: {reason}")
+        raise RuleError(file, line, f"{case.log}: {reason.removeprefix(f'{log}: ')}")
 
 
 def _events(file: Path, line: int, case: Case) -> pl.DataFrame:

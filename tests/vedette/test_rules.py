@@ -276,3 +276,9 @@ def test_the_tests_shown_in_the_docs_pass(tmp_path: Path) -> None:
     status, outcomes, _ = invoke("test", rules(tmp_path, shown))
     assert (status, [outcome["passed"] for outcome in outcomes]) == (0, [True] * len(outcomes))
     assert len(outcomes) >= 3
+
+
+def test_a_file_without_rules_is_no_success(tmp_path: Path) -> None:
+    status, rows, said = invoke("check", rules(tmp_path, ""))
+    assert (status, rows) == (1, [])
+    assert "no rules in them" in said

@@ -34,9 +34,10 @@ def check(paths: Sequence[Path], config: Path | None, *, as_json: bool) -> int:
             terminal().print(_rules_table(found.accepted))
         _tell_refused(found.refused)
         note(terminal(), f"{len(found.accepted)} accepted, {len(found.refused)} refused.")
-    if not files:
-        note(terminal(stderr=True), "vedette: no files of rules there (.yml or .yaml)")
-    return FAILED if found.refused or not files else 0
+    if not (found.accepted or found.refused):
+        what = "the files have no rules in them" if files else "no files of rules (.yml or .yaml)"
+        note(terminal(stderr=True), f"vedette: {what}: {printable(', '.join(map(str, paths)))}")
+    return 0 if found.accepted and not found.refused else FAILED
 
 
 @reports_failures

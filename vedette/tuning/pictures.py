@@ -72,7 +72,9 @@ def draw_peaks(highest: "pd.DataFrame", now: int, title: str = "") -> "Figure":
         axes.set_ylabel(f"{label}\n({len(values)})", fontsize=9)
         axes.set_yscale("symlog", linthresh=1)
         most = max(2.0, axes.get_ylim()[1])
-        axes.set_yticks([0, *(10**power for power in range(8) if 10**power <= most)])
+        digits = (1, 3) if most < 30 else (1,)  # noqa: PLR2004 - room for more numbers
+        steps = [10**power * digit for power in range(8) for digit in digits]
+        axes.set_yticks([0, *(step for step in steps if step <= most)])
         axes.set_ylim(0, most)
         axes.yaxis.set_major_formatter(_plain())
         axes.minorticks_off()
