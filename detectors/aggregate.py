@@ -8,6 +8,7 @@ interface).
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 import numpy as np
@@ -55,6 +56,8 @@ KEY_SCHEMA: Final = pl.Schema(
 #: Distinct values kept per key and pane: the smallest hashes, whatever came first.
 VALUES_PER_PANE: Final = 10_000
 
+_SLOT_BITS: Final = 18
+
 
 @dataclass(frozen=True, slots=True)
 class Matches:
@@ -67,6 +70,15 @@ class Matches:
     key: Hashes
     weight: Ints | None
     value: Hashes | None
+
+    def only(self, kept: Bools) -> "Matches":
+        """Return some of them."""
+        return Matches(
+            self.row[kept],
+            self.key[kept],
+            None if self.weight is None else self.weight[kept],
+            None if self.value is None else self.value[kept],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +178,37 @@ def _with_values(series: Series, place: int, source: Source, arrays: Arrays, row
         value = np.full(len(rows), place, np.uint64)
     elif series.kept == "time":
         value = arrays.moments(rows) | np.uint64(place << SOURCE_SHIFT)
-    if present is None or present.all():
-        return Matches(rows, key, weight, value)
-    return Matches(
-        rows[present],
-        key[present],
-        None if weight is None else weight[present],
-        None if value is None else value[present],
-    )
+    found = Matches(rows, key, weight, value)
+    return found if present is None or present.all() else found.only(present)
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """A stretch of event time (us) of which all events are at hand, and none else are."""
+
+    since: int
+    until: int
+
+    def inside(self, window: timedelta) -> "Complete":
+        """Return the part of it of which every window that reaches there is complete too."""
+        panes = Panes.of(window)
+        reach = panes.span + panes.length
+        return Complete(self.since + reach, self.until - reach)
+
+
+def spared(found: Matches, least: int, inside: Complete, arrays: Arrays) -> Matches | None:
+    """Return the matches without those that can be part of no violation.
+
+    Those inside whose key has fewer than `least` matches in all the batch: all windows that hold
+    them do. Keys are counted by some of their bits, which can only keep too many.
+    """
+    slots = (found.key >> np.uint64(64 - _SLOT_BITS)).astype(np.int64)
+    many = np.bincount(slots, minlength=2**_SLOT_BITS) >= least
+    time = arrays.time[found.row]
+    kept = many[slots] | (time <= inside.since) | (time >= inside.until)
+    if kept.all():
+        return found
+    return found.only(kept) if kept.any() else None
 
 
 def summed(panes: Panes, arrays: Arrays, found: Mapping[int, tuple[Series, Matches]]) -> Sums:

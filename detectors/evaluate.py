@@ -58,6 +58,8 @@ def violations(
     the limit; its span runs from the first match of that window to its own last match. Columns:
     key, pane, and those of RUN_SCHEMA.
     """
+    if suspects.is_empty():
+        return _NO_VIOLATIONS
     own = stored.rows(rule.series, suspects["key"])
     own = Sums(
         own.panes.filter(pl.col("pane") < until),

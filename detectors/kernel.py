@@ -12,10 +12,10 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from detectors.aggregate import Matches, Sums, matches, summed
+from detectors.aggregate import Complete, Matches, Sums, matches, spared, summed
 from detectors.arrays import Arrays
 from detectors.catalogue import Catalogue
-from detectors.evaluate import RUN_SCHEMA, runs, violations
+from detectors.evaluate import runs, violations
 from detectors.exhibits import Exhibits
 from detectors.findings import EVIDENCE_LIMIT, Finding
 from detectors.panes import Panes
@@ -24,15 +24,12 @@ from detectors.selecting import Selections
 from detectors.series import Series
 from detectors.snapshot import Snapshot
 from detectors.state import State
-from detectors.table import END, KEY_CAP, Table
+from detectors.table import END, KEY_CAP
 from ingest.evidence import SHOWN
 from ingest.times import moment
 
 #: Evidence is kept from this share of a limit on, so that a finding can show how it began.
 _NEAR: Final = 2
-
-#: Events after which panes are closed where nobody waits for it.
-PATIENCE: Final = 250_000
 
 #: Entities of one rule that are kept evidence of although they do not violate yet, per batch.
 _NEAR_LIMIT: Final = 20
@@ -55,8 +52,7 @@ class RuleKernel:
 
     `prompt` says whether violations that no further event can undo are reported while their pane
     is open. Without it every finding waits until its pane is closed, and is final: more than
-    `key_cap` keys at once can make the two differ. Then panes are closed only every `patience`
-    events, which spares work.
+    `key_cap` keys at once can make the two differ.
     """
 
     def __init__(
@@ -65,13 +61,10 @@ class RuleKernel:
         *,
         key_cap: int = KEY_CAP,
         prompt: bool = True,
-        patience: int = PATIENCE,
     ) -> None:
         self._rules = catalogue.rules
         self.fingerprint = catalogue.fingerprint
         self._prompt = prompt
-        self._patience = 0 if prompt else patience
-        self._held: list[Aggregated] = []
         self._state = State(catalogue.rules, key_cap)
         self._selections = Selections(
             source.part for series in self._state.every_series() for source in series.sources
@@ -91,8 +84,12 @@ class RuleKernel:
         """
         return self.judge(self.aggregate(events), watermark)
 
-    def aggregate(self, events: pl.DataFrame) -> Aggregated:
-        """Do the heavy half of a batch. Touches no state: a thread may do it ahead of time."""
+    def aggregate(self, events: pl.DataFrame, complete: Complete | None = None) -> Aggregated:
+        """Do the heavy half of a batch. Touches no state: a thread may do it ahead of time.
+
+        `complete` is the stretch of time of which there are no events but these. Of what lies
+        well inside it, matches that are too few to reach a limit are not looked at further.
+        """
         if events.is_empty():
             return Aggregated(events, {}, {})
         arrays = Arrays(events)
@@ -103,6 +100,9 @@ class RuleKernel:
             mine: dict[int, tuple[Series, Matches]] = {}
             for series, number in numbers.items():
                 matched = matches(series, arrays, accepted)
+                least = self._state.sparing.get(series, 0)
+                if matched is not None and complete is not None and least > 1:
+                    matched = spared(matched, least, complete.inside(window), arrays)
                 if matched is not None:
                     found[series] = matched
                     mine[number] = (series, matched)
@@ -113,18 +113,14 @@ class RuleKernel:
     def judge(self, batch: Aggregated, watermark: int | None) -> list[Finding]:
         """Do the light half: add the batch's sums to the state, judge, and close panes."""
         found: list[Finding] = []
-        self._held.append(batch)
         for window, sums in batch.sums.items():
             table = self._state.tables[window]
             table.add(sums)
             if table.crowded:  # what is about to be forgotten must not be told before
                 table.unsettled = table.newest
-            if self._prompt:
-                found += self._judge_open(window)
-        held = sum(each.events.height for each in self._held)
-        if watermark is not None and held >= self._patience:
+            found += self._judge_open(window, batch)
+        if watermark is not None:
             found += self._close(watermark)
-            self._held.clear()
         return found
 
     def finish(self) -> list[Finding]:
@@ -146,53 +142,49 @@ class RuleKernel:
         least = -(-rule.least // _NEAR)
         return table.suspects(self._state.number(rule.series), least, newest=newest)
 
-    def _judge_open(self, window: timedelta) -> list[Finding]:
+    def _judge_open(self, window: timedelta, batch: Aggregated) -> list[Finding]:
         """Judge what may be judged at once, and keep evidence of what is near the limit."""
         table = self._state.tables[window]
         found: list[Finding] = []
         for rule in self._near(window):
-            if rule.series not in self._held[-1].matches:
+            if rule.series not in batch.matches:
                 continue
             suspects = self._suspects(rule, newest=True)
             if suspects.is_empty():
                 continue
-            at_once = rule.on_open_panes and not table.crowded
-            found += self._judged(rule, suspects, END) if at_once else ()
-            self._keep_near(rule, suspects)
+            violating: Sequence[int] = ()
+            if self._prompt and rule.on_open_panes and not table.crowded:
+                violated = self._violations(rule, suspects, END)
+                violating = violated["key"].unique(maintain_order=True).to_list()
+            nearest = suspects.top_k(_NEAR_LIMIT, by=["bound", "key"])["key"]
+            self._keep_evidence(rule, [*violating, *nearest], suspects, batch)
+            found += self._findings(rule, violated) if violating else ()
         return found
 
-    def _judged(self, rule: Rule, suspects: pl.DataFrame, until: int) -> list[Finding]:
-        """Judge the panes from the first open one up to a time, of keys that may violate."""
+    def _violations(self, rule: Rule, suspects: pl.DataFrame, until: int) -> pl.DataFrame:
+        """Return the violating panes from the first open one up to a time (us)."""
         over = suspects.filter(pl.col("bound") >= rule.least)
-        if over.is_empty():
-            return []
         since = self._state.tables[rule.window].closed
-        violating = violations(rule, over, self._state, since, until)
-        self._keep_evidence(rule, violating["key"].unique(maintain_order=True), suspects)
-        return self._findings(rule, violating)
+        return violations(rule, over, self._state, since, until)
 
-    def _keep_near(self, rule: Rule, suspects: pl.DataFrame) -> None:
-        """Keep evidence of the keys nearest to the limit: they may violate before long."""
-        nearest = suspects.top_k(_NEAR_LIMIT, by=["bound", "key"])["key"]
-        self._keep_evidence(rule, nearest, suspects)
-
-    def _keep_evidence(self, rule: Rule, keys: pl.Series, names: pl.DataFrame) -> None:
-        """Keep the first events, of what came since the last close, of keys with little so far."""
+    def _keep_evidence(
+        self, rule: Rule, keys: Sequence[int], names: pl.DataFrame, batch: Aggregated
+    ) -> None:
+        """Keep the first events of the entities that have little evidence so far."""
         entity_of = dict(names.select("key", "entity").iter_rows())
-        for batch in self._held[-1:] if self._prompt else self._held:
-            room = set(self._exhibits.wanting(rule.name, (entity_of[key] for key in keys)))
-            wanted = {key: entity_of[key] for key in keys if entity_of[key] in room}
-            matched = batch.matches.get(rule.series)
-            if not wanted or matched is None:
-                continue
-            mask = np.isin(matched.key, np.array(list(wanted), np.uint64))
-            rows = pl.DataFrame({"row": matched.row[mask], "key": matched.key[mask]}).sort("row")
-            named = pl.col("key").replace_strict(wanted, return_dtype=pl.String()).alias("entity")
-            first = rows.select("row", named).filter(
-                pl.int_range(pl.len()).over("entity") < EVIDENCE_LIMIT
-            )
-            shown = batch.events.select(SHOWN)[first["row"]]
-            self._exhibits.keep(rule.name, shown.with_columns(first["entity"]))
+        room = set(self._exhibits.wanting(rule.name, (entity_of[key] for key in keys)))
+        wanted = {key: entity_of[key] for key in keys if entity_of[key] in room}
+        if not wanted:
+            return
+        matched = batch.matches[rule.series]
+        mask = np.isin(matched.key, np.array(list(wanted), np.uint64))
+        rows = pl.DataFrame({"row": matched.row[mask], "key": matched.key[mask]}).sort("row")
+        named = pl.col("key").replace_strict(wanted, return_dtype=pl.String()).alias("entity")
+        first = rows.select("row", named).filter(
+            pl.int_range(pl.len()).over("entity") < EVIDENCE_LIMIT
+        )
+        shown = batch.events.select(SHOWN)[first["row"]]
+        self._exhibits.keep(rule.name, shown.with_columns(first["entity"]))
 
     def _close(self, watermark: int | None) -> list[Finding]:
         found: list[Finding] = []
@@ -213,12 +205,9 @@ class RuleKernel:
         table = self._state.tables[window]
         found: list[Finding] = []
         for rule in self._near(window):
-            if rule.on_open_panes and not every:
-                continue
-            suspects = self._suspects(rule, newest=False)
-            found += self._judged(rule, suspects, until)
-            if not self._prompt and not suspects.is_empty():
-                self._keep_near(rule, suspects)
+            if every or not rule.on_open_panes:
+                suspects = self._suspects(rule, newest=False)
+                found += self._findings(rule, self._violations(rule, suspects, until))
         table.closed = until
         table.forget()
         return found

@@ -26,6 +26,7 @@ class State:
             for series in rule.every_series():
                 mine = self.numbers.setdefault(series.window, {})
                 mine.setdefault(series, len(mine))
+        self.sparing = _sparing(rules)
         self.tables = {
             window: _table(window, numbers, rules, key_cap)
             for window, numbers in self.numbers.items()
@@ -82,6 +83,19 @@ class State:
             table.closed, table.unsettled = stored.closed, stored.unsettled
             table.evicted = {known[n]: c for n, c in stored.evicted.items() if n in known}
         return anew
+
+
+def _sparing(rules: Sequence[Rule]) -> dict[Series, int]:
+    """Return the series of which fewer matches than so many in a window tell nothing."""
+    least: dict[Series, int] = {}
+    compared: set[Series] = set()
+    for rule in rules:
+        first, *others = rule.every_series()
+        compared.update(others)
+        counts = rule.measure in {"count", "distinct", "neighbours"}
+        own = rule.least if counts and first.weight is None else 0
+        least[first] = min(own, least.get(first, own))
+    return {series: n for series, n in least.items() if series not in compared}
 
 
 def _table(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from detectors.catalogue import Catalogue
 from detectors.findings import Finding, merge_runs
+from detectors.gathering import gathered
 from detectors.health import SourceHealth
 from detectors.kernel import RuleKernel
 from ingest.reader import LogReader
@@ -42,15 +43,15 @@ def scan(
     kernel = RuleKernel(catalogue.under(watch.signature))
     watch.fingerprint = kernel.fingerprint
     sums = (
-        (kernel.aggregate(batch.events), batch.readings, batch.watermark)
-        for batch in reader.batches()
+        (kernel.aggregate(each.batch.events, each.complete), each.batch)
+        for each in gathered(reader.batches())
     )
     with Prefetch(sums, 1) as ahead:
         store = open_store()
         pending: list[Finding] = []
-        for aggregated, readings, watermark in ahead:
-            found = kernel.judge(aggregated, watermark)
-            pending = _joined(pending, found + watch.judge(readings))
+        for aggregated, batch in ahead:
+            found = kernel.judge(aggregated, batch.watermark)
+            pending = _joined(pending, found + watch.judge(batch.readings))
             if len(pending) >= PENDING_LIMIT:
                 store.record(pending, watermark=None)
                 pending = []

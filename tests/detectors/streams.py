@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 from hypothesis import strategies as st
 
+from detectors.aggregate import Complete
 from detectors.catalogue import Catalogue, load_catalogue
 from detectors.documents import read_rules
 from detectors.findings import Finding, merge_runs
@@ -85,19 +86,23 @@ def run(
     prompt: bool = True,
 ) -> list[Claim]:
     """Final claims of a kernel over batches, with snapshot and restore after some of them."""
-    kernel = RuleKernel(catalogue, key_cap=key_cap, prompt=prompt, patience=1)
+    kernel = RuleKernel(catalogue, key_cap=key_cap, prompt=prompt)
     found: list[Finding] = []
     newest: datetime | None = None
     for number, batch in enumerate(batches):
+        before = -(2**61) if newest is None else micros(newest)
         latest = batch["effective_time"].max()
         if isinstance(latest, datetime):
             newest = latest if newest is None else max(newest, latest)
         own = None if newest is None else micros(newest) - LATENESS
         watermark = own if watermarks is None else watermarks[number]
-        found += kernel.process(batch, watermark)
+        complete = None
+        if watermarks is None and watermark is not None and not prompt:
+            complete = Complete(before, watermark)
+        found += kernel.judge(kernel.aggregate(batch, complete), watermark)
         if number in restore_after:
             snapshot = Snapshot.from_bytes(kernel.snapshot().to_bytes())
-            kernel = RuleKernel(catalogue, key_cap=key_cap, prompt=prompt, patience=1)
+            kernel = RuleKernel(catalogue, key_cap=key_cap, prompt=prompt)
             assert kernel.restore(snapshot) == []
     return claims(found + kernel.finish())
 

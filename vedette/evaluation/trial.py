@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from detectors.aggregate import Complete
 from detectors.catalogue import Catalogue
 from detectors.findings import Finding, merge_runs
+from detectors.gathering import gathered
 from detectors.health import SourceHealth
 from detectors.kernel import Aggregated, RuleKernel
 from ingest.events import Batch
@@ -64,9 +66,9 @@ class Trial:
         """The newest event time so far."""
         return None if self._newest is None else moment(self._newest)
 
-    def aggregate(self, batch: Batch) -> tuple[Batch, Aggregated]:
+    def aggregate(self, batch: Batch, complete: Complete | None = None) -> tuple[Batch, Aggregated]:
         """Do the heavy half of a batch; a thread may do it ahead of time."""
-        return batch, self._kernel.aggregate(batch.events)
+        return batch, self._kernel.aggregate(batch.events, complete)
 
     def judge(self, batch: Batch, aggregated: Aggregated) -> list[Finding]:
         """Do the light half; return the findings that are final now."""
@@ -115,7 +117,8 @@ def run_trial(
     thread.
     """
     pending: list[Finding] = []
-    with Prefetch((trial.aggregate(batch) for batch in batches), 1) as ahead:
+    sums = (trial.aggregate(each.batch, each.complete) for each in gathered(batches))
+    with Prefetch(sums, 1) as ahead:
         for batch, aggregated in ahead:
             pending = merge_runs(pending, trial.judge(batch, aggregated))
             if len(pending) >= _PENDING:
