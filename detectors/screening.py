@@ -16,7 +16,14 @@ from sigma.conditions import (
     ConditionNOT,
     ConditionOR,
 )
-from sigma.types import SigmaBool, SigmaNumber, SigmaRegularExpression, SigmaString
+from sigma.types import (
+    SigmaBool,
+    SigmaExists,
+    SigmaNull,
+    SigmaNumber,
+    SigmaRegularExpression,
+    SigmaString,
+)
 
 from detectors.conditions import Leaf, expanded
 from detectors.fields import KEYWORD_FIELDS, Field, field
@@ -75,6 +82,28 @@ def either(screens: Iterable[Screen | None]) -> Screen | None:
     known = list(screens)
     united = [screen for screen in known if screen]
     return frozenset(chain.from_iterable(united)) if len(united) == len(known) and known else None
+
+
+def quick(node: object) -> list[object]:
+    """Return the conditions that must all hold and that read no text: they cost little."""
+    if isinstance(node, ConditionAND):
+        return [part for part in node.args if _reads_no_text(part)]
+    return []
+
+
+def _reads_no_text(node: object) -> bool:
+    if isinstance(node, ConditionNOT | ConditionAND | ConditionOR):
+        return all(_reads_no_text(part) for part in node.args)
+    return all(_is_of_number(leaf) for leaf in expanded(node))
+
+
+def _is_of_number(leaf: object) -> bool:
+    """Whether a condition reads no text: a number, one of few values, or that there is one."""
+    if not isinstance(leaf, ConditionFieldEqualsValueExpression):
+        return False
+    about = field(leaf.field)
+    few = bool(about.within) and set(about.within) <= _FEW_VALUES
+    return about.kind == "number" or few or isinstance(leaf.value, SigmaExists | SigmaNull)
 
 
 def _weight(screen: Screen) -> float:

@@ -1,28 +1,31 @@
 """Which events of a batch each part accepts."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 from typing import Final
 
 import numpy as np
 import polars as pl
 
 from detectors.arrays import Rows
+from detectors.conditions import compile_condition
 from detectors.decoded import with_decoded
-from detectors.screening import SHORTEST, Screen, Screens, Signs, either, needs
+from detectors.screening import SHORTEST, Screen, Screens, Signs, either, needs, quick
 from detectors.series import Part
 
-#: Candidates are looked at by themselves where they are fewer than this share of a batch.
-_FEW: Final = 2
+#: Some events are looked at by themselves where they are fewer than this share of a batch.
+_FEW: Final = 3
 
-#: Parts whose candidates are fewer than this share of a batch are tried on all of theirs at once.
-_RARE: Final = 20
+#: Texts that more events than this share of a batch have are not worth looking for.
+_COMMON: Final = 50
 
 
 class Selections:
     """Works out the parts of a catalogue over batches, each once.
 
     A part that looks for texts is tried only on the few events that have one of them; one that
-    looks for patterns with short texts, on the events that have any such text.
+    looks for patterns with short texts, on the events that have such a text. Others are tried on
+    what passes their quick conditions. Which way is taken changes how long it takes, nothing else.
     """
 
     def __init__(self, parts: Iterable[Part]) -> None:
@@ -31,17 +34,20 @@ class Selections:
         single = [part for part in known if part.both is None]
         single += [part for pair in self._pairs for part in pair.both or ()]
         self._parts = tuple(dict.fromkeys(single))
-        every = range(len(self._parts))
+        self._quick = [_quick(part) for part in self._parts]
+        self._look_for(range(len(self._parts)))
+
+    def _look_for(self, numbers: Iterable[int]) -> None:
+        """Look for the texts of some parts, and try the others everywhere."""
+        every = list(numbers)
         screens = {n: screen for n in every if (screen := self._screen(n, SHORTEST)) is not None}
-        signs = {
-            n: screen
-            for n in every
-            if n not in screens and (screen := self._screen(n, 1)) is not None
-        }
+        rest = [n for n in every if n not in screens]
+        signs = {n: screen for n in rest if (screen := self._screen(n, 1)) is not None}
+        self._texts = Signs([*screens.values(), *signs.values()])
         self._screens = Screens(screens.items())
-        self._signs = Signs(signs.values())
-        self._signed = {number: Signs([screen]) for number, screen in signs.items()}
-        self._everywhere = [n for n in every if n not in screens and n not in signs]
+        self._signs = {number: Signs([screen]) for number, screen in signs.items()}
+        sought = screens.keys() | signs.keys()
+        self._everywhere = [n for n in range(len(self._parts)) if n not in sought]
 
     def _screen(self, number: int, shortest: int) -> Screen | None:
         return either(needs(each, shortest) for each in self._parts[number].conditions)
@@ -49,15 +55,7 @@ class Selections:
     def rows(self, events: pl.DataFrame) -> Mapping[Part, Rows]:
         """Return for each part the places (ascending) of the events (BATCH_SCHEMA) it accepts."""
         decoded = with_decoded(events)
-        found = self._accepted(decoded, self._everywhere)
-        found |= self._with_signs(decoded)
-        candidates = self._screens.candidates(decoded)
-        rare = {n: rows for n, rows in candidates.items() if len(rows) * _RARE < events.height}
-        if rare:
-            some = pl.concat(list(rare.values())).unique().sort()
-            found |= self._among(decoded, some, list(rare))
-        for number in candidates.keys() - rare.keys():
-            found |= self._among(decoded, candidates[number], [number])
+        found = self._tried_everywhere(decoded) | self._with_texts(decoded)
         nothing = np.zeros(0, np.uint32)
         rows = {part: found.get(number, nothing) for number, part in enumerate(self._parts)}
         for pair in self._pairs:
@@ -65,34 +63,57 @@ class Selections:
             rows[pair] = np.intersect1d(one, other, assume_unique=True)
         return rows
 
-    def _with_signs(self, events: pl.DataFrame) -> dict[int, Rows]:
-        """Return what the parts accept that look for short texts."""
-        if not self._signed:
-            return {}
-        some = self._signs.candidates(events)
-        few, places = events[some], some.to_numpy()
-        found: dict[int, Rows] = {}
-        for number, signs in self._signed.items():
-            accepted = self._among(few, signs.candidates(few), [number])
-            found |= {number: places[rows] for number, rows in accepted.items()}
+    def _tried_everywhere(self, events: pl.DataFrame) -> dict[int, Rows]:
+        quick = {n: expr for n in self._everywhere if (expr := self._quick[n]) is not None}
+        passing = _accepted(events, quick)
+        few = {n: rows for n, rows in passing.items() if len(rows) * _FEW < events.height}
+        found = self._accepted(events, [n for n in self._everywhere if n not in few])
+        for number, rows in few.items():
+            found |= self._among(events, pl.Series(rows), [number])
         return found
+
+    def _with_texts(self, events: pl.DataFrame) -> dict[int, Rows]:
+        """Return what the parts accept that look for texts."""
+        some = self._texts.candidates(events)
+        if some.is_empty():
+            return {}
+        few, places = events[some], some.to_numpy()
+        candidates = self._screens.candidates(few)
+        common = {n for n, rows in candidates.items() if len(rows) * _COMMON > events.height}
+        rare = [n for n in candidates if n not in common]
+        found = self._accepted(few, common)
+        if rare:
+            united = pl.concat([candidates[n] for n in rare]).unique().sort()
+            found |= self._among(few, united, rare)
+        for number, signs in self._signs.items():
+            found |= self._among(few, signs.candidates(few), [number])
+        if common:
+            self._look_for({*range(len(self._parts))} - {*self._everywhere} - common)
+        return {number: places[rows] for number, rows in found.items()}
 
     def _among(
         self, events: pl.DataFrame, candidates: pl.Series, numbers: Sequence[int]
     ) -> dict[int, Rows]:
         """Return what some parts accept, of which all is among the candidates (rows, in order)."""
-        if len(candidates) * _FEW >= events.height:
-            return self._accepted(events, numbers)
         if candidates.is_empty():
             return {}
         places = candidates.to_numpy()
         found = self._accepted(events[candidates], numbers)
         return {number: places[rows] for number, rows in found.items()}
 
-    def _accepted(self, events: pl.DataFrame, numbers: Sequence[int]) -> dict[int, Rows]:
-        expressions = [self._parts[number].expr.alias(str(number)) for number in numbers]
-        accepted = events.lazy().select(expressions).collect()
-        return {
-            number: np.flatnonzero(accepted[str(number)].to_numpy()).astype(np.uint32)
-            for number in numbers
-        }
+    def _accepted(self, events: pl.DataFrame, numbers: Iterable[int]) -> dict[int, Rows]:
+        return _accepted(events, {number: self._parts[number].expr for number in numbers})
+
+
+def _accepted(events: pl.DataFrame, expressions: Mapping[int, pl.Expr]) -> dict[int, Rows]:
+    named = [expression.alias(str(number)) for number, expression in expressions.items()]
+    accepted = events.lazy().select(named).collect()
+    return {n: accepted[str(n)].arg_true().to_numpy() for n in expressions}
+
+
+def _quick(part: Part) -> pl.Expr | None:
+    """Return what is quickly told of the events that a part accepts; None if nothing is."""
+    if len(part.conditions) != 1:
+        return None
+    known = [compile_condition(node) for node in quick(part.conditions[0])]
+    return reduce(pl.Expr.and_, known) if known else None
