@@ -44,6 +44,7 @@ from detectors.patterns import (
     matches_pattern,
     matches_regex,
     regex_of,
+    wildcards,
 )
 
 __all__ = ["Leaf", "UnsupportedConditionError", "compile_condition", "expanded"]
@@ -120,6 +121,8 @@ def _any_of(parts: Sequence[object]) -> pl.Expr:
             part.value, SigmaRegularExpression
         ):
             regexes[part.field].append(regex_of(part.value))
+        elif (pattern := _pattern(part)) is not None:
+            regexes[pattern[0]].append(pattern[1])
         else:
             expressions.append(compile_condition(part))
     for about, patterns in regexes.items():
@@ -128,6 +131,18 @@ def _any_of(parts: Sequence[object]) -> pl.Expr:
         readings = _keyword_readings(words) if name is None else field(name).texts
         expressions.append(_some(has_any(text, place, words) for text in readings))
     return pl.any_horizontal(expressions)
+
+
+def _pattern(part: object) -> tuple[str, str] | None:
+    """Return field and regular expression if the part is a text pattern with inner wildcards."""
+    if not isinstance(part, ConditionFieldEqualsValueExpression):
+        return None
+    value = part.value
+    if not isinstance(value, SigmaString) or field(part.field).kind != "text":
+        return None
+    inner = value.s[1:-1]
+    special = any(isinstance(piece, SpecialChars) for piece in inner)
+    return (part.field, wildcards(value)) if special else None
 
 
 def _entry(part: object) -> tuple[str | None, Place, str] | None:

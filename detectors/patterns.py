@@ -56,12 +56,12 @@ def matches_pattern(expr: pl.Expr, value: SigmaString) -> pl.Expr:
         case [None, str(text), None]:
             found = expr.str.contains(text, literal=True) if cased else _contains(expr, [text])
         case _:
-            found = expr.str.contains(_wildcards(value, cased=cased))
+            found = expr.str.contains(wildcards(value))
     return found.fill_null(value=False)
 
 
-def _wildcards(value: SigmaString, *, cased: bool) -> str:
-    """Return the anchored Rust regular expression of a pattern with wildcards."""
+def wildcards(value: SigmaString) -> str:
+    """Return the Rust regular expression of a pattern with wildcards, to be searched for."""
     parts: list[str] = []
     for part in value.s:
         if part is SpecialChars.WILDCARD_MULTI:
@@ -72,7 +72,10 @@ def _wildcards(value: SigmaString, *, cased: bool) -> str:
             parts.append(pl.escape_regex(part))
         else:
             raise UnsupportedConditionError(f"the placeholder {part} has no value")
-    return f"(?s{'' if cased else 'i'})^{''.join(parts)}$"
+    parts = parts[1:] if parts[0] == ".*" else ["^", *parts]
+    parts = parts[:-1] if parts[-1] == ".*" else [*parts, "$"]
+    case = "" if isinstance(value, SigmaCasedString) else "i"
+    return f"(?s{case}){''.join(parts)}"
 
 
 def regex_of(value: SigmaRegularExpression) -> str:
