@@ -64,10 +64,12 @@ class Matches:
     """Matches of one series in a batch, as arrays of one length.
 
     `row` is the place among the batch's events, `value` empty where the series keeps none.
+    `source` is which of the sources matched.
     """
 
     row: Rows
     key: Hashes
+    source: npt.NDArray[np.uint8]
     weight: Ints | None
     value: Hashes | None
 
@@ -76,6 +78,7 @@ class Matches:
         return Matches(
             self.row[kept],
             self.key[kept],
+            self.source[kept],
             None if self.weight is None else self.weight[kept],
             None if self.value is None else self.value[kept],
         )
@@ -118,6 +121,7 @@ def matches(series: Series, arrays: Arrays, accepted: Mapping[Part, Rows]) -> Ma
     return Matches(
         np.concatenate([m.row for m in found]),
         np.concatenate([m.key for m in found]),
+        np.concatenate([m.source for m in found]),
         np.concatenate(weights) if weights else None,
         np.concatenate(values) if values else None,
     )
@@ -178,7 +182,7 @@ def _with_values(series: Series, place: int, source: Source, arrays: Arrays, row
         value = np.full(len(rows), place, np.uint64)
     elif series.kept == "time":
         value = arrays.moments(rows) | np.uint64(place << SOURCE_SHIFT)
-    found = Matches(rows, key, weight, value)
+    found = Matches(rows, key, np.full(len(rows), place, np.uint8), weight, value)
     return found if present is None or present.all() else found.only(present)
 
 
@@ -239,13 +243,13 @@ def summed(panes: Panes, arrays: Arrays, found: Mapping[int, tuple[Series, Match
         "last",
     )
     values = _values(found, start, int(cells["matches"].to_numpy().max()))
-    rows = pl.Series("row", every.row[place])
+    rows = (pl.Series("row", every.row[place]), pl.Series("source", every.source[place]))
     series = {number: series for number, (series, _) in found.items()}
     return Sums(
         summed_panes,
         values,
         _members(found, arrays, start),
-        _keys(summed_panes.with_columns(rows), values, arrays, series),
+        _keys(summed_panes.with_columns(*rows), values, arrays, series),
     )
 
 
@@ -255,6 +259,7 @@ class _Long:
 
     series: npt.NDArray[np.uint16]
     key: Hashes
+    source: npt.NDArray[np.uint8]
     row: Rows
     weight: Ints
     cell: Hashes
@@ -264,10 +269,11 @@ class _Long:
         lengths = [len(m.row) for _, m in found.values()]
         series = np.repeat(np.array(list(found), np.uint16), lengths)
         key = np.concatenate([m.key for _, m in found.values()])
+        source = np.concatenate([m.source for _, m in found.values()])
         row = np.concatenate([m.row for _, m in found.values()])
         weight = np.concatenate([_weights(m) for _, m in found.values()])
         cell = mixed(mixed(key, series.astype(np.uint64)), start[row].view(np.uint64))
-        return cls(series, key, row, weight, cell)
+        return cls(series, key, source, row, weight, cell)
 
 
 def _weights(found: Matches) -> Ints:
@@ -316,28 +322,37 @@ def _keys(
     cells: pl.DataFrame, values: pl.DataFrame, arrays: Arrays, series: Mapping[int, Series]
 ) -> pl.DataFrame:
     """Return KEY_SCHEMA of a batch: what each key has, who it is, and in which group."""
-    keys = cells.group_by(*KEY).agg(pl.col("count").sum(), pl.col("row").first())
+    keys = cells.group_by(*KEY).agg(
+        pl.col("count").sum(), pl.col("row").first(), pl.col("source").first()
+    )
     if values.is_empty():
         keys = keys.with_columns(distinct=pl.lit(0, pl.Int64))
     else:
         distinct = values.group_by(*KEY).agg(pl.len().cast(pl.Int64).alias("distinct"))
         keys = keys.join(distinct, on=KEY, how="left").with_columns(pl.col("distinct").fill_null(0))
     named: list[pl.DataFrame] = []
-    kinds: dict[tuple[str | None, tuple[str, ...]], list[int]] = {}
-    for number, each in series.items():
-        kinds.setdefault((each.entity, each.group), []).append(number)
-    for (entity, group), numbers in kinds.items():
-        part = keys if len(kinds) == 1 else keys.filter(pl.col("series").is_in(numbers))
+    for (entity, group), theirs in _kinds(series).items():
+        part = keys.join(theirs, on=("series", "source"), how="semi")
         if part.is_empty():
             continue
         names = pl.lit("all") if entity is None else arrays.texts(entity, part["row"])
         hashed, _ = arrays.hashes(group)
-        named.append(
-            part.with_columns(
-                names.alias("entity"), pl.Series("group", hashed[part["row"].to_numpy()])
-            )
-        )
+        groups = pl.Series("group", hashed[part["row"].to_numpy()])
+        named.append(part.with_columns(names.alias("entity"), groups))
     return pl.concat(named).select(*KEY_SCHEMA)
+
+
+def _kinds(
+    series: Mapping[int, Series],
+) -> dict[tuple[str | None, tuple[str, ...]], pl.DataFrame]:
+    """Return by the columns of entity and group which series and sources have them."""
+    found: dict[tuple[str | None, tuple[str, ...]], list[tuple[int, int]]] = {}
+    for number, each in series.items():
+        for place, source in enumerate(each.sources):
+            kind = (None, source.keys) if each.watches_all else (source.keys[0], source.keys[1:])
+            found.setdefault(kind, []).append((number, place))
+    schema = {"series": pl.UInt16(), "source": pl.UInt8()}
+    return {kind: pl.DataFrame(rows, schema, orient="row") for kind, rows in found.items()}
 
 
 def add_panes(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:

@@ -253,15 +253,31 @@ def distinct_values(values: pl.DataFrame, panes: Panes) -> pl.DataFrame:
 
 
 def neighbours(values: pl.DataFrame, panes: Panes) -> pl.DataFrame:
-    """Return key, pane and `distinct`: how many values are there together with the one before."""
+    """Return key, pane and `distinct`: how many values are there together with the one before.
+
+    Where a value comes and goes is one step for itself and one for the value after it; both are
+    there where both sums are above nothing.
+    """
     there = _intervals(values, panes)
-    before = there.select("key", pl.col("value") + 1, since="pane", until="leaves")
-    both = there.join(before, on=["key", "value"]).select(
-        "key",
-        pl.max_horizontal("pane", "since").alias("pane"),
-        pl.min_horizontal("leaves", "until").alias("leaves"),
+    one, none = pl.lit(1, pl.Int64), pl.lit(0, pl.Int64)
+
+    def steps(shift: int, own: pl.Expr, before: pl.Expr) -> list[pl.DataFrame]:
+        value = pl.col("value") + shift
+        return [
+            there.select("key", value, "pane", own=own, before=before),
+            there.select("key", value, pane="leaves", own=-own, before=-before),
+        ]
+
+    both = (
+        pl.concat([*steps(0, one, none), *steps(1, none, one)])
+        .group_by("key", "value", "pane")
+        .agg(pl.col("own", "before").sum())
+        .sort("key", "value", "pane")
+        .with_columns(pl.col("own", "before").cum_sum().over("key", "value"))
+        .with_columns(both=((pl.col("own") > 0) & (pl.col("before") > 0)).cast(pl.Int64))
     )
-    return _present(both.filter(pl.col("pane") < pl.col("leaves")))
+    changed = pl.col("both") - pl.col("both").shift(1, fill_value=0).over("key", "value")
+    return _levels(both.select("key", "pane", step=changed), ["key"], "distinct")
 
 
 def _intervals(values: pl.DataFrame, panes: Panes) -> pl.DataFrame:

@@ -18,6 +18,7 @@ from detectors.catalogue import Catalogue
 from detectors.evaluate import runs, violations
 from detectors.exhibits import Exhibits
 from detectors.findings import EVIDENCE_LIMIT, Finding
+from detectors.members import Membership, memberships, of_run
 from detectors.panes import Panes
 from detectors.rules import Rule
 from detectors.selecting import Selections
@@ -212,17 +213,12 @@ class RuleKernel:
         table.forget()
         return found
 
-    def _members(self, rule: Rule, violating: pl.DataFrame) -> dict[str, frozenset[str]]:
-        """Return the clients that each violating entity counted in its violating windows."""
+    def _members(self, rule: Rule, violating: pl.DataFrame) -> list[Membership]:
+        """Return which clients each violating entity counted in its violating windows."""
         if not rule.counts_clients:
-            return {}
+            return []
         stored = self._state.rows(rule.series, violating["key"].unique()).members
-        spans = violating.select("key", "entity", "first", "last")
-        inside = stored.join(spans, on="key").filter(
-            pl.col("pane") > pl.col("first") - rule.panes.length, pl.col("pane") <= pl.col("last")
-        )
-        named = inside.group_by("entity").agg(pl.col("member").unique())
-        return {entity: frozenset(members) for entity, members in named.iter_rows()}
+        return memberships(violating, stored, rule.panes)
 
     def _findings(self, rule: Rule, violating: pl.DataFrame) -> list[Finding]:
         if violating.is_empty():
@@ -244,7 +240,7 @@ class RuleKernel:
                 tags=rule.tags,
                 fingerprint=self.fingerprint,
                 evidence=self._exhibits.of(rule.name, run["entity"]),
-                members=members.get(run["entity"], frozenset()),
+                members=of_run(members, run["entity"], run["first"], run["last"]),
                 reached=moment(run["reached"]),
             )
             for run in runs(violating, rule.window).iter_rows(named=True)

@@ -37,9 +37,7 @@ class RuleException(BaseModel):
 
     client: str | None = None
     user: str | None = None
-    api_key: ApiKeyHash | None = Field(
-        default=None, description="pseudonym, as incidents show it"
-    )
+    api_key: ApiKeyHash | None = Field(default=None, description="pseudonym, as incidents show it")
     path: str | None = Field(default=None, description="whole path, or with a trailing * its start")
     source: str | None = Field(default=None, description="partition, or with a trailing *")
     network: IPv4Network | IPv6Network | None = None
@@ -69,7 +67,7 @@ class RuleException(BaseModel):
         if self.api_key is not None:
             parts.append(pl.col("api_key").eq(self.api_key))
         if self.path is not None:
-            parts.append(_named("path", self.path))
+            parts.append(_named("path", self.path) & ~_leaves(self.path))
         if self.source is not None:
             parts.append(_named("partition", self.source))
         if self.network is not None:
@@ -77,6 +75,12 @@ class RuleException(BaseModel):
         if self.until is not None:
             parts.append(pl.col("timestamp").lt(self.until))
         return pl.all_horizontal(parts).fill_null(value=False)
+
+
+def _leaves(path: str) -> pl.Expr:
+    """Whether a path that begins like another may lead elsewhere: /files/../etc/passwd."""
+    steps = pl.col("path").str.contains_any(["..", "%2e"], ascii_case_insensitive=True)
+    return steps if path.endswith("*") else pl.lit(value=False)
 
 
 def _named(column: str, name: str) -> pl.Expr:

@@ -46,12 +46,15 @@ def _from_the_earliest(found: pl.DataFrame, matched: pl.DataFrame, panes: Panes)
 
     If one reaches its end from the latest beginning, it does from every one before.
     """
-    begins = matched.filter(pl.col("step") == 0).select("key", began="pane", begin="time")
-    inside = found.join(begins, on="key").filter(
-        pl.col("began") <= pl.col("pane"), pl.col("began") > pl.col("pane") - panes.span
+    begins = (
+        matched.filter(pl.col("step") == 0)
+        .group_by("key", began="pane")
+        .agg(pl.col("time").min().alias("first"))
     )
-    earliest = inside.group_by("key", "pane").agg(pl.col("begin").min().alias("first"))
-    return found.drop("first").join(earliest, on=["key", "pane"])
+    since = found.drop("first").with_columns(began=pl.col("pane") - panes.span + 1)
+    return since.sort("began").join_asof(
+        begins.sort("began"), on="began", by="key", strategy="forward", check_sortedness=False
+    )
 
 
 def _in_order(matched: pl.DataFrame, steps: int) -> pl.DataFrame:

@@ -217,6 +217,8 @@ class _Compiler:
             raise document.refuse("vedette.share: only counts of events or values have one")
         over_all = keys.share.over == "all"
         whole = counting.of(self._part(self._named(document, keys.share.of)), over_all=over_all)
+        if over_all:  # what is excepted is traffic all the same
+            whole = replace(whole, exceptions=())
         if measured.measure == "distinct" and not over_all and measured.series.kept == "hash":
             values = replace(whole.distinct(measured.values), members=False)
             return Share(values, keys.share.percent, over_all)
@@ -255,7 +257,8 @@ def _part(document: Document) -> Part:
         accepts = reduce(pl.Expr.or_, [compile_condition(each) for each in document.conditions])
     except (UnsupportedConditionError, UnknownFieldError) as error:
         raise document.refuse(str(error)) from error
-    signature = _digest(document.data, json.dumps(document.placeholders, sort_keys=True))
+    told = {"detection": document.data.get("detection")}
+    signature = _digest(told, json.dumps(document.placeholders, sort_keys=True))
     return Part(document.name, signature, accepts, tuple(document.conditions))
 
 
@@ -355,7 +358,7 @@ def _percentile(
 
     By nearest rank the p-th percentile is at least x if more than 100 - p percent are.
     """
-    percentile = condition.percentile or _MEDIAN
+    percentile = _MEDIAN if condition.percentile is None else condition.percentile
     if comparison not in {"gte", "gt"}:
         raise document.refuse("a percentile is compared with gte or gt")
     name = _number(document, _fields(document, condition))

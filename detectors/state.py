@@ -21,6 +21,7 @@ class State:
     """What the rules have counted. Rules that count the same share a series."""
 
     def __init__(self, rules: Sequence[Rule], key_cap: int) -> None:
+        self._rules = rules
         self.numbers: dict[timedelta, dict[Series, int]] = {}
         for rule in rules:
             for series in rule.every_series():
@@ -64,24 +65,37 @@ class State:
         }
 
     def restore(self, windows: dict[int, WindowState]) -> set[Series]:
-        """Take over what a snapshot has; returns the series that begin anew."""
-        anew: set[Series] = set()
+        """Take over what a snapshot has; returns the series that begin anew.
+
+        All that a rule compares begins anew together, or a part would be held against nothing.
+        """
+        anew = self._unknown(windows)
         for window, numbers in self.numbers.items():
             stored = windows.get(window // _MICROSECOND)
             if stored is None:
-                anew.update(numbers)
                 continue
             old = {signature: number for number, signature in stored.series.items()}
             known = {
                 old[series.signature]: number
                 for series, number in numbers.items()
-                if series.signature in old
+                if series not in anew
             }
-            anew.update(series for series in numbers if series.signature not in old)
             table = self.tables[window]
             table.replace(_renumbered(stored.sums, known))
             table.closed, table.unsettled = stored.closed, stored.unsettled
             table.evicted = {known[n]: c for n, c in stored.evicted.items() if n in known}
+        return anew
+
+    def _unknown(self, windows: dict[int, WindowState]) -> set[Series]:
+        """Return the series that are not in a snapshot, and those compared with such ones."""
+        anew: set[Series] = set()
+        for window, numbers in self.numbers.items():
+            stored = windows.get(window // _MICROSECOND)
+            there = set(stored.series.values()) if stored else set()
+            anew.update(series for series in numbers if series.signature not in there)
+        groups = [frozenset(rule.every_series()) for rule in self._rules]
+        while more := {s for group in groups if group & anew for s in group} - anew:
+            anew |= more
         return anew
 
 

@@ -23,6 +23,7 @@ START = datetime(2026, 11, 2, 8, tzinfo=UTC)
 LATENESS = 5_000_000
 
 Claim = tuple[tuple[str, str, str], datetime, datetime, int, int]
+Told = tuple[tuple[str, str, str], datetime, datetime, int, int, int, datetime | None, str]
 
 
 def event(seconds: float = 0.0, **fields: Any) -> dict[str, Any]:
@@ -71,9 +72,15 @@ def only(name: str) -> Catalogue:
     return Catalogue((catalogue.rule(name),), catalogue.fingerprint)
 
 
-def claims(findings: Iterable[Finding]) -> list[Claim]:
+def claims(findings: Iterable[Finding]) -> list[Told]:
     """What must not depend on cuts: all but the evidence."""
-    return [(f.key, f.first, f.last, f.value, f.threshold) for f in merge_runs([], findings)]
+    return [
+        (
+            *(f.key, f.first, f.last, f.value, f.threshold),
+            *(f.level, f.reached, " ".join(sorted(f.members))),
+        )
+        for f in merge_runs([], findings)
+    ]
 
 
 def run(
@@ -84,7 +91,7 @@ def run(
     restore_after: frozenset[int] = frozenset(),
     key_cap: int = KEY_CAP,
     prompt: bool = True,
-) -> list[Claim]:
+) -> list[Told]:
     """Final claims of a kernel over batches, with snapshot and restore after some of them."""
     kernel = RuleKernel(catalogue, key_cap=key_cap, prompt=prompt)
     found: list[Finding] = []

@@ -46,8 +46,9 @@ def cut(events: list[dict[str, Any]], points: list[int]) -> list[pl.DataFrame]:
 def test_the_kernel_finds_what_the_definition_says(name: str, events: list[dict[str, Any]]) -> None:
     catalogue = alone(name)
     claimed = expected(catalogue.rules[0], frame(events))
-    assert run(catalogue, [frame(events)]) == claimed
-    assert run(catalogue, [frame(events)], prompt=False) == claimed
+    for prompt in (True, False):
+        found = run(catalogue, [frame(events)], prompt=prompt)
+        assert [told[:5] for told in found] == claimed
 
 
 @settings(max_examples=12, deadline=None)
@@ -141,7 +142,7 @@ def test_a_request_seen_again_behind_the_gateway_counts_once() -> None:
     seen = [event(n, status=401, edge=edge) for n in range(15) for edge in (True, False)]
     assert run(only("auth_failure_burst"), [frame(seen)]) == []
     arrived = [event(n, status=401) for n in range(30)]
-    ((_, _, _, value, _),) = run(only("auth_failure_burst"), [frame(arrived)])
+    ((_, _, _, value, *_),) = run(only("auth_failure_burst"), [frame(arrived)])
     assert value == 30
 
 
