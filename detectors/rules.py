@@ -86,7 +86,9 @@ class Tier:
 class Rule:
     """One detector of the rule kernel: what it counts (`series`), and when that is too much.
 
-    `matches` counts what an average is over, and there must be `least_matches` of them. `steps` is how many rules a sequence has, `consecutive` how often its first must match without the second in between.
+    `matches` counts what an average is over, and there must be `least_matches` of them. `steps`
+    is how many rules a sequence has, `consecutive` how often its first must match without the
+    second in between.
     """
 
     name: str

@@ -304,23 +304,28 @@ def _measured(document: Document, keys: VedetteKeys, counting: Counting) -> _Mea
         return _Measured(measure, _events(keys, counting), comparison, limit)
     names = _fields(document, condition)
     if measure == "distinct":
-        if keys.sequential:
-            number = _number(document, names)
-            return _Measured(
-                "neighbours", counting.numbers(number), comparison, limit, values=names
-            )
-        if field(names[0]).kind == "number" and len(names) == 1:
-            return _Measured(measure, counting.numbers(names[0]), comparison, limit, values=names)
-        columns = tuple(column(name) for name in names)
-        if columns == ("user_agent",):  # a program that does not say its name is one too
-            return _Measured(measure, counting.programs(), comparison, limit, values=columns)
-        return _Measured(measure, counting.distinct(columns), comparison, limit, values=columns)
+        kind, series, values = _values(document, keys, counting, names)
+        return _Measured(kind, series, comparison, limit, values=values)
     number = _number(document, names)
     present = counting.present(number)
     matches = present.series() if measure == "average" else None
     return _Measured(
         measure, present.total(number), comparison, limit, matches=matches, values=(number,)
     )
+
+
+def _values(
+    document: Document, keys: VedetteKeys, counting: Counting, names: tuple[str, ...]
+) -> tuple[Measure, Series, tuple[str, ...]]:
+    """Return how distinct values are counted, and in which columns they are."""
+    if keys.sequential:
+        return "neighbours", counting.numbers(_number(document, names)), names
+    if len(names) == 1 and field(names[0]).kind == "number":
+        return "distinct", counting.numbers(names[0]), names
+    columns = tuple(column(name) for name in names)
+    if columns == ("user_agent",):  # a program that does not say its name is one too
+        return "distinct", counting.programs(), columns
+    return "distinct", counting.distinct(columns), columns
 
 
 def _events(keys: VedetteKeys, counting: Counting) -> Series:

@@ -114,14 +114,14 @@ def expected(rule: Rule, events: pl.DataFrame) -> list[Claim]:
     every = matches_of(rule.series, events, rule.panes.length)
     spans: dict[str, list[tuple[int, int, int, int]]] = defaultdict(list)
     for key, entity, group, pane in {(m.key, m.entity, m.group, m.pane) for m in every}:
-        violation = _violation(rule, window, key, entity, group, pane)
+        violation = _violation(rule, window, key, entity, group=group, pane=pane)
         if violation is not None:
             spans[entity].append(violation)
     return sorted(_claims(rule, spans), key=lambda claim: (claim[1], claim[0]))
 
 
 def _violation(
-    rule: Rule, window: Window, key: Key, entity: str, group: Key, pane: int
+    rule: Rule, window: Window, key: Key, entity: str, *, group: Key, pane: int
 ) -> tuple[int, int, int, int] | None:
     inside = window(rule.series, key, pane)
     if rule.measure == "in_order":
@@ -147,7 +147,9 @@ def _violation(
         least = whole * rule.share.percent
         if part < least or (rule.share.exceeds and part == least):
             return None
-    if rule.outlier is not None and not _stands_out(rule, window, value, inside, group, pane):
+    if rule.outlier is not None and not _stands_out(
+        rule, window, value, inside, group=group, pane=pane
+    ):
         return None
     first = min(match.time for match in inside)
     last = max(match.time for match in inside if match.pane == pane)
@@ -166,7 +168,7 @@ def _value(rule: Rule, inside: list[Match]) -> int:
 
 
 def _stands_out(
-    rule: Rule, window: Window, value: int, inside: list[Match], group: Key, pane: int
+    rule: Rule, window: Window, value: int, inside: list[Match], *, group: Key, pane: int
 ) -> bool:
     outlier = rule.outlier
     assert outlier is not None

@@ -27,7 +27,9 @@ UNREAD: Final = "unparsed_lines"
 WITHOUT_CASE: Final = frozenset({"source_silent"})
 
 #: Every detector that is registered, rule or not.
-NAMES: Final = sorted(each.name for each in (*load_catalogue().rules, *DETECTORS))
+NAMES: Final = sorted(
+    [*(rule.name for rule in load_catalogue().rules), *(each.name for each in DETECTORS)]
+)
 
 #: Hashes of API keys in expected incidents are made with it.
 SECRET: Final = bytes(32)

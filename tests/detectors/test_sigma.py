@@ -189,7 +189,7 @@ def test_a_rule_that_a_correlation_counts_is_silent_by_itself(tmp_path: Path) ->
     catalogue = correlation(tmp_path)
     assert [rule.name for rule in catalogue.rules] == ["c"]
     assert run(catalogue, [missing(2)]) == []
-    ((key, _, _, value, limit),) = run(catalogue, [missing(3)])
+    ((key, _, _, value, limit, *_),) = run(catalogue, [missing(3)])
     assert (key, value, limit) == (("c", "client", "203.0.113.7"), 3, 3)
 
 
