@@ -2,7 +2,7 @@
 
 Findings about something else than a client that count clients are distributed. An incident about
 one of these clients is part of theirs if it says nothing beyond: no other kind of deed, no other
-time. Which one is its parent follows from the incidents alone, so the order in which findings
+time, nothing more severe. Which one is its parent follows from the incidents alone, so the order in which findings
 arrive cannot matter.
 """
 
@@ -14,7 +14,7 @@ from typing import Final
 
 from alerts.incidents import INCIDENT_GAP
 from alerts.stages import techniques
-from detectors.findings import Finding
+from detectors.findings import Finding, Level
 
 #: How far a member's findings may lie outside of the parent's: their window, and at most this.
 SLACK_LIMIT: Final = INCIDENT_GAP
@@ -22,21 +22,26 @@ SLACK_LIMIT: Final = INCIDENT_GAP
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """What findings say, as far as it decides about roll-up: techniques, other tags, a span."""
+    """What findings say, as far as it decides about roll-up: techniques, a span, how severe."""
 
     tags: frozenset[str]
     first: datetime
     last: datetime
+    level: Level = Level.INFORMATIONAL
 
     def __or__(self, other: "Extent") -> "Extent":
         """Return what covers both."""
         return Extent(
-            self.tags | other.tags, min(self.first, other.first), max(self.last, other.last)
+            self.tags | other.tags,
+            min(self.first, other.first),
+            max(self.last, other.last),
+            max(self.level, other.level),
         )
 
     def holds(self, other: "Extent") -> bool:
-        """Whether the other says nothing beyond this."""
-        return self.first <= other.first and other.last <= self.last and other.tags <= self.tags
+        """Whether the other says nothing beyond this, and nothing more severe."""
+        inside = self.first <= other.first and other.last <= self.last
+        return inside and other.tags <= self.tags and other.level <= self.level
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ class Scope:
 def own_extent(findings: Iterable[Finding]) -> Extent | None:
     """Return what the findings about a client say that alert; None if none does."""
     return united(
-        Extent(techniques(finding.tags), finding.first, finding.last)
+        Extent(techniques(finding.tags), finding.first, finding.last, finding.level)
         for finding in findings
         if finding.mode == "alert"
     )
@@ -107,7 +112,8 @@ def scope_of(findings: Collection[Finding]) -> Scope | None:
 def reach_of(finding: Finding) -> Extent:
     """Return what one distributed finding covers."""
     slack = min(finding.window, SLACK_LIMIT)
-    return Extent(techniques(finding.tags), finding.first - slack, finding.last + slack)
+    first, last = finding.first - slack, finding.last + slack
+    return Extent(techniques(finding.tags), first, last, finding.level)
 
 
 def choose(member: Member, candidates: Collection[Parent]) -> int | None:

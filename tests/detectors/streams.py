@@ -72,7 +72,12 @@ def only(name: str) -> Catalogue:
     return Catalogue((catalogue.rule(name),), catalogue.fingerprint)
 
 
-def claims(findings: Iterable[Finding]) -> list[Told]:
+def claims(findings: Iterable[Finding]) -> list[Claim]:
+    """What findings claim: who, when, how much."""
+    return [(f.key, f.first, f.last, f.value, f.threshold) for f in merge_runs([], findings)]
+
+
+def told(findings: Iterable[Finding]) -> list[Told]:
     """What must not depend on cuts: all but the evidence."""
     return [
         (
@@ -111,7 +116,7 @@ def run(
             snapshot = Snapshot.from_bytes(kernel.snapshot().to_bytes())
             kernel = RuleKernel(catalogue, key_cap=key_cap, prompt=prompt)
             assert kernel.restore(snapshot) == []
-    return claims(found + kernel.finish())
+    return told(found + kernel.finish())
 
 
 class Traffic(list[dict[str, Any]]):

@@ -17,7 +17,7 @@ from detectors.overrides import RuleOverride
 from detectors.registry import DETECTORS, DetectorSettingsError, active_detectors, rule_overrides
 from ingest.events import READING_SCHEMA
 
-from .streams import START, Told, claims, micros
+from .streams import START, Claim, claims, micros
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -61,7 +61,7 @@ def run(
     overrides: Mapping[str, RuleOverride] | None = None,
     *,
     restore_after: frozenset[int] = frozenset(),
-) -> list[Told]:
+) -> list[Claim]:
     health = SourceHealth(overrides)
     found: list[Finding] = []
     for number, batch in enumerate(batches):
@@ -329,7 +329,7 @@ def test_findings_are_what_the_definition_says(rows: list[Row]) -> None:
     assert _spans(found, "clock_skew") == _by_definition(rows, ["late", "future"])
 
 
-def _spans(found: Iterable[Told], name: str) -> dict[str, tuple[int, datetime, datetime]]:
+def _spans(found: Iterable[Claim], name: str) -> dict[str, tuple[int, datetime, datetime]]:
     """Greatest value, and first and last time, by source."""
     result: dict[str, tuple[int, datetime, datetime]] = {}
     for (detector, _, source), first, last, value, _ in found:
