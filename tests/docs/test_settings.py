@@ -192,7 +192,7 @@ def test_settings_shown_on_a_page_can_be_used(place: str, text: str) -> None:
         loaded = plain(text)
     except SettingsError as error:
         raise AssertionError(f"{place}: {error}") from error
-    load_catalogue(rule_overrides(loaded.detectors))
+    load_catalogue(rule_overrides(loaded.detectors), placeholders=loaded.rules.placeholders)
     active_detectors(loaded.detectors)
 
 
