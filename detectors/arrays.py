@@ -61,7 +61,7 @@ class Arrays:
 
     def on(self, rows: Rows, expression: pl.Expr) -> pl.Series:
         """Return an expression's values on some rows."""
-        needed = self.events.select(dict.fromkeys(expression.meta.root_names()))
+        needed = self.events.select(list(dict.fromkeys(expression.meta.root_names())))
         return needed[rows].select(expression.alias("found")).to_series()
 
     def moments(self, rows: Rows) -> Hashes:

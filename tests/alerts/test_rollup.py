@@ -141,6 +141,7 @@ def test_lists_show_it_if_asked_for(engine: Engine) -> None:
         (own(8, 14.1, "a"), False),
         (own(1, 2, "a", mode="monitor"), False),
         (own(1, 2, "b"), False),
+        (own(1, 2, "a", level=Level.CRITICAL), False),
         (many(1, 2, "a", entity="other", members=frozenset("a")), False),
     ],
 )
