@@ -23,6 +23,7 @@ selecting    which events of a batch each part accepts
 
 Counting and judging:
 kernel       all rules over batches of events
+gathering    batches joined to larger ones, where nobody waits
 series       what is counted, for whom
 panes        slots of event time, and windows made of them
 arrays       columns of a batch as arrays
@@ -31,6 +32,7 @@ table        the sums of one window
 state        the sums of all windows
 evaluate     the light half: windows of panes against limits
 sequences    rules that match one after the other
+members      which clients took part
 exhibits     evidence kept for suspects
 snapshot     state as plain bytes
 
