@@ -41,7 +41,7 @@ def cut(events: list[dict[str, Any]], points: list[int]) -> list[pl.DataFrame]:
 
 
 @pytest.mark.parametrize("name", [rule.name for rule in EVERY.rules])
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(events=traffic())
 def test_the_kernel_finds_what_the_definition_says(name: str, events: list[dict[str, Any]]) -> None:
     catalogue = alone(name)
@@ -51,7 +51,7 @@ def test_the_kernel_finds_what_the_definition_says(name: str, events: list[dict[
         assert [told[:5] for told in found] == claimed
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     events=traffic(),
     points=st.lists(st.integers(0, 10_000), max_size=30),
@@ -76,7 +76,7 @@ def test_single_lines_change_nothing(events: list[dict[str, Any]], cap: int) -> 
     assert run(EVERY, [frame([e]) for e in events], key_cap=cap) == whole
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     events=traffic(),
     seed=st.randoms(use_true_random=False),
