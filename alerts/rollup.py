@@ -2,8 +2,8 @@
 
 Findings about something else than a client that count clients are distributed. An incident about
 one of these clients is part of theirs if it says nothing beyond: no other kind of deed, no other
-time, nothing more severe. Which one is its parent follows from the incidents alone, so the order in which findings
-arrive cannot matter.
+time, nothing more severe. Which one is its parent follows from the incidents alone, so the order
+in which findings arrive cannot matter.
 """
 
 from collections.abc import Collection, Iterable

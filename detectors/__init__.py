@@ -33,6 +33,7 @@ state        the sums of all windows
 evaluate     the light half: windows of panes against limits
 sequences    rules that match one after the other
 members      which clients took part
+naming       what entities are called
 exhibits     evidence kept for suspects
 snapshot     state as plain bytes
 

@@ -9,6 +9,7 @@ import polars as pl
 import polars_hash as plh
 
 from detectors.fields import field
+from detectors.naming import WRITTEN, shown
 from detectors.series import SOURCE_SHIFT, TIME_SHIFT
 
 Rows = npt.NDArray[np.uint32]
@@ -77,8 +78,9 @@ class Arrays:
         return found.fill_null(0).to_numpy(), found.is_not_null().to_numpy()
 
     def texts(self, name: str, rows: pl.Series) -> pl.Series:
-        """Return a column's values on some rows as text."""
-        return self.events[name].gather(rows).cast(pl.String)
+        """Return a column's values on some rows as text, as findings may tell them."""
+        texts = self.events[name].gather(rows).cast(pl.String)
+        return shown(texts) if name in WRITTEN else texts
 
 
 def mixed(one: Hashes, other: Hashes) -> Hashes:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from detectors.catalogue import Catalogue, load_catalogue
+from detectors.naming import name_of
 from detectors.overrides import RuleOverride
 from detectors.registry import rule_overrides
 from detectors.rules import Tier
@@ -32,7 +33,7 @@ def _tier(name: str, written: TierSettings) -> Tier:
         frozenset(
             [
                 *(("client", client) for client in written.clients),
-                *(("user", user) for user in written.users),
+                *(("user", name_of("user", user)) for user in written.users),
                 *(("api_key", key) for key in written.api_keys),
             ]
         ),

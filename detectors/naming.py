@@ -1,0 +1,34 @@
+"""How entities are called: as the log has them, with secrets masked."""
+
+from typing import Final
+
+import polars as pl
+import polars_hash as plh
+
+from detectors.findings import EntityType
+from ingest.masking import mask_series
+
+#: Columns of entities that may hold anything a client has written.
+WRITTEN: Final = frozenset({"user", "route", "service"})
+_WRITTEN_TYPES: Final[frozenset[EntityType]] = frozenset({"user", "route", "service"})
+
+
+def shown(texts: pl.Series) -> pl.Series:
+    """Return names (String) without secrets; what was masked still differs, by a short hash.
+
+    An e-mail address or a key as user name becomes `***#5d1f09c2`, the same in every run.
+    """
+    masked = mask_series(texts)
+    changed = (masked != texts).fill_null(value=False)
+    if not changed.any():
+        return texts
+    hashed = texts.filter(changed).to_frame("text").select(plh.col("text").nchash.xxh3_64())
+    marks = [f"#{number & 0xFFFFFFFF:08x}" for number in hashed.to_series()]
+    told = masked.filter(changed) + pl.Series(marks, dtype=pl.String())
+    place = changed.cum_sum() - 1
+    return told.gather(place.clip(0, len(marks) - 1)).zip_with(changed, texts)
+
+
+def name_of(kind: EntityType, text: str) -> str:
+    """Return what findings call an entity that settings name."""
+    return str(shown(pl.Series([text]))[0]) if kind in _WRITTEN_TYPES else text

@@ -1,0 +1,32 @@
+"""What entities are called: no secret is told, and no two are taken for one."""
+
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.naming import name_of, shown
+
+
+def test_ordinary_names_stay() -> None:
+    names = pl.Series(["alice", None, "u123456", "shop GET /orders/{id}"])
+    assert shown(names).to_list() == names.to_list()
+
+
+def test_secrets_are_masked_and_stay_apart() -> None:
+    one, other, plain = shown(pl.Series(["ann@example.com", "bob@example.com", "joe"]))
+    assert one.startswith("***#")
+    assert other.startswith("***#")
+    assert one != other
+    assert plain == "joe"
+
+
+@given(st.lists(st.one_of(st.none(), st.emails(), st.text(max_size=20)), max_size=20))
+def test_a_name_does_not_depend_on_its_neighbours(names: list[str | None]) -> None:
+    together = shown(pl.Series(names, dtype=pl.String())).to_list()
+    alone = [shown(pl.Series([name], dtype=pl.String()))[0] for name in names]
+    assert together == alone
+
+
+def test_settings_name_users_as_the_log_does() -> None:
+    assert name_of("user", "ann@example.com") == shown(pl.Series(["ann@example.com"]))[0]
+    assert name_of("client", "203.0.113.7") == "203.0.113.7"
