@@ -10,7 +10,7 @@ from detectors.aggregate import Complete
 from ingest.events import Batch
 
 #: Events that are detected in at once.
-EVENTS: Final = 200_000
+EVENTS: Final = 100_000
 
 _BEGINNING: Final = -(2**61)
 
