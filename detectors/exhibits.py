@@ -44,13 +44,18 @@ class Exhibits:
             key, _ = self._raw.popitem(last=False)
             self._masked.pop(key, None)
 
-    def of(self, rule: str, entity: str) -> tuple[Evidence, ...]:
-        """Return what is kept for an entity under a rule, masked."""
-        raw = self._raw.get((rule, entity), [])
-        masked = self._masked.get((rule, entity), ())
-        if len(raw) > len(masked):
-            events = pl.DataFrame(raw[len(masked) :], schema=SHOWN_SCHEMA, orient="row")
-            new = evidence_columns(events).iter_rows(named=True)
-            masked += tuple(Evidence(**row) for row in new)
-            self._masked[rule, entity] = masked
-        return masked
+    def of(self, rule: str, entities: Iterable[str]) -> dict[str, tuple[Evidence, ...]]:
+        """Return what is kept for entities under a rule, masked, all of it in one pass."""
+        wanted = {entity: (rule, entity) for entity in entities}
+        new = [
+            (entity, event)
+            for entity, key in wanted.items()
+            for event in self._raw.get(key, [])[len(self._masked.get(key, ())) :]
+        ]
+        if new:
+            raw = pl.DataFrame([event for _, event in new], schema=SHOWN_SCHEMA, orient="row")
+            told = evidence_columns(raw).iter_rows(named=True)
+            for (entity, _), row in zip(new, told, strict=True):
+                key = wanted[entity]
+                self._masked[key] = (*self._masked.get(key, ()), Evidence(**row))
+        return {entity: self._masked.get(key, ()) for entity, key in wanted.items()}

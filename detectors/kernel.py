@@ -224,6 +224,7 @@ class RuleKernel:
         if violating.is_empty():
             return []
         members = self._members(rule, violating)
+        evidence = self._exhibits.of(rule.name, violating["entity"].unique(maintain_order=True))
         return [
             Finding(
                 detector=rule.name,
@@ -239,7 +240,7 @@ class RuleKernel:
                 mode=rule.mode,
                 tags=rule.tags,
                 fingerprint=self.fingerprint,
-                evidence=self._exhibits.of(rule.name, run["entity"]),
+                evidence=evidence[run["entity"]],
                 members=of_run(members, run["entity"], run["first"], run["last"]),
                 reached=moment(run["reached"]),
             )

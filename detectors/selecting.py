@@ -35,22 +35,21 @@ class Selections:
         single += [part for pair in self._pairs for part in pair.both or ()]
         self._parts = tuple(dict.fromkeys(single))
         self._quick = [_quick(part) for part in self._parts]
-        self._look_for(range(len(self._parts)))
+        long = {n: _screen(part, SHORTEST) for n, part in enumerate(self._parts)}
+        short = {n: _screen(part, 1) for n, part in enumerate(self._parts) if long[n] is None}
+        self._look_for(
+            {n: screen for n, screen in long.items() if screen is not None},
+            {n: screen for n, screen in short.items() if screen is not None},
+        )
 
-    def _look_for(self, numbers: Iterable[int]) -> None:
+    def _look_for(self, screens: Mapping[int, Screen], signs: Mapping[int, Screen]) -> None:
         """Look for the texts of some parts, and try the others everywhere."""
-        every = list(numbers)
-        screens = {n: screen for n in every if (screen := self._screen(n, SHORTEST)) is not None}
-        rest = [n for n in every if n not in screens]
-        signs = {n: screen for n in rest if (screen := self._screen(n, 1)) is not None}
+        self._sought = screens, signs
         self._texts = Signs([*screens.values(), *signs.values()])
         self._screens = Screens(screens.items())
         self._signs = {number: Signs([screen]) for number, screen in signs.items()}
         sought = screens.keys() | signs.keys()
         self._everywhere = [n for n in range(len(self._parts)) if n not in sought]
-
-    def _screen(self, number: int, shortest: int) -> Screen | None:
-        return either(needs(each, shortest) for each in self._parts[number].conditions)
 
     def rows(self, events: pl.DataFrame) -> Mapping[Part, Rows]:
         """Return for each part the places (ascending) of the events (BATCH_SCHEMA) it accepts."""
@@ -88,7 +87,8 @@ class Selections:
         for number, signs in self._signs.items():
             found |= self._among(few, signs.candidates(few), [number])
         if common:
-            self._look_for({*range(len(self._parts))} - {*self._everywhere} - common)
+            screens, signed = self._sought
+            self._look_for({n: s for n, s in screens.items() if n not in common}, signed)
         return {number: places[rows] for number, rows in found.items()}
 
     def _among(
@@ -109,6 +109,10 @@ def _accepted(events: pl.DataFrame, expressions: Mapping[int, pl.Expr]) -> dict[
     named = [expression.alias(str(number)) for number, expression in expressions.items()]
     accepted = events.lazy().select(named).collect()
     return {n: accepted[str(n)].arg_true().to_numpy() for n in expressions}
+
+
+def _screen(part: Part, shortest: int) -> Screen | None:
+    return either(needs(each, shortest) for each in part.conditions)
 
 
 def _quick(part: Part) -> pl.Expr | None:
