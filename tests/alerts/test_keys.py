@@ -1,26 +1,17 @@
 """API keys: shown once, checked in constant time, ended at once."""
 
 import stat
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
 
-from alerts.database import open_database
 from alerts.keys import KeyStore, Role
 from alerts.secret import NoSecretError, SecretError, server_secret
 
 NOW = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_database(f"sqlite:///{tmp_path / 'v.db'}")
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

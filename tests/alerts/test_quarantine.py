@@ -1,16 +1,13 @@
 """Quarantine in the database: the same groups again change nothing; what is old goes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
-import pytest
 from sqlalchemy import Engine, func, select
 
 from alerts.checkpoint import Checkpoint
-from alerts.database import open_database
 from alerts.models import QuarantineSampleRow, QuarantineSpanRow, table_of
 from alerts.quarantine import KEEP, QuarantineStore
 from alerts.store import Store
@@ -18,13 +15,6 @@ from ingest.lines import Lines
 from ingest.quarantine import Quarantine, QuarantineGroup
 
 NOW = datetime(2026, 11, 2, 8, tzinfo=UTC)
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_database(f"sqlite:///{tmp_path / 'v.db'}")
-    yield engine
-    engine.dispose()
 
 
 def groups_of(texts: Sequence[str], base: int = 0, partition: str = "/a.log") -> Quarantine:

@@ -1,17 +1,15 @@
 """Incidents about clients that are part of one about many clients."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, delete, event, select, update
+from sqlalchemy import Engine, event, select, update
 
 from alerts import incidents as limits
-from alerts.database import open_database
 from alerts.models import (
     FindingRow,
     IncidentRow,
@@ -67,13 +65,6 @@ def many(first: float, last: float, *clients: str, **changes: Any) -> Finding:
         "members": frozenset(clients),
     }
     return own(first, last, ROUTE, **{**values, **changes})
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_database(f"sqlite:///{tmp_path / 'v.db'}")
-    yield engine
-    engine.dispose()
 
 
 def rows(engine: Engine, model: type[Model]) -> list[Any]:
@@ -379,39 +370,20 @@ def deciding(engine: Engine) -> list[str]:
     )
 
 
-def erase(engine: Engine) -> None:
-    with engine.begin() as connection:
-        connection.execute(update(IncidentRow).values(parent_id=None, merged_into=None))
-        for table in reversed(Model.metadata.sorted_tables):
-            connection.execute(delete(table))
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Engine]]:
-    engine = open_database(f"sqlite:///{tmp_path_factory.mktemp('rollup') / 'v.db'}")
-
-    def fresh() -> Engine:
-        erase(engine)
-        return engine
-
-    yield fresh
-    engine.dispose()
-
-
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_parents_depend_on_the_set_of_findings_only(
-    shared: Callable[[], Engine], data: st.DataObject
+    emptied: Callable[[], Engine], data: st.DataObject
 ) -> None:
     found = data.draw(st.lists(findings(), min_size=2, max_size=14))
     end = at(400)
-    engine = shared()
+    engine = emptied()
     Store(engine).record(found, watermark=end)
     expected = parents(engine)
     content = deciding(engine)
     assert expected == expected_parents(engine)
 
-    engine = shared()
+    engine = emptied()
     store = Store(engine)
     shuffled = data.draw(st.permutations(found))
     while shuffled:

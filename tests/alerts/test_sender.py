@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, select
 from structlog.testing import capture_logs
 
-from alerts.database import open_database
 from alerts.models import NotificationRow, table_of
 from alerts.sender import ATTEMPT_LIMIT, LONGEST_WAIT, Sender, backoff
 from alerts.store import Store
@@ -69,13 +67,6 @@ def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
     yield receiver
     receiver.close()
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_database(f"sqlite:///{tmp_path / 'v.db'}")
-    yield engine
-    engine.dispose()
 
 
 def open_incident(engine: Engine, *targets: str, entity: str = "203.0.113.7") -> None:

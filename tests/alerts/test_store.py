@@ -1,8 +1,7 @@
 """Findings into incidents: any order, any cut, any repetition."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select, update
 
 from alerts.checkpoint import Checkpoint, CheckpointError
-from alerts.database import open_database
 from alerts.models import (
     CheckpointRow,
     EvidenceRow,
@@ -56,13 +54,6 @@ def finding(
         "evidence": (Evidence(at(first), "log", int(first * 60), "GET /x"),),
     }
     return Finding(**{**values, **changes})
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_database(f"sqlite:///{tmp_path / 'v.db'}")
-    yield engine
-    engine.dispose()
 
 
 def rows(engine: Engine, model: type[Model]) -> list[Any]:
@@ -376,36 +367,18 @@ def final_incidents(engine: Engine) -> list[Any]:
     return sorted(found)
 
 
-def erase(engine: Engine) -> None:
-    with engine.begin() as connection:
-        for table in reversed(Model.metadata.sorted_tables):
-            connection.execute(delete(table))
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Engine]]:
-    engine = open_database(f"sqlite:///{tmp_path_factory.mktemp('store') / 'v.db'}")
-
-    def fresh() -> Engine:
-        erase(engine)
-        return engine
-
-    yield fresh
-    engine.dispose()
-
-
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_order_cut_and_repetition_change_nothing(
-    shared: Callable[[], Engine], data: st.DataObject
+    emptied: Callable[[], Engine], data: st.DataObject
 ) -> None:
     findings = data.draw(st.lists(runs(), max_size=14))
     end = at(330)
-    engine = shared()
+    engine = emptied()
     Store(engine).record(findings, watermark=end)
     expected = final_incidents(engine)
 
-    engine = shared()
+    engine = emptied()
     store = Store(engine)
     shuffled = data.draw(st.permutations(findings))
     while shuffled:

@@ -1,6 +1,6 @@
 """The service's loop: what is appended becomes incidents, also after a restart."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,6 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
-from alerts.database import open_database
 from alerts.store import Store
 from alerts.views import Transition
 from detectors.catalogue import load_catalogue
@@ -19,17 +18,9 @@ from ingest import live as live_module
 from ingest.follow import LogFollower
 from ingest.sources import FileSource
 from vedette.commands.scan import stored
-from vedette.folders import sqlite_url
 from vedette.worker import Worker
 
 from .scans import START, combined, contents, incidents_of, micros, written
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_database(sqlite_url(tmp_path / "v.db"))
-    yield engine
-    engine.dispose()
 
 
 class Service:
