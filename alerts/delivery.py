@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from apprise import Apprise, AppriseResultStatus, NotifyFormat
@@ -20,10 +21,16 @@ _HTTP_ERROR: Final = re.compile(r"error=(\d{3})\b")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Whether a message was delivered, and if not, why."""
+    """Whether a message was delivered, and if not, why.
+
+    After a `permanent` error another attempt would meet the same; `retry_after` is what the
+    receiver asks for.
+    """
 
     delivered: bool
     error: str | None = None
+    permanent: bool = False
+    retry_after: timedelta | None = None
 
 
 def deliver(service: Apprise, message: Message, idempotency_key: str) -> Outcome:

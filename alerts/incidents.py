@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from heapq import nsmallest
 from typing import Final
 
-from alerts.stages import severity_of
+from alerts.stages import severity_of, stages_of
 from alerts.summary import summarise
-from detectors.findings import EntityType, Finding, Level, Mode
+from detectors.findings import EntityType, Evidence, Finding, Level, Mode
 
 #: Findings of one entity with a longer pause between them are different incidents.
 INCIDENT_GAP: Final = timedelta(minutes=30)
@@ -26,9 +26,11 @@ MEMBERS_SHOWN: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What an incident says; follows from its findings alone.
+    """What an incident says; follows from its findings and their evidence alone.
 
     `member_count` is the number of clients in it, `members` the first MEMBERS_SHOWN of them.
+    `stages` are how far the attack has come, in the order of the kill chain. `services` are those
+    of the evidence that is kept: of more traffic than that, not all.
     """
 
     entity_type: EntityType
@@ -39,6 +41,8 @@ class Content:
     member_count: int
     detectors: tuple[str, ...]
     tags: tuple[str, ...]
+    stages: tuple[str, ...]
+    services: tuple[str, ...]
     started_at: datetime
     last_at: datetime
     summary: str
@@ -58,8 +62,8 @@ def components(findings: Iterable[Finding]) -> list[tuple[Finding, ...]]:
     return [tuple(group) for group in groups]
 
 
-def content_of(findings: tuple[Finding, ...]) -> Content:
-    """Work out what one component amounts to.
+def content_of(findings: tuple[Finding, ...], evidence: Iterable[Evidence] = ()) -> Content:
+    """Work out what one component amounts to; `evidence` is all that is kept of it.
 
     Severity and members count the findings that alert; an incident of nothing but monitored
     findings has mode `monitor`, and counts those.
@@ -76,6 +80,8 @@ def content_of(findings: tuple[Finding, ...]) -> Content:
         member_count=len(members),
         detectors=tuple(sorted({finding.detector for finding in findings})),
         tags=tuple(sorted({tag for finding in findings for tag in finding.tags})),
+        stages=tuple(stage.name.lower() for stage in stages_of(counting)),
+        services=tuple(sorted({item.service for item in evidence if item.service})),
         started_at=min(finding.first for finding in findings),
         last_at=max(finding.last for finding in findings),
         summary=summarise(counting, 0 if first.entity_type == "client" else len(members)),

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from alerts.incidents import Content, alerting
 from alerts.stages import reached_at
-from detectors.findings import Finding
+from detectors.findings import Finding, Level
 
 Status = Literal["open", "acknowledged", "resolved", "closed"]
 Resolution = Literal["true_positive", "false_positive", "benign", "mitigated", "duplicate"]
@@ -21,13 +21,21 @@ CALM_AFTER: Final = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where an incident stands: what people decided, and what calm decided for them."""
+    """Where an incident stands: what people decided, and what calm decided for them.
+
+    `decided_at` is when a person last set the status (wall clock), `decided_severity` what the
+    incident amounted to at that moment.
+    """
 
     status: Status = "open"
     resolution: Resolution | None = None
     auto_resolved: bool = False
     acknowledged_at: datetime | None = None
     calms: int = 0
+    assignee: str | None = None
+    labels: tuple[str, ...] = ()
+    decided_at: datetime | None = None
+    decided_severity: Level | None = None
 
     @property
     def ended_by_person(self) -> bool:

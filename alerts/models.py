@@ -69,6 +69,10 @@ class IncidentRow(Model):
     resolution: Mapped[str | None] = mapped_column(String(16))
     auto_resolved: Mapped[bool]
     acknowledged_at: Mapped[datetime | None]
+    assignee: Mapped[str | None] = mapped_column(String(100))
+    labels: Mapped[list[str]]
+    decided_at: Mapped[datetime | None]
+    decided_severity: Mapped[int | None] = mapped_column(SmallInteger)
     mode: Mapped[str] = mapped_column(String(8))
     entity_type: Mapped[str] = mapped_column(String(16))
     entity: Mapped[str] = mapped_column(Text)
@@ -76,6 +80,8 @@ class IncidentRow(Model):
     member_count: Mapped[int]
     detectors: Mapped[list[str]]
     tags: Mapped[list[str]]
+    stages: Mapped[list[str]]
+    services: Mapped[list[str]]
     started_at: Mapped[datetime]
     last_at: Mapped[datetime]
     summary: Mapped[str] = mapped_column(Text)
@@ -132,6 +138,9 @@ class EvidenceRow(Model):
     text: Mapped[str] = mapped_column(Text)
     path: Mapped[str | None] = mapped_column(Text)
     status: Mapped[int | None]
+    service: Mapped[str | None] = mapped_column(Text)
+    country: Mapped[str | None] = mapped_column(String(2))
+    asn: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class TimelineRow(Model):
@@ -149,25 +158,97 @@ class TimelineRow(Model):
 
 
 class NotificationRow(Model):
-    """The outbox: an intent to tell one target about one transition of one incident."""
+    """The outbox: an intent to tell one target about one transition of one incident.
+
+    `due_at` is when it is looked at next, `reason` why it waits or was not sent, `route` the one
+    that named the target, `delivery_id` the message that it went with.
+    """
 
     __tablename__ = "notifications"
     __table_args__ = (
         UniqueConstraint("incident_id", "transition", "target"),
-        Index(None, "target", "state", "next_attempt_at"),
+        Index(None, "target", "state", "due_at"),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     incident_id: Mapped[int] = mapped_column(ForeignKey("incidents.id"))
     transition: Mapped[str] = mapped_column(String(64))
     target: Mapped[str] = mapped_column(String(64))
+    route: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(12))
+    due_at: Mapped[datetime]
+    reason: Mapped[str | None] = mapped_column(Text)
+    delivery_id: Mapped[int | None] = mapped_column(ForeignKey("deliveries.id"), index=True)
+
+
+class DeliveryRow(Model):
+    """One message to one target, about all notifications that were bundled into it."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index(None, "target", "state", "next_attempt_at"),
+        Index(None, "target", "group_key", "sent_at"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    target: Mapped[str] = mapped_column(String(64))
+    group_key: Mapped[str] = mapped_column(Text)
+    idempotency_key: Mapped[str] = mapped_column(String(64), unique=True)
+    digest: Mapped[bool]
+    title: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]
     state: Mapped[str] = mapped_column(String(12))
     attempts: Mapped[int]
     next_attempt_at: Mapped[datetime]
     last_error: Mapped[str | None] = mapped_column(Text)
     sent_at: Mapped[datetime | None]
-    idempotency_key: Mapped[str] = mapped_column(String(64))
+
+
+class DeliveryAttemptRow(Model):
+    """One attempt to deliver; without end, the program stopped in the midst of it."""
+
+    __tablename__ = "delivery_attempts"
+    __table_args__ = (UniqueConstraint("delivery_id", "number"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    delivery_id: Mapped[int] = mapped_column(ForeignKey("deliveries.id"))
+    number: Mapped[int]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str | None] = mapped_column(String(12))
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class SilenceRow(Model):
+    """Incidents that nobody shall be told of for a while, and who said so."""
+
+    __tablename__ = "silences"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    matchers: Mapped[dict[str, Any]]
+    comment: Mapped[str] = mapped_column(Text)
+    created_by: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[datetime]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class TombstoneRow(Model):
+    """What is left of an incident that was pruned or erased: its number, span and a digest.
+
+    `digest` is the HMAC of entity type and entity under the server's secret.
+    """
+
+    __tablename__ = "tombstones"
+    __table_args__ = (Index(None, "digest", "last_at"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=False)
+    digest: Mapped[str] = mapped_column(String(64))
+    started_at: Mapped[datetime]
+    last_at: Mapped[datetime] = mapped_column(index=True)
+    reason: Mapped[str] = mapped_column(String(8))
+    at: Mapped[datetime]
 
 
 class ApiKeyRow(Model):

@@ -1,12 +1,12 @@
 """The outbox: rows that say what to tell whom, written with the incidents they are about."""
 
-import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, update
 
 from alerts.models import NotificationRow, table_of
+from alerts.routing import Routing
 from alerts.statements import chunks, insert_or_ignore
 from alerts.views import Transition
 
@@ -23,10 +23,7 @@ def withdraw(connection: Connection, incidents: Sequence[int]) -> None:
 
 
 def enqueue(
-    connection: Connection,
-    transitions: Iterable[Transition],
-    targets: Sequence[str],
-    now: datetime,
+    connection: Connection, transitions: Iterable[Transition], routing: Routing, now: datetime
 ) -> None:
     """Add an intent for every transition and target; one that is there stays as it is."""
     rows = [
@@ -34,14 +31,13 @@ def enqueue(
             "incident_id": transition.incident_id,
             "transition": transition.kind,
             "target": target,
+            "route": route,
             "created_at": now,
             "state": "pending",
-            "attempts": 0,
-            "next_attempt_at": now,
-            "idempotency_key": uuid.uuid4().hex,
+            "due_at": now,
         }
         for transition in transitions
-        for target in targets
+        for target, route in routing.targets(transition.incident)
     ]
     table = table_of(NotificationRow)
     insert_or_ignore(connection, table, rows, ("incident_id", "transition", "target"))
@@ -60,6 +56,6 @@ def revive(connection: Connection, transitions: Iterable[Transition], now: datet
             table.c.transition == bindparam("kind"),
             table.c.state == "rolled_up",
         )
-        .values(state="pending", next_attempt_at=now)
+        .values(state="pending", due_at=now)
     )
     connection.execute(statement, keys)

@@ -70,13 +70,13 @@ def _plan(
     findings: tuple[Finding, ...], stored: Sequence[StoredIncident], runs: Sequence[Finding]
 ) -> Plan:
     own_runs = [run for run in runs if _within(run.first, findings)]
-    content = content_of(findings)
     evidence = earliest(
         [
             *(item for incident in stored for item in incident.evidence),
             *(item for run in own_runs for item in run.evidence),
         ]
     )
+    content = content_of(findings, evidence)
     if not stored:
         state, steps = begin(content, tuple(own_runs))
         return Plan(None, (), findings, evidence, content, state, tuple(steps))

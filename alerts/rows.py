@@ -63,6 +63,9 @@ def evidence_values(evidence: Evidence, incident_id: int) -> dict[str, Any]:
         "text": evidence.text,
         "path": evidence.path,
         "status": evidence.status,
+        "service": evidence.service,
+        "country": evidence.country,
+        "asn": evidence.asn,
     }
 
 
@@ -75,6 +78,9 @@ def stored_evidence(row: RowMapping) -> Evidence:
         text=row["text"],
         path=row["path"],
         status=row["status"],
+        service=row["service"],
+        country=row["country"],
+        asn=row["asn"],
     )
 
 
@@ -89,6 +95,8 @@ def incident_values(content: Content, state: State) -> dict[str, Any]:
         "member_count": content.member_count,
         "detectors": list(content.detectors),
         "tags": list(content.tags),
+        "stages": list(content.stages),
+        "services": list(content.services),
         "started_at": content.started_at,
         "last_at": content.last_at,
         "summary": content.summary,
@@ -104,6 +112,10 @@ def state_values(state: State) -> dict[str, Any]:
         "auto_resolved": state.auto_resolved,
         "acknowledged_at": state.acknowledged_at,
         "calms": state.calms,
+        "assignee": state.assignee,
+        "labels": list(state.labels),
+        "decided_at": state.decided_at,
+        "decided_severity": None if state.decided_severity is None else int(state.decided_severity),
     }
 
 
@@ -118,6 +130,8 @@ def stored_content(row: RowMapping) -> Content:
         member_count=row["member_count"],
         detectors=tuple(row["detectors"]),
         tags=tuple(row["tags"]),
+        stages=tuple(row["stages"]),
+        services=tuple(row["services"]),
         started_at=row["started_at"],
         last_at=row["last_at"],
         summary=row["summary"],
@@ -132,6 +146,10 @@ def stored_state(row: RowMapping) -> State:
         auto_resolved=row["auto_resolved"],
         acknowledged_at=row["acknowledged_at"],
         calms=row["calms"],
+        assignee=row["assignee"],
+        labels=tuple(row["labels"]),
+        decided_at=row["decided_at"],
+        decided_severity=None if (decided := row["decided_severity"]) is None else Level(decided),
     )
 
 

@@ -3,19 +3,20 @@
 import logging
 import secrets
 import threading
+import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
 from apprise import Apprise
-from sqlalchemy import Engine, RowMapping, select, update
+from sqlalchemy import Engine, RowMapping, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from alerts.database import for_writing
 from alerts.delivery import Outcome, deliver
 from alerts.messages import message_about
-from alerts.models import IncidentRow, NotificationRow, table_of
+from alerts.models import DeliveryRow, IncidentRow, NotificationRow, table_of
 from alerts.rows import stored_view
 from alerts.target import Target, service_of
 from alerts.times import utc_now
@@ -99,15 +100,13 @@ class Sender:
         return delivered
 
     def _due(self, name: str, now: datetime) -> Sequence[RowMapping]:
-        table = table_of(NotificationRow)
+        table, deliveries = table_of(NotificationRow), table_of(DeliveryRow)
+        tried = func.coalesce(deliveries.c.next_attempt_at, table.c.due_at)
         query = (
-            select(table)
-            .where(
-                table.c.target == name,
-                table.c.state == "pending",
-                table.c.next_attempt_at <= now,
-            )
-            .order_by(table.c.next_attempt_at, table.c.id)
+            select(table, deliveries.c.attempts, deliveries.c.idempotency_key)
+            .outerjoin(deliveries, deliveries.c.id == table.c.delivery_id)
+            .where(table.c.target == name, table.c.state.in_(("pending", "bundled")), tried <= now)
+            .order_by(tried, table.c.id)
             .limit(_ROUND_LIMIT)
         )
         with self._reading.connect() as connection:
@@ -119,22 +118,50 @@ class Sender:
         incident = self._incident(row["incident_id"])
         if Level[incident.severity.upper()] < target.min_level:
             reason = f"below {target.min_level.label}"
-            self._note(row["id"], {"state": "suppressed", "last_error": reason})
+            self._note(row["id"], {"state": "suppressed", "reason": reason})
             return False
-        message = message_about(incident, row["transition"], row["idempotency_key"])
-        outcome = deliver(service, message, row["idempotency_key"])
-        self._note(row["id"], outcome_values(outcome, row["attempts"] + 1, clock()))
+        delivery, mark = self._delivery(row, clock())
+        attempts = (row["attempts"] or 0) + 1
+        outcome = deliver(service, message_about(incident, row["transition"], mark), mark)
+        values = outcome_values(outcome, attempts, clock())
+        self._note(row["id"], {"state": values.get("state", "bundled")}, delivery, values)
         if not outcome.delivered:
             _log.warning(
                 "notification not delivered",
                 target=target.name,
                 incident=incident.id,
                 transition=row["transition"],
-                attempt=row["attempts"] + 1,
+                attempt=attempts,
                 of=ATTEMPT_LIMIT,
                 error=outcome.error,
             )
         return outcome.delivered
+
+    def _delivery(self, row: RowMapping, now: datetime) -> tuple[int, str]:
+        """Return the delivery of a row and its mark; made before the first attempt."""
+        if row["delivery_id"] is not None:
+            return row["delivery_id"], row["idempotency_key"]
+        mark = uuid.uuid4().hex
+        made = insert(DeliveryRow).returning(DeliveryRow.id)
+        values = {
+            "target": row["target"],
+            "group_key": f"incident={row['incident_id']}",
+            "idempotency_key": mark,
+            "digest": False,
+            "title": "",
+            "created_at": now,
+            "state": "pending",
+            "attempts": 0,
+            "next_attempt_at": now,
+        }
+        with self._engine.begin() as connection:
+            delivery = connection.execute(made, values).scalar_one()
+            connection.execute(
+                update(NotificationRow)
+                .where(NotificationRow.id == row["id"])
+                .values(state="bundled", delivery_id=delivery)
+            )
+        return delivery, mark
 
     def _incident(self, identity: int) -> IncidentView:
         table = table_of(IncidentRow)
@@ -142,10 +169,21 @@ class Sender:
         with self._reading.connect() as connection:
             return stored_view(connection.execute(query).mappings().one())
 
-    def _note(self, identity: int, values: dict[str, Any]) -> None:
-        statement = update(NotificationRow).where(NotificationRow.id == identity).values(values)
+    def _note(
+        self,
+        identity: int,
+        values: dict[str, Any],
+        delivery: int | None = None,
+        outcome: dict[str, Any] | None = None,
+    ) -> None:
         with self._engine.begin() as connection:
-            connection.execute(statement)
+            connection.execute(
+                update(NotificationRow).where(NotificationRow.id == identity).values(values)
+            )
+            if delivery is not None and outcome is not None:
+                connection.execute(
+                    update(DeliveryRow).where(DeliveryRow.id == delivery).values(outcome)
+                )
 
 
 def outcome_values(outcome: Outcome, attempts: int, now: datetime) -> dict[str, Any]:

@@ -77,6 +77,11 @@ def severity_of(findings: Collection[Finding]) -> Level:
     return Level(min(level + (len(stages) > 1), Level.CRITICAL))
 
 
+def stages_of(findings: Iterable[Finding]) -> list[Stage]:
+    """Return the stages that the findings are of, in the order of the kill chain."""
+    return sorted({stage for f in findings if (stage := stage_of(f.tags)) is not None})
+
+
 def leading(findings: Collection[Finding]) -> list[Finding]:
     """Return the findings of an earlier stage that a success followed; none without success."""
     staged = [(finding, stage_of(finding.tags)) for finding in findings]

@@ -20,6 +20,7 @@ from alerts.outbox import enqueue, revive
 from alerts.parents import roll_up
 from alerts.plan import Plan, plan_entity
 from alerts.quarantine_rows import save_groups
+from alerts.routing import Routing
 from alerts.safety import safe_finding
 from alerts.telling import told
 from alerts.times import utc_now
@@ -52,17 +53,17 @@ class Store:
         *,
         watermark: datetime | None,
         checkpoint: Checkpoint | None = None,
-        targets: Sequence[str] = (),
+        routing: Routing | None = None,
         quarantine: Sequence[QuarantineGroup] = (),
     ) -> list[Transition]:
         """Store findings (or runs of them), and the checkpoint if given; return what changed.
 
         Neither the order of findings nor how they are cut into calls changes the incidents.
         Incidents calm for 15 min before `watermark` are resolved; None leaves them open. For
-        each transition a notification to each of `targets` is stored, unless it is there
-        already or too old. Monitored incidents are stored without transitions, and so are those
-        that are part of an incident about many clients. `quarantine` is
-        what was put aside up to the checkpoint: give it with that, and counts agree after a crash.
+        each transition a notification to each target that `routing` names is stored, unless it
+        is there already or too old. Monitored incidents are stored without transitions, and so
+        are those that are part of an incident about many clients. `quarantine` is what was put
+        aside up to the checkpoint: give it with that, and counts agree after a crash.
         The clock gives only the creation times of notifications, and when quarantine was seen.
         """
         runs = _by_entity(findings)
@@ -74,8 +75,8 @@ class Store:
             moves = roll_up(connection, placed)
             transitions = told(connection, transitions, moves)
             recent = list(self._recent(transitions, watermark))
-            if targets:
-                enqueue(connection, recent, targets, self._now())
+            if routing is not None:
+                enqueue(connection, recent, routing, self._now())
             detached = {move.id for move in moves if move.now is None}
             if detached:
                 again = [t for t in recent if t.incident_id in detached]

@@ -14,7 +14,8 @@ class IncidentView:
     """One incident, without its findings. Times are UTC; severity is a Sigma level's name.
 
     `members` are the first of its `member_count` clients, by name. `parent_id` is the incident
-    about many clients that this one about a client is part of.
+    about many clients that this one about a client is part of. `stages` are in the order of the
+    kill chain; `assignee` and `labels` are people's.
     """
 
     id: int
@@ -33,6 +34,10 @@ class IncidentView:
     mode: str
     merged_into: int | None
     parent_id: int | None
+    stages: tuple[str, ...]
+    services: tuple[str, ...]
+    assignee: str | None
+    labels: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON: lists, and times as ISO 8601 with Z."""
@@ -43,7 +48,8 @@ class IncidentView:
 class Transition:
     """A change of an incident that people may want to hear of.
 
-    `kind` is `opened`, `severity:<level>`, `calm:<n>` or `returned:<n>`.
+    `kind` is `opened`, `severity:<level>`, `stage:<name>`, `members:<10|100|1000>`, `calm:<n>`,
+    `returned:<n>`, `resolved:<n>` (by a person), `repeat:<n>` or `escalated:<n>`.
     """
 
     incident_id: int
@@ -76,6 +82,10 @@ def view_of(
         mode=content.mode,
         merged_into=merged_into,
         parent_id=parent_id,
+        stages=content.stages,
+        services=content.services,
+        assignee=state.assignee,
+        labels=state.labels,
     )
 
 

@@ -32,7 +32,10 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One event behind a finding, masked: safe to store and to show."""
+    """One event behind a finding, masked: safe to store and to show.
+
+    `country` (ISO 3166 alpha-2) and `asn` are the client's.
+    """
 
     time: datetime
     partition: str
@@ -40,6 +43,9 @@ class Evidence:
     text: str
     path: str | None = None
     status: int | None = None
+    service: str | None = None
+    country: str | None = None
+    asn: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from alerts.checkpoint import Checkpoint, CheckpointError
 from alerts.quarantine import QuarantineStore, StoredDetail
+from alerts.routing import Routing
 from alerts.secret import server_secret
 from alerts.store import Store
 from alerts.times import utc_now
@@ -122,9 +123,9 @@ class Replayer:
             found = merge_runs(found, kernel.process(batch.events, batch.watermark))
         found = merge_runs(found, kernel.finish())
         watermark = self._checkpoint.watermark if self._checkpoint else None
-        targets = self._targets() if watermark is not None else ()
+        routing = self._routing() if watermark is not None else None
         return len(
-            self._store.record(found, watermark=watermark or at(replay.newest), targets=targets)
+            self._store.record(found, watermark=watermark or at(replay.newest), routing=routing)
         )
 
     def _source(self, partition: str) -> Source:
@@ -139,12 +140,10 @@ class Replayer:
                 return topics
         return sources_for([partition], self._settings, self._format)[0]
 
-    def _targets(self) -> tuple[str, ...]:
-        if self._settings.notify.url is None:
-            return ()
-        from vedette.service import TARGET
+    def _routing(self) -> Routing:
+        from vedette.notifying import routing_of
 
-        return (TARGET,)
+        return routing_of(self._settings)
 
     def _load_checkpoint(self) -> Checkpoint | None:
         try:

@@ -11,7 +11,6 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from types import FrameType
-from typing import Final
 
 import structlog
 from fastapi import FastAPI
@@ -29,17 +28,14 @@ from alerts.times import utc_now
 from alerts.views import Transition
 from api.application import create_api
 from api.server import ApiServer, ServerError, Tls, serve
-from detectors.findings import Level
 from detectors.health import SourceHealth
 from vedette.failures import StartError
 from vedette.memory import return_large_blocks
+from vedette.notifying import routing_of, targets_of
 from vedette.rules import catalogue_of
 from vedette.settings import Settings, SettingsError
 from vedette.sources import enrichment_of
 from vedette.worker import Worker
-
-#: The name of the one target that settings know so far.
-TARGET: Final = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +70,14 @@ def run_until_stopped(
         opened.callback(engine.dispose)
         keys = KeyStore(engine, secret_file)
         quarantine = QuarantineStore(engine)
-        targets = _targets(settings)
-        sender = _sender(engine, targets)
+        sender = _sender(engine, targets_of(settings))
         worker = Worker(
             settings.sources,
             catalogue,
             Store(engine, notify_max_age=settings.notify.max_age),
             enrichment=enrichment_of(settings, server_secret(secret_file), learn=True),
             health=health,
-            targets=[target.name for target in targets],
+            routing=routing_of(settings),
             announce=announce,
             housekeep=lambda: quarantine.expire(utc_now(), settings.quarantine.keep),
         )
@@ -113,12 +108,6 @@ def _sender(engine: Engine, targets: Sequence[Target]) -> Sender:
         return Sender(engine, targets)
     except TargetError as error:
         raise SettingsError(f"notify.url: {error}") from error
-
-
-def _targets(settings: Settings) -> list[Target]:
-    if settings.notify.url is None:
-        return []
-    return [Target(TARGET, settings.notify.url, Level[settings.notify.min_level.upper()])]
 
 
 def first_key(keys: KeyStore) -> SecretStr | None:

@@ -18,6 +18,7 @@ import structlog
 from sqlalchemy.exc import OperationalError
 
 from alerts.checkpoint import Checkpoint, CheckpointError
+from alerts.routing import Routing
 from alerts.store import Store
 from alerts.views import Transition
 from api.health import HealthReport
@@ -63,13 +64,13 @@ class Worker:
         *,
         enrichment: Enrichment | None = None,
         health: SourceHealth | None = None,
-        targets: Sequence[str] = (),
+        routing: Routing | None = None,
         announce: Callable[[Sequence[Transition]], None] = lambda _: None,
         housekeep: Callable[[], object] = lambda: None,
     ) -> None:
         self._catalogue = catalogue
         self._store = store
-        self._targets = tuple(targets)
+        self._routing = routing
         self._announce = announce
         self._housekeep = housekeep
         self._kept_at = monotonic()
@@ -166,7 +167,7 @@ class Worker:
                     self._unsaved,
                     watermark=at(self._watermark),
                     checkpoint=state,
-                    targets=self._targets,
+                    routing=self._routing,
                     quarantine=self._set_aside,
                 )
             except OperationalError as error:

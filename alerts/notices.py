@@ -1,0 +1,28 @@
+"""What is to be told in one delivery, before it is words."""
+
+from dataclasses import dataclass
+
+from alerts.views import IncidentView
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One incident as it is now, and the transitions that are told with it, oldest first."""
+
+    incident: IncidentView
+    transitions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One delivery to one target.
+
+    `mark` tells a repeat from a second message. A digest names the gravest of its `incidents`
+    only; else `items` are all. `link` is where the page is, without a slash at the end.
+    """
+
+    items: tuple[Item, ...]
+    mark: str
+    digest: bool = False
+    incidents: int = 1
+    link: str | None = None
