@@ -20,12 +20,14 @@ from alerts.models import (
     table_of,
 )
 from alerts.queries import IncidentFilter, get_incident, list_incidents
+from alerts.routing import Routing
 from alerts.store import Store
 from alerts.views import IncidentView, Transition
 from detectors.findings import Finding, Level
 
 START = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+OPS = Routing.everything_to("ops")
 ROUTE = "POST /login"
 GUESSING = ("attack.credential-access", "attack.t1110.003")
 
@@ -99,13 +101,13 @@ def listed(engine: Engine, **wanted: Any) -> set[str]:
 def test_a_member_that_does_nothing_else_is_part_and_silent(engine: Engine) -> None:
     store = Store(engine)
     found = [many(0, 9, "a", "b", "c"), own(1, 2, "a"), own(1, 2, "x")]
-    transitions = store.record(found, watermark=at(10), targets=["ops"])
+    transitions = store.record(found, watermark=at(10), routing=OPS)
     assert told(transitions) == [(ROUTE, "opened"), ("x", "opened")]
     assert len(rows(engine, NotificationRow)) == 2
     assert (of(engine, "a"), of(engine, "x")) == (ROUTE, None)
     steps = [row.action for row in rows(engine, TimelineRow) if row.detail == {"into": 1}]
     assert steps == ["rolled_up"]
-    assert told(store.record([], watermark=at(60), targets=["ops"])) == [
+    assert told(store.record([], watermark=at(60), routing=OPS)) == [
         ("x", "calm:1"),
         (ROUTE, "calm:1"),
     ]
@@ -174,11 +176,11 @@ def test_of_several_parents_the_largest_then_the_oldest_then_by_name(engine: Eng
 
 def test_what_waited_is_withdrawn_and_what_was_sent_is_sent(engine: Engine) -> None:
     store = Store(engine)
-    store.record([own(1, 2, "a"), own(1, 2, "b")], watermark=at(3), targets=["ops"])
+    store.record([own(1, 2, "a"), own(1, 2, "b")], watermark=at(3), routing=OPS)
     with engine.begin() as connection:
         first = update(NotificationRow).where(NotificationRow.incident_id == 1)
         connection.execute(first.values(state="sent"))
-    store.record([many(0, 9, "a", "b")], watermark=at(10), targets=["ops"])
+    store.record([many(0, 9, "a", "b")], watermark=at(10), routing=OPS)
     assert [row.state for row in rows(engine, NotificationRow)] == ["sent", "rolled_up", "pending"]
 
 
@@ -186,10 +188,10 @@ def test_what_waited_is_withdrawn_and_what_was_sent_is_sent(engine: Engine) -> N
 def test_what_does_something_else_is_told_again(engine: Engine, seen: bool) -> None:
     store = Store(engine)
     if seen:
-        store.record([own(1, 2, "a")], watermark=at(3), targets=["ops"])
-    store.record([many(0, 9, "a", "b"), own(1, 2, "a")], watermark=at(3), targets=["ops"])
+        store.record([own(1, 2, "a")], watermark=at(3), routing=OPS)
+    store.record([many(0, 9, "a", "b"), own(1, 2, "a")], watermark=at(3), routing=OPS)
     login = own(3, 4, "a", detector="success", level=Level.HIGH, tags=("attack.t1078",))
-    transitions = store.record([login], watermark=at(5), targets=["ops"])
+    transitions = store.record([login], watermark=at(5), routing=OPS)
     assert told(transitions) == [("a", "opened")]
     assert transitions[0].incident.severity == "critical"
     assert of(engine, "a") is None
@@ -200,19 +202,19 @@ def test_what_does_something_else_is_told_again(engine: Engine, seen: bool) -> N
     ]
     assert (row.transition, row.state) == ("opened", "pending")
     assert [row.action for row in rows(engine, TimelineRow)].count("detached") == 1
-    assert store.record([login], watermark=at(5), targets=["ops"]) == []
+    assert store.record([login], watermark=at(5), routing=OPS) == []
 
 
 def test_what_was_told_before_is_told_with_what_it_became(engine: Engine) -> None:
     store = Store(engine)
-    store.record([own(1, 2, "a")], watermark=at(3), targets=["ops"])
+    store.record([own(1, 2, "a")], watermark=at(3), routing=OPS)
     with engine.begin() as connection:
         connection.execute(update(NotificationRow).values(state="sent"))
-    store.record([many(0, 9, "a", "b")], watermark=at(10), targets=["ops"])
+    store.record([many(0, 9, "a", "b")], watermark=at(10), routing=OPS)
     stronger = own(3, 4, "a", detector="burst", level=Level.HIGH, tags=GUESSING)
-    assert store.record([stronger], watermark=at(10), targets=["ops"]) == []
+    assert store.record([stronger], watermark=at(10), routing=OPS) == []
     outside = own(14, 16, "a")
-    assert told(store.record([outside], watermark=at(16), targets=["ops"]))[-1] == (
+    assert told(store.record([outside], watermark=at(16), routing=OPS))[-1] == (
         "a",
         "severity:high",
     )
@@ -220,11 +222,11 @@ def test_what_was_told_before_is_told_with_what_it_became(engine: Engine) -> Non
 
 def test_what_a_person_ended_is_not_told_because_it_stands_alone(engine: Engine) -> None:
     store = Store(engine)
-    store.record([many(0, 9, "a", "b"), own(1, 2, "a")], watermark=at(10), targets=["ops"])
+    store.record([many(0, 9, "a", "b"), own(1, 2, "a")], watermark=at(10), routing=OPS)
     with engine.begin() as connection:
         ended = update(IncidentRow).where(IncidentRow.entity == "a")
         connection.execute(ended.values(status="closed", resolution="benign"))
-    assert store.record([own(13, 20, "a")], watermark=at(20), targets=["ops"]) == []
+    assert store.record([own(13, 20, "a")], watermark=at(20), routing=OPS) == []
     assert of(engine, "a") is None
 
 
@@ -412,6 +414,6 @@ def test_statements_do_not_grow_with_the_clients(engine: Engine) -> None:
             statements.append(arguments[2])
 
     event.listen(engine, "before_cursor_execute", count)
-    Store(engine).record(found, watermark=at(10), targets=["ops"])
-    Store(engine).record([many(9, 10, "x")], watermark=at(11), targets=["ops"])
+    Store(engine).record(found, watermark=at(10), routing=OPS)
+    Store(engine).record([many(9, 10, "x")], watermark=at(11), routing=OPS)
     assert len(statements) < 40

@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, select
 from structlog.testing import capture_logs
 
-from alerts.models import NotificationRow, table_of
+from alerts.models import DeliveryRow, NotificationRow, table_of
+from alerts.routing import Routing
 from alerts.sender import ATTEMPT_LIMIT, LONGEST_WAIT, Sender, backoff
 from alerts.store import Store
 from alerts.target import Target, TargetError
@@ -82,13 +83,18 @@ def open_incident(engine: Engine, *targets: str, entity: str = "203.0.113.7") ->
         timedelta(minutes=2),
         Level.MEDIUM,
     )
-    Store(engine, now=lambda: NOW).record([finding], watermark=None, targets=targets)
+    routing = Routing.everything_to(*targets)
+    Store(engine, now=lambda: NOW).record([finding], watermark=None, routing=routing)
 
 
 def outbox(engine: Engine) -> list[Any]:
-    table = table_of(NotificationRow)
+    """Return all notifications with what is kept of their deliveries."""
+    table, tried = table_of(NotificationRow), table_of(DeliveryRow)
+    own = (table.c.target, table.c.state, table.c.reason)
+    rest = [column for column in tried.c if column.name not in {"target", "state"}]
+    query = select(*own, *rest).outerjoin(tried, tried.c.id == table.c.delivery_id)
     with engine.connect() as connection:
-        return list(connection.execute(select(table).order_by(table.c.id)).all())
+        return list(connection.execute(query.order_by(table.c.id)).all())
 
 
 def test_a_message_arrives_with_its_mark(engine: Engine, receiver: Receiver) -> None:
@@ -111,7 +117,7 @@ def test_a_refusal_is_tried_again_with_the_same_mark(engine: Engine, receiver: R
     sender = Sender(engine, [Target("ops", receiver.url)])
     assert sender.run_once(NOW) == 0
     (row,) = outbox(engine)
-    assert (row.state, row.attempts, row.last_error) == ("pending", 1, "answered HTTP 500")
+    assert (row.state, row.attempts, row.last_error) == ("bundled", 1, "answered HTTP 500")
     assert NOW < row.next_attempt_at <= NOW + timedelta(seconds=5)
     assert sender.run_once(NOW + timedelta(seconds=1)) == 0
     assert len(receiver.messages) == 1
@@ -145,7 +151,7 @@ def test_a_target_that_fails_delays_no_other(engine: Engine, receiver: Receiver)
     open_incident(engine, "gone", "ops")
     sender = Sender(engine, [Target("gone", gone.url), Target("ops", receiver.url)])
     assert sender.run_once(NOW) == 1
-    assert {row.target: row.state for row in outbox(engine)} == {"gone": "pending", "ops": "sent"}
+    assert {row.target: row.state for row in outbox(engine)} == {"gone": "bundled", "ops": "sent"}
 
 
 def test_what_is_below_the_target_s_level_is_not_sent(engine: Engine, receiver: Receiver) -> None:
@@ -153,7 +159,7 @@ def test_what_is_below_the_target_s_level_is_not_sent(engine: Engine, receiver: 
     sender = Sender(engine, [Target("ops", receiver.url, Level.HIGH)])
     assert sender.run_once(NOW) == 0
     (row,) = outbox(engine)
-    assert (row.state, row.last_error, receiver.messages) == ("suppressed", "below high", [])
+    assert (row.state, row.reason, receiver.messages) == ("suppressed", "below high", [])
 
 
 def test_the_thread_sends_and_stops(engine: Engine, receiver: Receiver) -> None:

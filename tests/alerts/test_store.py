@@ -21,11 +21,13 @@ from alerts.models import (
     table_of,
 )
 from alerts.queries import get_incident, list_incidents
+from alerts.routing import Routing
 from alerts.store import Store
 from detectors.findings import Evidence, Finding, Level
 
 START = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+OPS = Routing.everything_to("ops")
 
 
 def at(minutes: float) -> datetime:
@@ -219,9 +221,9 @@ def test_what_was_acknowledged_is_acknowledged_after_calm(engine: Engine) -> Non
 def test_monitored_findings_are_stored_and_silent(engine: Engine) -> None:
     store = Store(engine)
     monitored = finding(0, 1, mode="monitor", level=Level.CRITICAL)
-    assert store.record([monitored], watermark=at(2), targets=["ops"]) == []
+    assert store.record([monitored], watermark=at(2), routing=OPS) == []
     assert (incidents(engine)[0].mode, rows(engine, NotificationRow)) == ("monitor", [])
-    transitions = store.record([finding(2, 3, "burst")], watermark=at(3), targets=["ops"])
+    transitions = store.record([finding(2, 3, "burst")], watermark=at(3), routing=OPS)
     assert kinds(transitions) == ["opened"]
     (row,) = incidents(engine)
     assert (row.mode, row.severity) == ("alert", Level.MEDIUM)
@@ -230,29 +232,29 @@ def test_monitored_findings_are_stored_and_silent(engine: Engine) -> None:
 def test_each_target_gets_one_row_a_transition(engine: Engine) -> None:
     store = Store(engine, now=lambda: at(500))
     for _ in range(2):
-        store.record([finding(0, 1)], watermark=at(2), targets=["ops", "mail"])
+        store.record([finding(0, 1)], watermark=at(2), routing=Routing.everything_to("ops", "mail"))
     sent = rows(engine, NotificationRow)
     assert [(row.transition, row.target) for row in sent] == [("opened", "ops"), ("opened", "mail")]
     assert {row.created_at for row in sent} == {at(500)}
-    assert len({row.idempotency_key for row in sent}) == 2
+    assert [(row.state, row.route) for row in sent] == 2 * [("pending", "all")]
 
 
 def test_a_lost_notification_row_is_not_written_twice(engine: Engine) -> None:
     store = Store(engine)
-    store.record([finding(0, 1)], watermark=at(2), targets=["ops"])
+    store.record([finding(0, 1)], watermark=at(2), routing=OPS)
     with engine.begin() as connection:
         connection.execute(delete(TimelineRow))
         connection.execute(delete(EvidenceRow))
         connection.execute(delete(FindingRow))
         connection.execute(update(IncidentRow).values(mode="monitor"))
-    store.record([finding(0, 1)], watermark=at(2), targets=["ops"])
+    store.record([finding(0, 1)], watermark=at(2), routing=OPS)
     assert len(rows(engine, NotificationRow)) == 1
 
 
 def test_old_incidents_are_stored_not_sent(engine: Engine) -> None:
     store = Store(engine)
     transitions = store.record(
-        [finding(0, 1), finding(70, 71, entity="other")], watermark=at(75), targets=["ops"]
+        [finding(0, 1), finding(70, 71, entity="other")], watermark=at(75), routing=OPS
     )
     assert "opened" in kinds(transitions)
     notified = {row.incident_id for row in rows(engine, NotificationRow)}

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from alerts.database import open_database
 from alerts.keys import KeyStore, Role
+from alerts.routing import Routing
 from alerts.store import Store
 from alerts.times import utc_now
 from api.application import create_api
@@ -122,7 +123,8 @@ def test_the_service_writes_and_tells_no_secret(
     log.touch()
     engine = open_database(sqlite_url(tmp_path / "v.db"))
     source = FileSource(paths=(str(log),), format="combined")
-    worker = Worker([source], load_catalogue(), Store(engine), targets=["default"])
+    routing = Routing.everything_to("default")
+    worker = Worker([source], load_catalogue(), Store(engine), routing=routing)
     written(log, [*lines_with(canary), combined(40), combined(59)])
     stop = Event()
     while worker.step(stop):

@@ -7,10 +7,12 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, text, update
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
+from alerts.routing import Routing
+from alerts.models import CheckpointRow
 from alerts.store import Store
 from alerts.views import Transition
 from detectors.catalogue import load_catalogue
@@ -21,6 +23,9 @@ from vedette.commands.scan import stored
 from vedette.worker import Worker
 
 from .scans import START, combined, contents, incidents_of, micros, written
+
+#: For tests of hours of log that write no more than others: once is enough.
+ON_ONE = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 
 
 class Service:
@@ -34,7 +39,7 @@ class Service:
             [source],
             load_catalogue(),
             Store(engine),
-            targets=["default"],
+            routing=Routing.everything_to("default"),
             announce=self._hear,
         )
 
@@ -138,6 +143,7 @@ def test_a_crash_before_the_first_checkpoint_loses_nothing(tmp_path: Path, engin
     assert incident.summary.startswith("Client 203.0.113.7: 12 distinct missing paths")
 
 
+@ON_ONE
 def test_a_quiet_log_does_not_hold_a_busy_one_back(
     tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,6 +159,7 @@ def test_a_quiet_log_does_not_hold_a_busy_one_back(
     service.stop()
 
 
+@ON_ONE
 def test_a_source_that_falls_silent_is_told_until_it_returns(
     tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,7 +226,7 @@ def test_a_damaged_checkpoint_is_said_and_survived(
     service = Service(log, engine)
     service.stop()
     with engine.begin() as connection:
-        connection.execute(text("update checkpoints set state = x'00'"))
+        connection.execute(update(CheckpointRow).values(state=b"\0"))
     service = Service(log, engine)
     captured = capfd.readouterr()
     assert "checkpoint damaged" in captured.out + captured.err
@@ -258,6 +265,7 @@ class Script(Event):
         return False
 
 
+@ON_ONE
 def test_formats_and_problems_are_logged_as_they_come(
     tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
