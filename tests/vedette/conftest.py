@@ -1,7 +1,7 @@
 """Reports what the simulated hours came to, the worst seed by name."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import pytest
@@ -9,28 +9,37 @@ import pytest
 
 @dataclass(frozen=True, slots=True, order=True)
 class Outcome:
-    """How one seed came out; greater is worse."""
+    """How one seed came out; greater is worse.
+
+    `slowest` is in seconds, from an attack's first request to the first one of its incident.
+    """
 
     missed: int
     false_alarms: int
-    slowest: timedelta  # from an attack's first request to the first one of its incident
+    slowest: float
     seed: int
 
 
-OUTCOMES: Final = pytest.StashKey[list[Outcome]]()
+#: A property of the reports of tests, which come from other processes where tests run in several.
+HOUR: Final = "simulated hour"
 
 
 @pytest.fixture
-def outcomes(pytestconfig: pytest.Config) -> list[Outcome]:
-    """Where each simulated hour puts its outcome."""
-    return pytestconfig.stash.setdefault(OUTCOMES, [])
+def outcome(record_property: Callable[[str, object], None]) -> Callable[[Outcome], None]:
+    """Where each simulated hour tells its outcome."""
+    return lambda found: record_property(HOUR, asdict(found))
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many hours there were and how the worst came out."""
-    found = config.stash.get(OUTCOMES, [])
+    found = [
+        Outcome(**value)
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "call"
+        for name, value in report.user_properties
+        if name == HOUR and isinstance(value, dict)
+    ]
     if found:
         worst = max(found)
         terminalreporter.write_line(

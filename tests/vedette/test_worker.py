@@ -11,8 +11,8 @@ from sqlalchemy import Engine, text, update
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
-from alerts.routing import Routing
 from alerts.models import CheckpointRow
+from alerts.routing import Routing
 from alerts.store import Store
 from alerts.views import Transition
 from detectors.catalogue import load_catalogue
