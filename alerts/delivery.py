@@ -8,7 +8,7 @@ from typing import Final
 from apprise import Apprise, AppriseResultStatus, NotifyFormat
 from apprise.plugins.base import NotifyBase
 
-from alerts.messages import Message
+from alerts.messages.about import PlainMessage
 
 #: Header of the messages that can carry one: the same for every repeat.
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
@@ -33,7 +33,7 @@ class Outcome:
     retry_after: timedelta | None = None
 
 
-def deliver(service: Apprise, message: Message, idempotency_key: str) -> Outcome:
+def deliver(service: Apprise, message: PlainMessage, idempotency_key: str) -> Outcome:
     """Send the message; takes as long as the target's time limit at most."""
     for plugin in service:
         _mark(plugin, idempotency_key)

@@ -1,5 +1,15 @@
-"""What a message about incidents says."""
+"""What a message about incidents says.
 
-from alerts.messages.about import Message, message_about
+rendering  a notice in words, as its target takes them, within its limits
+message    a message, and what its channel takes
+context    what templates may say
+news       transitions in words
+templates  our own (folder builtin), and files of users in a sandbox
+escaping   hostile text for each channel
+"""
 
-__all__ = ["Message", "message_about"]
+from alerts.messages.about import message_about
+from alerts.messages.message import Message
+from alerts.messages.rendering import render, template_problem
+
+__all__ = ["Message", "message_about", "render", "template_problem"]

@@ -15,14 +15,14 @@ _HEADLINES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class PlainMessage:
     """A title and a body, of printable text and line ends only."""
 
     title: str
     body: str
 
 
-def message_about(incident: IncidentView, transition: str, idempotency_key: str) -> Message:
+def message_about(incident: IncidentView, transition: str, idempotency_key: str) -> PlainMessage:
     """Say what happened; the key at the end tells a repeat from a second message."""
     kind = transition.partition(":")[0]
     headline = _HEADLINES.get(kind, kind)
@@ -38,4 +38,4 @@ def message_about(incident: IncidentView, transition: str, idempotency_key: str)
         f"Active: {iso(incident.started_at)} to {iso(incident.last_at)}",
         f"Reference: {idempotency_key}",
     ]
-    return Message(printable(title), "\n".join(printable(line) for line in lines))
+    return PlainMessage(printable(title), "\n".join(printable(line) for line in lines))

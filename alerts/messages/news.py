@@ -1,0 +1,80 @@
+"""Transitions in words: why this message comes."""
+
+from typing import Final
+
+from alerts.notices import Item
+from alerts.views import IncidentView
+
+#: Kinds of transitions, the one that a message is about first.
+_ORDER: Final = (
+    "escalated",
+    "resolved",
+    "calm",
+    "opened",
+    "returned",
+    "severity",
+    "stage",
+    "members",
+    "repeat",
+)
+
+#: What is said only while it holds, and what the other then makes old.
+_ENDINGS: Final = frozenset({"calm", "resolved"})
+_LIVING: Final = frozenset({"escalated", "repeat", "returned"})
+_PART_OF_OPENING: Final = frozenset({"severity", "stage", "members", "returned"})
+
+_TYPES: Final = {"api_key": "API key", "source": "log"}
+
+
+def news(item: Item) -> tuple[str, ...]:
+    """Return what is new about the incident, the most important first.
+
+    Only what still holds is said: of a calm that is over nothing, of several stages the last.
+    """
+    incident = item.incident
+    told = {}
+    for transition in item.transitions:
+        kind, _, value = transition.partition(":")
+        told[kind] = value
+    old = _LIVING if ended(incident) else _ENDINGS
+    if "opened" in told:
+        old |= _PART_OF_OPENING
+    ranks = {kind: rank for rank, kind in enumerate(_ORDER)}
+    kinds = sorted(told.keys() - old, key=lambda kind: (ranks.get(kind, len(ranks)), kind))
+    return tuple(_words(kind, told[kind], incident) for kind in kinds)
+
+
+def headline(item: Item) -> str:
+    """Return the most important news, or the status if nothing is new."""
+    return next(iter(news(item)), item.incident.status)
+
+
+def ended(incident: IncidentView) -> bool:
+    """Whether calm or a person ended it."""
+    return incident.status in {"resolved", "closed"}
+
+
+def subject(incident: IncidentView) -> str:
+    """Return whom the incident is about: client 203.0.113.7, route shop GET /x, all traffic."""
+    if incident.entity_type == "all":
+        return "all traffic"
+    kind = _TYPES.get(incident.entity_type, incident.entity_type)
+    return f"{kind} {incident.entity}"
+
+
+def _words(kind: str, value: str, incident: IncidentView) -> str:
+    if kind == "members":
+        return f"{incident.member_count:,} clients by now"
+    if kind == "resolved":
+        why = (incident.resolution or "").replace("_", " ")
+        return f"{incident.status} by a person" + (f" ({why})" if why else "")
+    fixed = {
+        "opened": "new incident",
+        "severity": f"severity raised to {incident.severity}",
+        "stage": f"next stage: {value}",
+        "calm": "calm again",
+        "returned": "active again",
+        "repeat": "still open",
+        "escalated": "nobody has acknowledged it",
+    }
+    return fixed.get(kind, kind)

@@ -1,0 +1,185 @@
+"""A notice in words, as its target takes them, within its limits."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from alerts.messages.context import GRAVEST_FIRST, context_of, cut, severities
+from alerts.messages.escaping import ESCAPES, Format, as_text
+from alerts.messages.message import Channel, Message, channel_of, length
+from alerts.messages.news import headline, subject
+from alerts.messages.templates import BadTemplate, rendered, rendered_file
+from alerts.notices import Item, Notice
+from alerts.target import Target
+from alerts.views import IncidentView
+
+#: Incidents that one message tells about; the others are counted.
+ITEMS_SHOWN: Final = 10
+
+#: The same for a digest.
+DIGEST_SHOWN: Final = 5
+
+#: Characters of each text, tried one after another until the message fits.
+_WIDTHS: Final = (600, 200, 80, 30)
+
+#: Characters of an entity's name in titles.
+_NAME_WIDTHS: Final = (60, 30, 12)
+
+_log: Final = structlog.get_logger(__name__)
+
+
+def render(notice: Notice, target: Target) -> Message:
+    """Say the notice to the target. Raises TargetError.
+
+    A template of the user's that fails, or says more than the channel takes, is reported in the
+    program's log and the built-in one takes its place.
+    """
+    channel = channel_of(target)
+    lead = "" if channel.title_limit else _lead(notice, channel.format)
+    room = replace(channel, body_limit=channel.body_limit - length(lead))
+    return Message(
+        title=_title(notice, as_text, channel.title_limit) if channel.title_limit else "",
+        body=lead + _body(notice, target.template, room),
+        format=channel.format,
+        notice=notice,
+    )
+
+
+def template_problem(target: Target) -> str | None:
+    """Return what is wrong with the target's own template, tried on an example; None if nothing.
+
+    Raises TargetError.
+    """
+    if target.template is None:
+        return None
+    kind = channel_of(target).format
+    try:
+        for notice in (_EXAMPLE, replace(_EXAMPLE, digest=True, incidents=2)):
+            rendered_file(target.template, kind, context_of(notice, 1, _WIDTHS[0]))
+    except BadTemplate as error:
+        return str(error)
+    return None
+
+
+def _body(notice: Notice, template: Path | None, channel: Channel) -> str:
+    if template is not None:
+        try:
+            text = _fitting(
+                notice, channel, lambda said: rendered_file(template, channel.format, said)
+            )
+        except BadTemplate as error:
+            _log.warning("template failed, the built-in one is sent", error=str(error))
+        else:
+            if text is not None:
+                return text
+            _log.warning(
+                "template says too much, the built-in one is sent",
+                template=str(template),
+                limit=channel.body_limit,
+            )
+    text = _fitting(notice, channel, lambda said: rendered(channel.format, said))
+    return text if text is not None else _brief(notice, channel)
+
+
+def _fitting(notice: Notice, channel: Channel, say: Callable[[dict[str, Any]], str]) -> str | None:
+    for shown, characters in _sizes(notice):
+        text = say(context_of(notice, shown, characters))
+        if length(text) <= channel.body_limit:
+            return text
+    return None
+
+
+def _sizes(notice: Notice) -> Iterator[tuple[int, int]]:
+    """Yield how many items to show, and their width: fewer before narrower."""
+    shown = min(len(notice.items), DIGEST_SHOWN if notice.digest else ITEMS_SHOWN)
+    while shown > 1:
+        yield shown, _WIDTHS[1]
+        shown -= 1
+    for width in _WIDTHS:
+        yield shown, width
+
+
+def _brief(notice: Notice, channel: Channel) -> str:
+    """Return one line, for channels that take hardly more: text messages of telephones."""
+    first = notice.items[0].incident
+    escape = ESCAPES[channel.format]
+    look = f"vedette incidents show {first.id}"
+    for width in _NAME_WIDTHS:
+        line = f"{_line(notice, escape, width)} {escape(look)}"
+        if length(line) <= channel.body_limit:
+            return line
+    return f"Incident {first.id}"[: channel.body_limit]
+
+
+def _lead(notice: Notice, kind: Format) -> str:
+    line = _line(notice, ESCAPES[kind], _NAME_WIDTHS[0])
+    leads = {
+        "html": f"<p><b>{line}</b></p>\n",
+        "text": f"{line}\n\n",
+        "markdown": f"**{line}**\n\n",
+    }
+    return leads.get(kind, f"*{line}*\n")
+
+
+def _title(notice: Notice, escape: Callable[[str], str], limit: int) -> str:
+    for width in _NAME_WIDTHS:
+        line = _line(notice, escape, width)
+        if length(line) <= limit:
+            return line
+    return f"Incident {notice.items[0].incident.id}"[:limit]
+
+
+def _line(notice: Notice, escape: Callable[[str], str], width: int) -> str:
+    """Return the message in one line: how grave, about whom, why."""
+    incidents = [item.incident for item in notice.items]
+    gravest = _gravest(notice.items)
+    start = f"[{gravest.incident.severity.upper()}] "
+    if notice.digest:
+        counts = ", ".join(severities(incidents))
+        return f"{start}{notice.incidents:,} incidents, among them {counts}"
+    name = escape(cut(subject(gravest.incident), width))
+    if len(incidents) == 1:
+        return f"{start}{name}: {escape(headline(gravest))} (incident {gravest.incident.id})"
+    return f"{start}{len(incidents)} incidents: {name} and {len(incidents) - 1} more"
+
+
+def _gravest(items: tuple[Item, ...]) -> Item:
+    order = {name: rank for rank, name in enumerate(GRAVEST_FIRST)}
+    return min(items, key=lambda item: order.get(item.incident.severity, len(order)))
+
+
+_EXAMPLE: Final = Notice(
+    items=(
+        Item(
+            IncidentView(
+                id=17,
+                severity="high",
+                status="open",
+                resolution=None,
+                entity_type="client",
+                entity="203.0.113.7",
+                members=(),
+                member_count=0,
+                detectors=("web-recon-404",),
+                tags=("attack.reconnaissance",),
+                started_at=datetime(2025, 11, 3, 9, 0, tzinfo=UTC),
+                last_at=datetime(2025, 11, 3, 9, 2, tzinfo=UTC),
+                summary="Client 203.0.113.7: 43 distinct missing paths within 2 min (limit 10),"
+                " from 09:00:00 to 09:02:00 UTC.",
+                mode="alert",
+                merged_into=None,
+                parent_id=None,
+                stages=("reconnaissance",),
+                services=("shop",),
+                assignee=None,
+                labels=(),
+            ),
+            ("opened",),
+        ),
+    ),
+    mark="example",
+)
