@@ -1,5 +1,6 @@
 """The database: created, opened and migrated; its faults in words."""
 
+import logging
 import os
 import sqlite3
 from pathlib import Path
@@ -9,19 +10,38 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, make_url
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    StaticPool,
+    create_engine,
+    event,
+    inspect,
+    literal,
+    make_url,
+    select,
+    table,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from alerts.backup import BackupError, back_up, backups_of
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 #: How long a writer waits for another before it gives up.
 BUSY_TIMEOUT_MS: Final = 10_000
 
-#: Execution option of connections that mean to write: SQLite then locks when the transaction
-#: begins, so that what was read is still true when it is changed.
+#: Execution option of connections that mean to write.
 WRITES: Final = "vedette_writes"
+
+#: What writers of a PostgreSQL database wait for: a number of our own.
+_WRITER: Final = int.from_bytes(b"vedette", "big")
+
+# To stderr, in the words written here, unless a program sets up logging itself.
+_log: Final = logging.getLogger("vedette.database")
 
 
 class DatabaseError(Exception):
@@ -31,7 +51,8 @@ class DatabaseError(Exception):
 def open_database(url: str) -> Engine:
     """Open the database at an SQLAlchemy address and migrate it to this program's schema.
 
-    Of an SQLite file, missing folders are made (0700), and the file is (0600). Raises
+    Of an SQLite file, missing folders are made (0700), and the file is (0600). One that holds
+    data is copied before its schema changes; a line of the log names the copy. Raises
     DatabaseError.
     """
     address = _parsed(url)
@@ -46,7 +67,7 @@ def open_database(url: str) -> Engine:
             " use sqlite:/// or install the driver, for PostgreSQL: pip install psycopg"
         ) from error
     try:
-        _migrate(engine, where=_shown(address))
+        _migrate(engine, path, where=_shown(address))
     except BaseException:
         engine.dispose()
         raise
@@ -54,8 +75,22 @@ def open_database(url: str) -> Engine:
 
 
 def for_writing(engine: Engine) -> Engine:
-    """Return the same engine for transactions that write after they have read."""
-    return engine.execution_options(**{WRITES: True})
+    """Return the same engine for transactions that write after they have read.
+
+    Such transactions go one after the other, from their beginning, whoever asks for them: the
+    worker, senders, people, in whatever process. So what one has read is still true when it
+    writes, none of them can lose another's update or deadlock with it, and none has to be tried
+    again because of others; the same program text is right on both databases. SQLite takes its
+    own lock when the transaction begins. PostgreSQL, which would let them run side by side, takes
+    an advisory lock for the transaction; they are "read committed", as a snapshot taken while
+    waiting for the lock would be that of before the others' writes. Whoever waits longer than
+    BUSY_TIMEOUT_MS gets an OperationalError. Other transactions only read: they see one moment
+    (PostgreSQL: "repeatable read") and wait for nobody.
+    """
+    options: dict[str, Any] = {WRITES: True}
+    if engine.dialect.name == "postgresql":
+        options["isolation_level"] = "READ COMMITTED"
+    return engine.execution_options(**options)
 
 
 def _parsed(url: str) -> URL:
@@ -99,7 +134,11 @@ def _create_file(path: Path) -> None:
 
 def _engine(address: URL) -> Engine:
     if address.get_backend_name() != "sqlite":
-        return create_engine(address, hide_parameters=True, pool_pre_ping=True)
+        engine = create_engine(
+            address, hide_parameters=True, pool_pre_ping=True, isolation_level="REPEATABLE READ"
+        )
+        event.listen(engine, "begin", _begin_postgresql)
+        return engine
     if _sqlite_file(address) is None:
         engine = create_engine(
             address,
@@ -129,26 +168,64 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _migrate(engine: Engine, where: str) -> None:
+def _begin_postgresql(connection: Connection) -> None:
+    if connection.get_execution_options().get(WRITES, False):
+        connection.exec_driver_sql(
+            "SELECT set_config('lock_timeout', %s, true), pg_advisory_xact_lock(%s)",
+            (str(BUSY_TIMEOUT_MS), _WRITER),
+        )
+
+
+def _migrate(engine: Engine, path: Path | None, where: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     known = ScriptDirectory.from_config(config)
+    head = str(known.get_current_head())
     try:
         with engine.connect() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
-        if current == known.get_current_head():
+            current = _revision(connection)
+        if current == head:
             return
         if current is not None and current not in {s.revision for s in known.walk_revisions()}:
+            copies = backups_of(path, head) if path is not None else []
+            found = f" ({copies[-1]})" if copies else ""
             raise DatabaseError(
                 f"{where}: its schema ({current}) is newer than this program;"
-                " update Vedette, or restore the backup made before the update"
+                f" update Vedette, or restore the backup made before the update{found}"
             )
         with for_writing(engine).begin() as connection:
+            if path is not None:
+                _keep_a_copy(connection, path, head)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except DBAPIError as error:
         raise DatabaseError(f"{where}: {_advice(error)}") from error
+    except BackupError as error:
+        raise DatabaseError(f"{where}: {error}") from error
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _keep_a_copy(connection: Connection, path: Path, head: str) -> None:
+    """Copy the file if it holds data and is about to change; asked again, now that it is ours."""
+    current = _revision(connection)
+    if current in {None, head} or not _holds_data(connection):
+        return
+    copy = back_up(path, str(current))
+    _log.warning(
+        "%s: brought from schema %s to %s; what it was before is in %s", path, current, head, copy
+    )
+
+
+def _holds_data(connection: Connection) -> bool:
+    names = set(inspect(connection).get_table_names()) - {"alembic_version"}
+    return any(
+        connection.execute(select(literal(1)).select_from(table(name)).limit(1)).first()
+        for name in names
+    )
 
 
 def _advice(error: DBAPIError) -> str:
@@ -161,10 +238,10 @@ def _advice(error: DBAPIError) -> str:
             )
         if "readonly" in cause or "unable to open" in cause:
             return f"it cannot be written ({cause}); check the owner of the file and its folder"
-        if "locked" in cause:
-            return f"another program holds it ({cause}); stop the other one first"
-        if "already exists" in cause:
-            return f"it holds tables of another program ({cause}); set another store.url"
+    if "locked" in cause or "lock timeout" in cause:
+        return f"another program holds it ({cause}); stop the other one first"
+    if "already exists" in cause:
+        return f"it holds tables of another program ({cause}); set another store.url"
     if isinstance(error, OperationalError):
         return f"the server cannot be reached or refuses ({cause}); check store.url"
     return f"it cannot be used ({cause})"

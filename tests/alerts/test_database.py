@@ -4,16 +4,10 @@ import stat
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
-from alerts.database import MIGRATIONS, DatabaseError, open_database
-from alerts.models import Model
-from alerts.queries import list_incidents
+from alerts.database import DatabaseError, open_database
 
 
 def test_a_new_file_is_private_and_ready(tmp_path: Path) -> None:
@@ -29,43 +23,6 @@ def test_a_new_file_is_private_and_ready(tmp_path: Path) -> None:
     engine.dispose()
 
 
-def test_the_migrations_build_what_the_models_say(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'v.db'}"
-    for _ in range(2):
-        engine = open_database(url)
-        with engine.connect() as connection:
-            context = MigrationContext.configure(connection, opts={"compare_type": True})
-            assert compare_metadata(context, Model.metadata) == []
-        engine.dispose()
-
-
-def test_incidents_from_before_members_were_counted_are_kept(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'v.db'}"
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.set_main_option("path_separator", "os")
-    old = create_engine(url)
-    with old.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0002")
-        for identity, kind in enumerate(("client", "route"), start=1):
-            connection.execute(
-                text(
-                    "insert into incidents (id, version, severity, status, auto_resolved, mode,"
-                    " entity_type, entity, members, detectors, tags, started_at, last_at, summary,"
-                    " calms) values (:id, 1, 3, 'open', 0, 'alert', :kind, 'e', '[\"e\"]', '[]',"
-                    " '[]', '2025-11-03 09:00:00', '2025-11-03 09:01:00', 's', 0)"
-                ),
-                {"id": identity, "kind": kind},
-            )
-    old.dispose()
-    engine = open_database(url)
-    found = {view.entity_type: view for view in list_incidents(engine).items}
-    assert {kind: view.member_count for kind, view in found.items()} == {"client": 1, "route": 0}
-    assert {view.parent_id for view in found.values()} == {None}
-    engine.dispose()
-
-
 def test_a_database_in_memory_works() -> None:
     engine = open_database("sqlite://")
     with engine.connect() as connection:
@@ -73,14 +30,11 @@ def test_a_database_in_memory_works() -> None:
     engine.dispose()
 
 
-def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'v.db'}"
-    engine = open_database(url)
+def test_a_newer_schema_is_refused(engine: Engine, database_url: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("update alembic_version set version_num = '9999'"))
-    engine.dispose()
     with pytest.raises(DatabaseError, match="newer than this program; update"):
-        open_database(url)
+        open_database(database_url)
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
@@ -90,14 +44,11 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
         open_database(f"sqlite:///{path}")
 
 
-def test_a_file_of_another_program_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "v.db"
-    engine = open_database(f"sqlite:///{path}")
+def test_a_database_of_another_program_is_refused(engine: Engine, database_url: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("drop table alembic_version"))
-    engine.dispose()
     with pytest.raises(DatabaseError, match="another program"):
-        open_database(f"sqlite:///{path}")
+        open_database(database_url)
 
 
 def test_an_unwritable_place_is_refused(tmp_path: Path) -> None:

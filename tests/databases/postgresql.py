@@ -148,7 +148,7 @@ def _initialise(programs: Path, folder: Path) -> str:
 
 
 def _output(words: list[str], account: dict[str, Any]) -> str:
-    done = subprocess.run(
+    done: subprocess.CompletedProcess[str] = subprocess.run(
         words,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
