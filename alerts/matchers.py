@@ -1,9 +1,11 @@
 """Which incidents something is about: routes, silences, inhibition and maintenance share it."""
 
+import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Final
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -14,32 +16,66 @@ from detectors.findings import Level
 Patterns = tuple[str, ...]
 
 #: What each matcher compares, and where an incident has it.
-_FIELDS: Final = ("severity", "detector", "service", "entity", "entity_type", "tag", "label")
+FIELDS: Final = ("severity", "detector", "service", "entity", "entity_type", "tag", "label")
+
+#: Patterns of one field, and characters of one.
+PATTERN_LIMIT: Final = 200
+LENGTH_LIMIT: Final = 512
+
+#: What is meant to be a network, rightly written or not.
+_LIKE_NETWORK: Final = re.compile(r"[0-9A-Fa-f:.]+/\d+")
 
 
 class Matchers(BaseModel):
     """Incidents, by what they say. Each field that is given must match, with one of its patterns.
 
-    Patterns are names with * and ?, upper and lower case alike; of `entity` also networks, as
-    203.0.113.0/24. Of a field with several values (detector, service, tag, label) one must match.
-    Without any field every incident matches.
+    Patterns are names with * and ?, upper and lower case alike; of `entity` also addresses and
+    networks, as 203.0.113.0/24. Of a field with several values (detector, service, tag, label)
+    one must match. Without any field every incident matches.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    severity: tuple[LevelName, ...] = ()
+    severity: tuple[LevelName, ...] = Field(default=(), description="one of these levels")
     severity_min: LevelName | None = Field(default=None, description="this level and above")
-    detector: Patterns = ()
-    service: Patterns = ()
-    entity: Patterns = ()
-    entity_type: Patterns = ()
-    tag: Patterns = ()
-    label: Patterns = ()
+    detector: Patterns = Field(default=(), description="one of its detectors")
+    service: Patterns = Field(default=(), description="one of its services")
+    entity: Patterns = Field(default=(), description="the client, user and so on")
+    entity_type: Patterns = Field(default=(), description="client, user, network and so on")
+    tag: Patterns = Field(default=(), description="one of its tags, as attack.t1110")
+    label: Patterns = Field(default=(), description="one of the labels that people gave it")
 
-    @field_validator(*_FIELDS, mode="before")
+    @field_validator(*FIELDS, mode="before")
     @classmethod
     def _one_is_a_list_too(cls, given: object) -> object:
         return (given,) if isinstance(given, str) else given
+
+    @field_validator("detector", "service", "entity", "entity_type", "tag", "label")
+    @classmethod
+    def _can_match(cls, patterns: Patterns) -> Patterns:
+        if len(patterns) > PATTERN_LIMIT:
+            raise ValueError(f"at most {PATTERN_LIMIT} patterns")
+        for pattern in patterns:
+            if not 0 < len(pattern) <= LENGTH_LIMIT:
+                raise ValueError(f"a pattern has 1 to {LENGTH_LIMIT} characters")
+        return patterns
+
+    @field_validator("entity")
+    @classmethod
+    def _are_networks(cls, patterns: Patterns) -> Patterns:
+        for pattern in patterns:
+            if _LIKE_NETWORK.fullmatch(pattern) and _network(pattern) is None:
+                raise ValueError(f"{pattern} is no network, as 203.0.113.0/24 or 2001:db8::/32 is")
+        return patterns
+
+    @property
+    def empty(self) -> bool:
+        """Whether no field is given, so that every incident matches."""
+        return not self.written()
+
+    def written(self) -> dict[str, Any]:
+        """Return the fields that are given, as plain data; `model_validate` reads it back."""
+        return self.model_dump(mode="json", exclude_defaults=True)
 
     def matches(self, incident: IncidentView) -> bool:
         """Whether these matchers are about the incident."""
@@ -49,11 +85,19 @@ class Matchers(BaseModel):
         """Return the first field that does not match, in words; None if all do."""
         if self.severity_min and _level(incident.severity) < _level(self.severity_min):
             return f"severity {incident.severity} is below {self.severity_min}"
-        for name in _FIELDS:
+        for name in FIELDS:
             patterns: Patterns = getattr(self, name)
-            if patterns and not _any(patterns, values_of(incident, name)):
+            if patterns and not _any(patterns, values_of(incident, name), name == "entity"):
                 return f"{name} is not {' or '.join(patterns)}"
         return None
+
+    def __str__(self) -> str:
+        """Write the fields that are given, as people read them."""
+        parts = [
+            f"{name}={'|'.join(value) if isinstance(value, list) else value}"
+            for name, value in self.written().items()
+        ]
+        return " ".join(parts) or "everything"
 
 
 def values_of(incident: IncidentView, field: str) -> tuple[str, ...]:
@@ -67,27 +111,34 @@ def values_of(incident: IncidentView, field: str) -> tuple[str, ...]:
     return several[field] if field in several else (str(getattr(incident, field)),)
 
 
-def _any(patterns: Patterns, values: Iterable[str]) -> bool:
-    return any(_fits(pattern, value) for value in values for pattern in patterns)
+def _any(patterns: Patterns, values: Iterable[str], addresses: bool) -> bool:
+    return any(
+        _fits(pattern, value) or (addresses and _within(pattern, value))
+        for value in values
+        for pattern in patterns
+    )
 
 
 def _fits(pattern: str, value: str) -> bool:
-    if fnmatchcase(value.casefold(), pattern.casefold()):
-        return True
-    network = _network(pattern)
-    if network is None:
-        return False
-    try:
-        return ip_address(value) in network
-    except ValueError:
-        return False
+    # Only * and ? mean something: an opening bracket is itself.
+    return fnmatchcase(value.casefold(), pattern.casefold().replace("[", "[[]"))
 
 
-def _network(pattern: str) -> IPv4Network | IPv6Network | None:
-    if "/" not in pattern:
-        return None
+def _within(pattern: str, value: str) -> bool:
+    outer = _network(pattern)
+    inner = None if outer is None else _network(value)
+    if isinstance(outer, IPv4Network) and isinstance(inner, IPv4Network):
+        return inner.subnet_of(outer)
+    if isinstance(outer, IPv6Network) and isinstance(inner, IPv6Network):
+        return inner.subnet_of(outer)
+    return False
+
+
+@lru_cache(maxsize=4096)
+def _network(text: str) -> IPv4Network | IPv6Network | None:
+    """Return an address or a network; other bits than those of the network do not matter."""
     try:
-        return ip_network(pattern, strict=False)
+        return ip_network(text, strict=False)
     except ValueError:
         return None
 

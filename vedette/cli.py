@@ -23,10 +23,14 @@ incidents_cli = typer.Typer(help="List and show what is stored.", no_args_is_hel
 quarantine_cli = typer.Typer(help="Lines that could not be read.", no_args_is_help=True)
 keys_cli = typer.Typer(help="Keys of the incident API.", no_args_is_help=True)
 rules_cli = typer.Typer(help="List, check and test rules.", no_args_is_help=True)
+silences_cli = typer.Typer(help="Tell nobody of some incidents for a while.", no_args_is_help=True)
+notify_cli = typer.Typer(help="Who is told of what, and what was sent.", no_args_is_help=True)
 cli.add_typer(incidents_cli, name="incidents")
 cli.add_typer(quarantine_cli, name="quarantine")
 cli.add_typer(keys_cli, name="keys")
 cli.add_typer(rules_cli, name="rules")
+cli.add_typer(silences_cli, name="silences")
+cli.add_typer(notify_cli, name="notify")
 
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", help="Settings file (vedette init writes one).")
