@@ -47,7 +47,9 @@ def service_of(target: Target) -> Apprise:
         app_id="Vedette",
         app_desc="Vedette",
         app_url="",
+        image_url_mask="",  # nothing in a message is fetched from elsewhere
         async_mode=False,
+        http_redirects=False,
         interpret_emojis=False,
         interpret_escapes=False,
         storage_mode=PersistentStoreMode.MEMORY,

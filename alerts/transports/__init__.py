@@ -1,0 +1,12 @@
+"""Ways to targets: messages out, outcomes in words without secrets back.
+
+transport     what a way is, and which one a target's address asks for
+channel       through Apprise: mail, Slack, JSON, and whatever else it knows
+alertmanager  incidents as alerts of an Alertmanager
+answers       what an answer over HTTP means for a delivery
+watching      what receivers answered, beside what Apprise tells of it
+"""
+
+from alerts.transports.transport import Transport, transport_of
+
+__all__ = ["Transport", "transport_of"]
