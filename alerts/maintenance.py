@@ -32,6 +32,11 @@ class Span:
     start: datetime
     end: datetime
 
+    @classmethod
+    def between(cls, start: datetime, end: datetime, zone: ZoneInfo) -> "Span":
+        """Return the window between two times; those without an offset are of the zone's clock."""
+        return cls(_zoned(start, zone, last=False), _zoned(end, zone, last=True))
+
     def end_at(self, moment: datetime) -> datetime | None:
         """Return its end if the moment is in it."""
         return self.end if self.start <= moment < self.end else None
@@ -77,10 +82,9 @@ class Weekly:
 
     def _on(self, day: date) -> Span:
         until = self.end + (0 if self.end > self.start else _MINUTES_A_DAY)
-        return Span(
-            _moment(day, self.start, self.zone, last=False),
-            _moment(day, until, self.zone, last=True),
-        )
+        midnight = datetime.combine(day, time.min)
+        start, end = (midnight + timedelta(minutes=minutes) for minutes in (self.start, until))
+        return Span.between(start, end, self.zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +140,12 @@ def _days(first: str, last: str | None, text: str) -> frozenset[int]:
     return frozenset((begin + ahead) % 7 for ahead in range((end - begin) % 7 + 1))
 
 
-def _moment(day: date, minutes: int, zone: ZoneInfo, *, last: bool) -> datetime:
+def _zoned(time: datetime, zone: ZoneInfo, *, last: bool) -> datetime:
+    return time.astimezone(UTC) if time.tzinfo else _moment(time, zone, last=last)
+
+
+def _moment(shown: datetime, zone: ZoneInfo, *, last: bool) -> datetime:
     """Return when a zone's clock shows a time, in UTC."""
-    shown = datetime.combine(day, time.min) + timedelta(minutes=minutes)
     first, second = (shown.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     if first > second:  # no clock shows it: the moment at which the clock is put forward
         return _change(second, first, zone)

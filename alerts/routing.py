@@ -3,13 +3,16 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 
-from alerts.matchers import Matchers
+from alerts.matchers import FIELDS, Matchers
 from alerts.views import IncidentView
 
 #: What rows may be bundled by, beside the fields of matchers: each incident by itself.
 INCIDENT: Final = "incident"
+
+#: All that rows may be bundled by.
+GROUP_FIELDS: Final = (INCIDENT, *FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,19 @@ class Route:
     repeat_interval: timedelta | None = None
     escalate_after: timedelta | None = None
     escalate_to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What became of an incident at one route, and why.
+
+    `taken`: its targets are told, and later routes are asked only if it goes on; `passed`: its
+    matchers do not match; `not asked`: an earlier route was the last one.
+    """
+
+    route: Route
+    outcome: Literal["taken", "passed", "not asked"]
+    reason: str
 
 
 class Routing:
@@ -52,12 +68,29 @@ class Routing:
         return list(named.items())
 
     def matching(self, incident: IncidentView) -> Iterator[Route]:
-        """Give the routes that an incident takes."""
+        """Give the routes that an incident takes, in their order."""
         for route in self.routes:
             if route.match.matches(incident):
                 yield route
                 if not route.proceed:
                     return
+
+    def explain(self, incident: IncidentView) -> list[Step]:
+        """Return for every route, in their order, whether the incident takes it, and why."""
+        steps: list[Step] = []
+        last: Route | None = None
+        for route in self.routes:
+            if last is not None:
+                steps.append(Step(route, "not asked", f"{last.name} was the last one"))
+                continue
+            mismatch = route.match.mismatch(incident)
+            if mismatch is not None:
+                steps.append(Step(route, "passed", mismatch))
+                continue
+            goes_on = "continues" if route.proceed else "the last one"
+            steps.append(Step(route, "taken", f"{route.match} matches; {goes_on}"))
+            last = None if route.proceed else route
+        return steps
 
     def route(self, name: str) -> Route:
         """Return the route of a name; one that is gone waits for nothing and bundles nothing."""

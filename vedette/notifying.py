@@ -1,23 +1,71 @@
-"""Who is told of incidents, by the settings: targets and routes."""
+"""Who is told of incidents, by the settings: targets, routes, and what mutes."""
 
-from typing import Final
+from datetime import timedelta
 
-from alerts.routing import Routing
+from alerts.inhibition import Inhibition, InhibitRule
+from alerts.maintenance import Maintenance, Window
+from alerts.muting import Muting
+from alerts.routing import Route, Routing
 from alerts.target import Target
 from detectors.findings import Level
+from vedette.notify_settings import DEFAULT_TARGET, NotifyRoute, TargetSettings
 from vedette.settings import Settings
 
-#: The name of the target that `notify.url` is.
-DEFAULT_TARGET: Final = "default"
+#: The only route of settings that have none.
+ONLY_ROUTE = "all"
 
 
 def targets_of(settings: Settings) -> list[Target]:
-    """Return the targets that the settings name."""
-    if settings.notify.url is None:
-        return []
-    return [Target(DEFAULT_TARGET, settings.notify.url, Level[settings.notify.min_level.upper()])]
+    """Return the targets that the settings name; `notify.url` is the one called default."""
+    given = dict(settings.targets)
+    if settings.notify.url is not None:
+        short = TargetSettings(url=settings.notify.url, min_level=settings.notify.min_level)
+        given = {DEFAULT_TARGET: short, **given}
+    return [_target(name, target) for name, target in given.items()]
 
 
 def routing_of(settings: Settings) -> Routing:
-    """Return the routes that the settings have."""
-    return Routing.everything_to(*(target.name for target in targets_of(settings)))
+    """Return the routes that the settings have; without any, every target is told everything."""
+    if settings.notify.routes:
+        return Routing([_route(route) for route in settings.notify.routes])
+    names = tuple(target.name for target in targets_of(settings))
+    return Routing([_route(NotifyRoute(name=ONLY_ROUTE, targets=names))] if names else [])
+
+
+def muting_of(settings: Settings) -> Muting:
+    """Return what mutes by the settings: inhibition and maintenance. Silences are stored."""
+    rules = [
+        InhibitRule(rule.name, rule.source, rule.target, rule.equal, rule.severer)
+        for rule in settings.inhibit
+    ]
+    windows = [Window(window.name, window.times(), window.match) for window in settings.maintenance]
+    return Muting(Inhibition(rules), Maintenance(windows))
+
+
+def _target(name: str, target: TargetSettings) -> Target:
+    return Target(
+        name=name,
+        url=target.url,
+        min_level=Level[target.min_level.upper()],
+        format=target.format,
+        template=target.template,
+        fallback=target.fallback,
+        send_resolved=target.send_resolved,
+        max_messages=target.max_messages,
+        per=target.per,
+    )
+
+
+def _route(route: NotifyRoute) -> Route:
+    return Route(
+        name=route.name,
+        targets=route.targets,
+        match=route.match,
+        proceed=route.proceed,
+        group_by=route.group_by,
+        group_wait=route.group_wait,
+        group_interval=route.group_interval,
+        repeat_interval=route.repeat_interval if route.repeat_interval > timedelta(0) else None,
+        escalate_after=route.escalate_after,
+        escalate_to=route.escalate_to,
+    )

@@ -27,13 +27,19 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as EnvironmentParseError
 
-from detectors.documents import LevelName
 from detectors.overrides import ApiKeyHash, RuleOverride
 from ingest.durations import Duration
 from ingest.geo import GeoSettings
 from ingest.sources import SOURCE_KINDS, AnySource, KafkaSource
 from vedette.environment import Environment, VariableError
 from vedette.folders import sqlite_url, state_folder
+from vedette.notify_settings import (
+    InhibitSettings,
+    MaintenanceSettings,
+    NotifySettings,
+    TargetSettings,
+    check_notifications,
+)
 
 #: What is expected, where pydantic says it in the words of Python.
 _EXPECTED: Final = {
@@ -54,7 +60,7 @@ _EXPECTED: Final = {
 
 
 #: Keys whose values are tables in a list.
-_TABLES: Final = ("sources", "exceptions")
+_TABLES: Final = ("sources", "exceptions", "routes", "inhibit", "maintenance")
 
 #: What to do about a key that is for the other kind of source.
 _OTHER_KIND: Final = {
@@ -99,22 +105,6 @@ class ApiSettings(BaseModel):
         default=False, description="a proxy in front ends TLS: allows a public address"
     )
     tls: TlsSettings | None = Field(default=None, description="allows a public address")
-
-
-class NotifySettings(BaseModel):
-    """Who is told about incidents."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    url: SecretStr | None = Field(
-        default=None, description="one Apprise URL: slack://, mailto://, json:// and many more"
-    )
-    min_level: LevelName = Field(default="medium", description="incidents below stay silent")
-    max_age: Duration = Field(
-        default="1h",
-        validate_default=True,
-        description="incidents whose last event is older are stored, not sent",
-    )
 
 
 class RulesSettings(BaseModel):
@@ -201,6 +191,9 @@ class Settings(BaseSettings):
     store: StoreSettings = Field(default_factory=StoreSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)
     notify: NotifySettings = Field(default_factory=NotifySettings)
+    targets: dict[str, TargetSettings] = Field(default_factory=dict)
+    inhibit: tuple[InhibitSettings, ...] = ()
+    maintenance: tuple[MaintenanceSettings, ...] = ()
     rules: RulesSettings = Field(default_factory=RulesSettings)
     geo: GeoSettings = Field(default_factory=GeoSettings)
     routes: RouteSettings = Field(default_factory=RouteSettings)
@@ -218,6 +211,11 @@ class Settings(BaseSettings):
         if twice:
             raise ValueError(f"topic {twice[0]!r} is named twice; a topic belongs to one source")
         return sources
+
+    @model_validator(mode="after")
+    def _notifications_fit(self) -> "Settings":
+        check_notifications(self.notify, self.targets, self.inhibit, self.maintenance)
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -285,13 +283,15 @@ def _complaints(error: ValidationError, file: Path | None) -> Iterator[str]:
     for mistake in error.errors(include_input=False, include_url=False):
         place = mistake["loc"]
         shown = (str(p) for p in place if p not in SOURCE_KINDS and "[" not in str(p))
-        where = f"{file or 'settings'}: {'.'.join(shown)}"
+        where = f"{file or 'settings'}: {'.'.join(shown)}" if place else str(file or "settings")
         if mistake["type"] == "extra_forbidden":
             yield f"{where}: {_unknown(place)}"
         elif mistake["type"] == "value_error":
             yield f"{where}: {mistake['ctx']['error']}"
         elif mistake["type"] == "ip_v6_network":
             continue  # said by its twin, ip_v4_network
+        elif place == ("routes",) and mistake["type"] == "model_type":
+            yield f"{where}: is a table about paths; who is told of what is [[notify.routes]]"
         elif mistake["type"] == "tuple_type" and place[-1] in _TABLES:
             yield f"{where}: stands in double brackets, as in [[{'.'.join(map(str, place))}]]"
         else:
@@ -308,7 +308,7 @@ def _unknown(place: tuple[int | str, ...]) -> str:
 
 
 def _hint(key: str, model: Any) -> str:  # noqa: ANN401 - a model, or any type without fields
-    known = list(getattr(model, "model_fields", {}))
+    known = [field.alias or name for name, field in getattr(model, "model_fields", {}).items()]
     near = get_close_matches(key, known, 1)
     return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
 
