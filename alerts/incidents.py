@@ -80,12 +80,17 @@ def content_of(findings: tuple[Finding, ...], evidence: Iterable[Evidence] = ())
         member_count=len(members),
         detectors=tuple(sorted({finding.detector for finding in findings})),
         tags=tuple(sorted({tag for finding in findings for tag in finding.tags})),
-        stages=tuple(stage.name.lower() for stage in stages_of(counting)),
+        stages=stage_names(findings),
         services=tuple(sorted({item.service for item in evidence if item.service})),
         started_at=min(finding.first for finding in findings),
         last_at=max(finding.last for finding in findings),
         summary=summarise(counting, 0 if first.entity_type == "client" else len(members)),
     )
+
+
+def stage_names(findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    """Return how far an attack with these findings has come: stages in the kill chain's order."""
+    return tuple(stage.name.lower() for stage in stages_of(alerting(findings)))
 
 
 def bounded(finding: Finding) -> Finding:

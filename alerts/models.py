@@ -70,6 +70,7 @@ class IncidentRow(Model):
     auto_resolved: Mapped[bool]
     acknowledged_at: Mapped[datetime | None]
     assignee: Mapped[str | None] = mapped_column(String(100))
+    assigned_at: Mapped[datetime | None]
     labels: Mapped[list[str]]
     decided_at: Mapped[datetime | None]
     decided_severity: Mapped[int | None] = mapped_column(SmallInteger)

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from alerts.incidents import Content, bounded, components, content_of
-from alerts.lifecycle import State, Step, begin, elder_first, grow
+from alerts.incidents import Content, bounded, components, content_of, stage_names
+from alerts.lifecycle import Part, State, Step, begin, elder_first, grow
 from alerts.nearby import StoredIncident
 from detectors.findings import Evidence, Finding, earliest, merge_runs
 
@@ -84,12 +84,14 @@ def _plan(
     order = elder_first([(incident.content.started_at, incident.id) for incident in stored])
     elder, *younger = (by_id[identity] for identity in order)
     news = [*own_runs, *(f for incident in younger for f in incident.findings.values())]
-    state, steps = grow(elder.state, elder.content, content, findings, news)
-    joins = [
-        Step("joined", incident.content.started_at, None, {"incident": incident.id})
-        for incident in younger
-    ]
-    return Plan(elder, tuple(younger), findings, evidence, content, state, (*joins, *steps))
+    state, steps = grow([_part(by_id[identity]) for identity in order], content, findings, news)
+    return Plan(elder, tuple(younger), findings, evidence, content, state, tuple(steps))
+
+
+def _part(incident: StoredIncident) -> Part:
+    """Return an incident as it was; its stages by its findings, as older rows do not name them."""
+    stages = stage_names(tuple(incident.findings.values()))
+    return Part(incident.id, incident.state, replace(incident.content, stages=stages))
 
 
 def _merged(known: Iterable[Finding], runs: Iterable[Finding]) -> Iterator[Finding]:

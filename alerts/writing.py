@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from alerts.lifecycle import CALM_AFTER, Step, calm
 from alerts.members import MemberChange, delete_findings, write_members
 from alerts.models import EvidenceRow, FindingRow, IncidentRow, TimelineRow, table_of
+from alerts.outbox import withdraw
 from alerts.plan import Plan
 from alerts.rows import (
     evidence_values,
@@ -54,10 +55,17 @@ def transitions_of(placed: Iterable[tuple[int, Plan]]) -> list[Transition]:
 
 
 def calm_down(connection: Connection, watermark: datetime) -> list[Transition]:
-    """Resolve the incidents without anything new for CALM_AFTER before the watermark."""
+    """Resolve the incidents without anything new for CALM_AFTER before the watermark.
+
+    One that a person opened again, and where nothing new came since, stays as it is.
+    """
     query = (
         select(table_of(IncidentRow))
-        .where(IncidentRow.status.in_(_OPEN), IncidentRow.last_at < watermark - CALM_AFTER)
+        .where(
+            IncidentRow.status.in_(_OPEN),
+            IncidentRow.auto_resolved.is_(False),
+            IncidentRow.last_at < watermark - CALM_AFTER,
+        )
         .order_by(IncidentRow.last_at, IncidentRow.id)
     )
     rows = connection.execute(query).mappings().all()
@@ -193,6 +201,7 @@ def _write_evidence(connection: Connection, placed: Iterable[tuple[int, Plan]]) 
 
 
 def _close_younger(connection: Connection, placed: Iterable[tuple[int, Plan]]) -> None:
+    """Close what joined an elder incident; what waits to be told of it is not sent."""
     changes: list[dict[str, Any]] = []
     steps: list[tuple[int, Step]] = []
     for identity, plan in placed:
@@ -214,6 +223,7 @@ def _close_younger(connection: Connection, placed: Iterable[tuple[int, Plan]]) -
             )
             steps.append((incident.id, step))
     _update(connection, changes)
+    withdraw(connection, [change["row"] for change in changes])
     write_timeline(connection, steps)
 
 

@@ -50,6 +50,7 @@ def _incidents() -> None:
             "incidents", sa.Column(name, sa.JSON(), nullable=False, server_default=sa.text("'[]'"))
         )
     op.add_column("incidents", sa.Column("assignee", sa.String(length=100), nullable=True))
+    op.add_column("incidents", sa.Column("assigned_at", TIME, nullable=True))
     op.add_column("incidents", sa.Column("decided_at", TIME, nullable=True))
     op.add_column("incidents", sa.Column("decided_severity", sa.SmallInteger(), nullable=True))
 
