@@ -1,6 +1,7 @@
 """Text from logs made safe to store, to index and to show."""
 
 import hashlib
+import re
 from dataclasses import replace
 from typing import Final
 
@@ -12,6 +13,14 @@ ENTITY_LIMIT: Final = 512
 
 #: Characters of an evidence line and of a path.
 TEXT_LIMIT: Final = 2_000
+
+#: Characters of a service's name.
+SERVICE_LIMIT: Final = 128
+
+#: The greatest number of an autonomous system: they have 32 bits.
+ASN_LIMIT: Final = 2**32 - 1
+
+_COUNTRY: Final = re.compile("[A-Z]{2}")
 
 
 _NOBODY: Final = frozenset[str]()
@@ -50,4 +59,7 @@ def _safe_evidence(item: Evidence) -> Evidence:
         partition=printable(item.partition),
         text=printable(item.text)[:TEXT_LIMIT],
         path=None if item.path is None else printable(item.path)[:TEXT_LIMIT],
+        service=None if item.service is None else bounded(printable(item.service), SERVICE_LIMIT),
+        country=item.country if _COUNTRY.fullmatch(item.country or "") else None,
+        asn=item.asn if 0 <= (item.asn or -1) <= ASN_LIMIT else None,
     )

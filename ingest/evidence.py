@@ -17,6 +17,9 @@ EVIDENCE_SCHEMA: Final = pl.Schema(
         "text": pl.String(),
         "path": pl.String(),
         "status": pl.Int64(),
+        "service": pl.String(),
+        "country": pl.String(),
+        "asn": pl.Int64(),
     }
 )
 
@@ -32,6 +35,9 @@ SHOWN: Final = (
     "response_bytes",
     "user_agent",
     "request_raw",
+    "service",
+    "country",
+    "asn",
 )
 
 SHOWN_SCHEMA: Final = pl.Schema({name: EVENT_SCHEMA[name] for name in SHOWN})
@@ -87,6 +93,9 @@ FAMILIES: Final = tuple(
     )
 )
 
+#: What a country looks like: ISO 3166-1 alpha-2.
+_COUNTRY: Final = "^[A-Z]{2}$"
+
 _LONG_RUN: Final = "[A-Za-z0-9]{16,}"
 _SIMPLE_KEY: Final = re.compile(r"[a-z][a-z_.-]{0,23}", re.IGNORECASE)
 
@@ -96,14 +105,22 @@ def evidence_columns(events: pl.DataFrame) -> pl.DataFrame:
 
     `events` has the columns of SHOWN, at least. `text` shows method, masked path, the query's key
     names, status, bytes and the user agent's product family; never user, referrer, host or raw
-    text. For an unreadable request it shows its length and the start of its SHA-256.
+    text. For an unreadable request it shows its length and the start of its SHA-256. `service` is
+    masked; `country` is null where the log says anything but two letters.
     """
     paths = safe_paths(events["path"])
     texts = [
         _text(row, path) for row, path in zip(events.iter_rows(named=True), paths, strict=True)
     ]
     frame = events.select(
-        "partition", "position", "status", time="timestamp", text=pl.Series(texts, dtype=pl.String)
+        "partition",
+        "position",
+        "status",
+        "asn",
+        time="timestamp",
+        text=pl.Series(texts, dtype=pl.String),
+        country=pl.when(pl.col("country").str.contains(_COUNTRY)).then(pl.col("country")),
+        service=_services(events["service"]),
     )
     return frame.with_columns(path=paths).select(EVIDENCE_SCHEMA.names()).cast(EVIDENCE_SCHEMA)
 
@@ -116,6 +133,12 @@ def safe_paths(paths: pl.Series) -> pl.Series:
     masked = mask_series(paths).str.replace_all(_LONG_RUN, MASK)
     shown = [None if path is None else _cut(printable(path)) for path in masked.to_list()]
     return pl.Series("path", shown, dtype=pl.String)
+
+
+def _services(names: pl.Series) -> pl.Series:
+    """Return names of services masked, as findings about services are called, and printable."""
+    masked = mask_series(names).to_list()
+    return pl.Series("service", [n and printable(n) for n in masked], dtype=pl.String)
 
 
 def user_agent_family(user_agent: str | None) -> str | None:

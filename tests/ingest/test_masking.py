@@ -233,6 +233,16 @@ def test_evidence(fields: dict[str, Any], text: str) -> None:
     assert text_of(**fields) == text
 
 
+def test_evidence_says_where_from_and_which_service() -> None:
+    (row,) = evidence_columns(
+        event(service="checkout-api-for-customers\x1b[2J", country="DE", asn=64_496)
+    ).iter_rows(named=True)
+    where = (row["service"], row["country"], row["asn"])
+    assert where == ("checkout-api-for-customers\\x1b[2J", "DE", 64_496)
+    (row,) = evidence_columns(event(country="D\x1b")).iter_rows(named=True)
+    assert (row["service"], row["country"], row["asn"]) == (None, None, None)
+
+
 @pytest.mark.parametrize("name", [n for n, t in EVENT_SCHEMA.items() if t == pl.String()])
 @pytest.mark.parametrize("wrap", ["{}", "/a/{}", "k={}&{}=v", "<b>{}</b>"])
 def test_a_canary_in_any_field_is_not_in_the_evidence(name: str, wrap: str) -> None:
