@@ -4,24 +4,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Final, Literal
-
-from sqlalchemy import Connection, select
+from typing import TYPE_CHECKING, Final, Literal
 
 from alerts.matchers import Matchers
-from alerts.models import IncidentRow, table_of
-from alerts.rows import stored_view
-from alerts.views import IncidentView
 from detectors.findings import Level
+
+if TYPE_CHECKING:
+    from alerts.views import IncidentView
 
 #: In what a source and what it mutes may have to agree.
 EqualField = Literal["entity", "network", "service"]
 
 #: Statuses of incidents that mute others.
 OPEN: Final = ("open", "acknowledged")
-
-#: Sources that one decision looks at: the most severe, of these the last active.
-SOURCE_LIMIT: Final = 1_000
 
 #: After this long a muted incident is judged again.
 AGAIN_AFTER: Final = timedelta(seconds=60)
@@ -41,7 +36,7 @@ class InhibitRule:
     equal: tuple[EqualField, ...] = ()
     severer: bool = False
 
-    def mutes(self, source: IncidentView, incident: IncidentView) -> bool:
+    def mutes(self, source: "IncidentView", incident: "IncidentView") -> bool:
         """Whether the source mutes the incident.
 
         None mutes itself; and of incidents that are both source and target of this rule none
@@ -65,13 +60,13 @@ class Inhibition:
     def __init__(self, rules: Sequence[InhibitRule] = ()) -> None:
         self.rules = tuple(rules)
 
-    def concerns(self, incident: IncidentView) -> bool:
+    def concerns(self, incident: "IncidentView") -> bool:
         """Whether some rule could mute the incident, had it a source."""
         return any(rule.target.matches(incident) for rule in self.rules)
 
     def inhibitor(
-        self, incident: IncidentView, sources: Iterable[IncidentView]
-    ) -> tuple[InhibitRule, IncidentView] | None:
+        self, incident: "IncidentView", sources: Iterable["IncidentView"]
+    ) -> "tuple[InhibitRule, IncidentView] | None":
         """Return the first rule by which one of the sources mutes the incident, and that source."""
         known = list(sources)
         return next(
@@ -85,50 +80,12 @@ class Inhibition:
         )
 
 
-def open_sources(connection: Connection, rules: Sequence[InhibitRule]) -> list[IncidentView]:
-    """Return open incidents that may mute others by these rules, the most severe first.
-
-    At most SOURCE_LIMIT; the database looks at open incidents only.
-    """
-    if not rules:
-        return []
-    table = table_of(IncidentRow)
-    found = [
-        stored_view(row)
-        for status in OPEN
-        for row in connection.execute(
-            select(table)
-            .where(
-                table.c.status == status,
-                table.c.mode == "alert",
-                table.c.merged_into.is_(None),
-                table.c.severity >= min(_floor(rule.source) for rule in rules),
-            )
-            .order_by(table.c.severity.desc(), table.c.last_at.desc(), table.c.id)
-            .limit(SOURCE_LIMIT)
-        ).mappings()
-    ]
-    found = [view for view in found if any(rule.source.matches(view) for rule in rules)]
-    found.sort(key=lambda view: (-level_of(view), view.id))
-    return found[:SOURCE_LIMIT]
-
-
-def level_of(incident: IncidentView) -> Level:
+def level_of(incident: "IncidentView") -> Level:
     """Return an incident's severity."""
     return Level[incident.severity.upper()]
 
 
-def _floor(source: Matchers) -> int:
-    """Return the least severity that a source can have."""
-    least = [Level.INFORMATIONAL]
-    if source.severity:
-        least.append(min(Level[name.upper()] for name in source.severity))
-    if source.severity_min:
-        least.append(Level[source.severity_min.upper()])
-    return int(max(least))
-
-
-def _agree(name: EqualField, source: IncidentView, incident: IncidentView) -> bool:
+def _agree(name: EqualField, source: "IncidentView", incident: "IncidentView") -> bool:
     if name == "entity":
         same = (source.entity_type, source.entity) == (incident.entity_type, incident.entity)
         return same or (incident.entity_type == "client" and incident.entity in source.members)
@@ -138,7 +95,7 @@ def _agree(name: EqualField, source: IncidentView, incident: IncidentView) -> bo
     return not set(source.services).isdisjoint(incident.services)
 
 
-def network_of(incident: IncidentView) -> IPv4Network | IPv6Network | None:
+def network_of(incident: "IncidentView") -> IPv4Network | IPv6Network | None:
     """Return the /24 or /64 that an incident is about: its client's, or itself."""
     try:
         if incident.entity_type == "network":

@@ -5,13 +5,15 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from alerts.views import IncidentView
 from detectors.documents import LevelName
 from detectors.findings import Level
+
+if TYPE_CHECKING:
+    from alerts.views import IncidentView
 
 Patterns = tuple[str, ...]
 
@@ -77,11 +79,17 @@ class Matchers(BaseModel):
         """Return the fields that are given, as plain data; `model_validate` reads it back."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
-    def matches(self, incident: IncidentView) -> bool:
+    @property
+    def least(self) -> Level:
+        """The lowest severity that an incident can have and match."""
+        named = min((_level(name) for name in self.severity), default=Level.INFORMATIONAL)
+        return max(named, _level(self.severity_min or Level.INFORMATIONAL.label))
+
+    def matches(self, incident: "IncidentView") -> bool:
         """Whether these matchers are about the incident."""
         return self.mismatch(incident) is None
 
-    def mismatch(self, incident: IncidentView) -> str | None:
+    def mismatch(self, incident: "IncidentView") -> str | None:
         """Return the first field that does not match, in words; None if all do."""
         if self.severity_min and _level(incident.severity) < _level(self.severity_min):
             return f"severity {incident.severity} is below {self.severity_min}"
@@ -100,7 +108,7 @@ class Matchers(BaseModel):
         return " ".join(parts) or "everything"
 
 
-def values_of(incident: IncidentView, field: str) -> tuple[str, ...]:
+def values_of(incident: "IncidentView", field: str) -> tuple[str, ...]:
     """Return what an incident has in a field of matchers."""
     several = {
         "detector": incident.detectors,

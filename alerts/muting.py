@@ -9,13 +9,19 @@ One entry point for who sends:
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
-from alerts.inhibition import AGAIN_AFTER, Inhibition, open_sources
+from alerts.inhibition import AGAIN_AFTER, OPEN, Inhibition, InhibitRule, level_of
 from alerts.maintenance import Maintenance
+from alerts.models import IncidentRow, table_of
+from alerts.rows import stored_view
 from alerts.silences import Silence, active_silences
 from alerts.views import IncidentView
+
+#: Open incidents of one status that one round looks at: the most severe, then the last active.
+SOURCE_LIMIT: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +94,30 @@ class Muting:
     def judge(self, connection: Connection, incident: IncidentView, now: datetime) -> Mute | None:
         """Return what mutes one incident now longest, None if nothing does."""
         return self.at(connection, now).judge(incident)
+
+
+def open_sources(connection: Connection, rules: Sequence[InhibitRule]) -> list[IncidentView]:
+    """Return open incidents that may mute others by these rules, the most severe first.
+
+    The database looks at open incidents only, and at those that are severe enough.
+    """
+    if not rules:
+        return []
+    floor = min(rule.source.least for rule in rules)
+    table = table_of(IncidentRow)
+    found: list[IncidentView] = []
+    for status in OPEN:
+        query = (
+            select(table)
+            .where(
+                table.c.status == status,
+                table.c.mode == "alert",
+                table.c.merged_into.is_(None),
+                table.c.severity >= int(floor),
+            )
+            .order_by(table.c.severity.desc(), table.c.last_at.desc(), table.c.id)
+            .limit(SOURCE_LIMIT)
+        )
+        found += map(stored_view, connection.execute(query).mappings())
+    sources = (view for view in found if any(rule.source.matches(view) for rule in rules))
+    return sorted(sources, key=lambda view: (-level_of(view), view.id))

@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from alerts.matchers import FIELDS, Matchers
-from alerts.views import IncidentView
+
+if TYPE_CHECKING:
+    from alerts.views import IncidentView
 
 #: What rows may be bundled by, beside the fields of matchers: each incident by itself.
 INCIDENT: Final = "incident"
@@ -59,7 +61,7 @@ class Routing:
         """Return the routing that tells these targets of every incident, at once."""
         return cls([Route("all", targets)]) if targets else cls([])
 
-    def targets(self, incident: IncidentView) -> list[tuple[str, str]]:
+    def targets(self, incident: "IncidentView") -> list[tuple[str, str]]:
         """Return the targets to tell, each once, with the name of the first route to it."""
         named: dict[str, str] = {}
         for route in self.matching(incident):
@@ -67,7 +69,7 @@ class Routing:
                 named.setdefault(target, route.name)
         return list(named.items())
 
-    def matching(self, incident: IncidentView) -> Iterator[Route]:
+    def matching(self, incident: "IncidentView") -> Iterator[Route]:
         """Give the routes that an incident takes, in their order."""
         for route in self.routes:
             if route.match.matches(incident):
@@ -75,7 +77,7 @@ class Routing:
                 if not route.proceed:
                     return
 
-    def explain(self, incident: IncidentView) -> list[Step]:
+    def explain(self, incident: "IncidentView") -> list[Step]:
         """Return for every route, in their order, whether the incident takes it, and why."""
         steps: list[Step] = []
         last: Route | None = None
