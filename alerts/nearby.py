@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, RowMapping, select
 
 from alerts.incidents import INCIDENT_GAP, Content
 from alerts.lifecycle import State
@@ -57,19 +57,34 @@ def load_nearby(
             for row in connection.execute(query).mappings():
                 first, last = spans[row["entity"]]
                 if row["last_at"] >= first and row["started_at"] <= last:
-                    found[row["id"]] = StoredIncident(
-                        row["id"],
-                        row["version"],
-                        stored_content(row),
-                        stored_state(row),
-                        row["parent_id"],
-                    )
-    _load_findings(connection, found)
-    _load_evidence(connection, found)
+                    found[row["id"]] = _bare(row)
+    _complete(connection, found)
     grouped: dict[Entity, list[StoredIncident]] = defaultdict(list)
     for incident in found.values():
         grouped[incident.content.entity_type, incident.content.entity].append(incident)
     return grouped
+
+
+def load_incidents(connection: Connection, identities: Sequence[int]) -> list[StoredIncident]:
+    """Return these incidents, whole."""
+    table = table_of(IncidentRow)
+    found: dict[int, StoredIncident] = {}
+    for chunk in chunks(identities):
+        query = select(table).where(table.c.id.in_(chunk))
+        found |= {row["id"]: _bare(row) for row in connection.execute(query).mappings()}
+    _complete(connection, found)
+    return list(found.values())
+
+
+def _bare(row: RowMapping) -> StoredIncident:
+    return StoredIncident(
+        row["id"], row["version"], stored_content(row), stored_state(row), row["parent_id"]
+    )
+
+
+def _complete(connection: Connection, found: dict[int, StoredIncident]) -> None:
+    _load_findings(connection, found)
+    _load_evidence(connection, found)
 
 
 def _reach(runs: Sequence[Finding]) -> tuple[datetime, datetime]:

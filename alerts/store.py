@@ -1,9 +1,9 @@
 """Findings into incidents, timeline, outbox and checkpoint: one transaction, written here.
 
-The order within it: read what is near; write incidents, findings, evidence; close what joined;
-mark what is calm; roll up what is part of an attack by many; write timeline, outbox and
-quarantine; the checkpoint last. All values are absolute, so recording the same findings again
-changes nothing.
+The order within it: leave out what was pruned or erased; read what is near; write incidents,
+findings, evidence; close what joined; mark what is calm; roll up what is part of an attack by
+many; write timeline, outbox and quarantine; the checkpoint last. All values are absolute, so
+recording the same findings again changes nothing.
 """
 
 from collections import defaultdict
@@ -24,6 +24,7 @@ from alerts.routing import Routing
 from alerts.safety import safe_finding
 from alerts.telling import told
 from alerts.times import utc_now
+from alerts.tombstones import Tombstones
 from alerts.views import Transition
 from alerts.writing import apply_plans, calm_down, transitions_of
 from detectors.findings import Finding
@@ -41,8 +42,11 @@ class Store:
         engine: Engine,
         *,
         notify_max_age: timedelta = NOTIFY_MAX_AGE,
+        tombstones: Tombstones | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
+        """With `tombstones`, what was pruned or erased is not stored again."""
+        self._tombstones = tombstones
         self._engine = for_writing(engine)
         self._notify_max_age = notify_max_age
         self._now = now
@@ -66,8 +70,11 @@ class Store:
         aside up to the checkpoint: give it with that, and counts agree after a crash.
         The clock gives only the creation times of notifications, and when quarantine was seen.
         """
-        runs = _by_entity(findings)
+        safe = [safe_finding(finding) for finding in findings]
         with self._engine.begin() as connection:
+            if self._tombstones is not None:
+                safe = self._tombstones.unburied(connection, safe)
+            runs = _by_entity(safe)
             placed = apply_plans(connection, list(_plans(connection, runs)))
             transitions = transitions_of(placed)
             if watermark is not None:
@@ -103,7 +110,7 @@ class Store:
 
 def _by_entity(findings: Iterable[Finding]) -> dict[Entity, list[Finding]]:
     runs: dict[Entity, list[Finding]] = defaultdict(list)
-    for finding in map(safe_finding, findings):
+    for finding in findings:
         runs[finding.entity_type, finding.entity].append(finding)
     return runs
 

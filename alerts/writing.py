@@ -20,6 +20,7 @@ from alerts.rows import (
     stored_content,
     stored_state,
 )
+from alerts.tombstones import number_above_tombstones
 from alerts.views import Transition, view_of
 from detectors.findings import Finding
 
@@ -57,7 +58,8 @@ def transitions_of(placed: Iterable[tuple[int, Plan]]) -> list[Transition]:
 def calm_down(connection: Connection, watermark: datetime) -> list[Transition]:
     """Resolve the incidents without anything new for CALM_AFTER before the watermark.
 
-    One that a person opened again, and where nothing new came since, stays as it is.
+    One that a person opened again, and where nothing new came since, stays as it is. So does one
+    about a target of notifications: its times are not those of any log.
     """
     query = (
         select(table_of(IncidentRow))
@@ -65,6 +67,7 @@ def calm_down(connection: Connection, watermark: datetime) -> list[Transition]:
             IncidentRow.status.in_(_OPEN),
             IncidentRow.auto_resolved.is_(False),
             IncidentRow.last_at < watermark - CALM_AFTER,
+            IncidentRow.entity_type != "target",
         )
         .order_by(IncidentRow.last_at, IncidentRow.id)
     )
@@ -90,6 +93,9 @@ def _insert_new(connection: Connection, plans: Iterable[Plan]) -> list[tuple[int
         return []
     statement = insert(IncidentRow).returning(IncidentRow.id, sort_by_parameter_order=True)
     values = [{"version": 1, **incident_values(plan.content, plan.state)} for plan in new]
+    free = number_above_tombstones(connection)
+    if free is not None:
+        values = [{"id": free + place, **row} for place, row in enumerate(values)]
     ids = connection.execute(statement, values).scalars().all()
     return list(zip(ids, new, strict=True))
 
