@@ -8,7 +8,9 @@ from enum import IntEnum
 from functools import reduce
 from typing import Final, Literal
 
-EntityType = Literal["client", "network", "user", "api_key", "route", "service", "source", "all"]
+EntityType = Literal[
+    "client", "network", "user", "api_key", "route", "service", "source", "target", "all"
+]
 Mode = Literal["alert", "monitor"]
 
 #: Evidence rows that one finding keeps at most.

@@ -14,8 +14,9 @@ from sqlalchemy import Engine, select
 from structlog.testing import capture_logs
 
 from alerts.models import DeliveryRow, NotificationRow, table_of
+from alerts.retries import ATTEMPT_LIMIT, LONGEST_WAIT, backoff
 from alerts.routing import Routing
-from alerts.sender import ATTEMPT_LIMIT, LONGEST_WAIT, Sender, backoff
+from alerts.sender import Sender
 from alerts.store import Store
 from alerts.target import Target, TargetError
 from detectors.findings import Finding, Level
@@ -105,7 +106,7 @@ def test_a_message_arrives_with_its_mark(engine: Engine, receiver: Receiver) -> 
     (row,) = outbox(engine)
     assert (row.state, row.attempts, row.sent_at, row.last_error) == ("sent", 1, NOW, None)
     (message,) = receiver.messages
-    assert message["title"] == "[MEDIUM] Incident 1: new incident"
+    assert message["title"] == "[MEDIUM] user 203.0.113.7: new incident (incident 1)"
     assert "43 distinct missing paths within 2 min (limit 10)" in message["message"]
     assert message["idempotency_key"] == row.idempotency_key
     assert receiver.headers[0]["Idempotency-Key"] == row.idempotency_key
@@ -137,7 +138,7 @@ def test_an_unreachable_target_ends_in_the_dead_letter(engine: Engine) -> None:
         for attempt in range(1, ATTEMPT_LIMIT + 1):
             assert sender.run_once(now) == 0
             (row,) = outbox(engine)
-            assert (row.attempts, row.last_error) == (attempt, "connection failed")
+            assert (row.attempts, row.last_error) == (attempt, "connection refused")
             now = row.next_attempt_at
     assert row.state == "dead"
     assert sender.run_once(NOW + timedelta(days=30)) == 0

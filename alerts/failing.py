@@ -1,0 +1,102 @@
+"""The incident about alerts that do not arrive: people hear of it where messages still do."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, Engine, select, update
+
+from alerts.database import for_writing
+from alerts.lifecycle import calm
+from alerts.models import IncidentRow, table_of
+from alerts.outbox import enqueue
+from alerts.routing import Routing
+from alerts.rows import state_values, stored_content, stored_state
+from alerts.store import Store
+from alerts.target import Target
+from alerts.views import IncidentView, Transition, view_of
+from alerts.writing import write_timeline
+from detectors.findings import Finding, Level
+
+#: The name under which it is told, and its runbook.
+DETECTOR: Final = "alerts_failing"
+
+#: Messages given up that belong together.
+WINDOW: Final = timedelta(hours=24)
+
+_OPEN: Final = ("open", "acknowledged")
+
+
+class Elsewhere(Routing):
+    """The same routes, but nothing to one target; what that had told the fallback instead."""
+
+    def __init__(self, routing: Routing, target: Target) -> None:
+        super().__init__(routing.routes)
+        self._target = target
+
+    def targets(self, incident: IncidentView) -> list[tuple[str, str]]:
+        """Return the targets to tell, without the one that fails."""
+        named = dict(super().targets(incident))
+        route = named.pop(self._target.name, None)
+        if route is not None and self._target.fallback is not None:
+            named.setdefault(self._target.fallback, route)
+        return list(named.items())
+
+
+class Trouble:
+    """Keeps the incident about one target: begun when a message is given up, over with the next
+    that arrives. Its times are those of the wall clock.
+    """
+
+    def __init__(self, engine: Engine, target: Target, routing: Routing) -> None:
+        self._engine = engine
+        self._target = target
+        self._routing = Elsewhere(routing, target)
+
+    def report(self, given_up: int, now: datetime) -> None:
+        """Open the incident, or let it grow: so many messages were given up within WINDOW."""
+        finding = Finding(
+            detector=DETECTOR,
+            entity_type="target",
+            entity=self._target.name,
+            first=now,
+            last=now,
+            value=given_up,
+            threshold=1,
+            unit="messages given up",
+            window=WINDOW,
+            level=Level.HIGH,
+        )
+        Store(self._engine, now=lambda: now).record(
+            [finding], watermark=None, routing=self._routing
+        )
+
+    def is_open(self) -> bool:
+        """Whether people are told that this target fails."""
+        table = table_of(IncidentRow)
+        query = select(table.c.id).where(*self._own()).limit(1)
+        with self._engine.connect() as connection:
+            return connection.execute(query).scalar() is not None
+
+    def over(self, now: datetime) -> None:
+        """Resolve the incident: a message arrived."""
+        table = table_of(IncidentRow)
+        with for_writing(self._engine).begin() as connection:
+            for row in connection.execute(select(table).where(*self._own())).mappings().all():
+                state, step = calm(stored_state(row), row["last_at"])
+                connection.execute(
+                    update(table)
+                    .where(table.c.id == row["id"])
+                    .values(version=row["version"] + 1, **state_values(state))
+                )
+                write_timeline(connection, [(row["id"], replace(step, at=now))])
+                view = view_of(row["id"], stored_content(row), state)
+                ended = Transition(row["id"], step.transition or "calm", view)
+                enqueue(connection, [ended], self._routing, now)
+
+    def _own(self) -> tuple[ColumnElement[bool], ...]:
+        return (
+            IncidentRow.entity_type == "target",
+            IncidentRow.entity == self._target.name,
+            IncidentRow.status.in_(_OPEN),
+        )

@@ -1,0 +1,152 @@
+"""Sending to one target, in the order that `deliveries` states; nothing here touches another's."""
+
+from collections.abc import Callable
+from datetime import datetime
+from threading import Event
+from typing import Final
+
+import structlog
+from sqlalchemy import Engine
+
+from alerts.bundles import Bundle, Pace, bundles_of
+from alerts.deliveries import Deliveries, Delivery
+from alerts.delivery import Outcome
+from alerts.failing import WINDOW, Trouble
+from alerts.messages import render
+from alerts.muting import Muting
+from alerts.retries import ATTEMPT_LIMIT, LONGEST_RETRY_AFTER, verdict
+from alerts.routing import Routing
+from alerts.survey import Survey
+from alerts.target import Target
+from alerts.timers import Timers
+from alerts.transports import Transport
+
+#: Messages of one target that may be under way; while so many fail, what is new waits. More than
+#: one, so that a message that the receiver cannot take does not keep others back.
+UNDER_WAY_LIMIT: Final = 3
+
+_log: Final = structlog.get_logger(__name__)
+
+
+class Lane:
+    """One target, and all that it is told. Used by one thread at a time."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        target: Target,
+        transport: Transport,
+        *,
+        routing: Routing,
+        muting: Muting,
+        link: str | None,
+        stopping: Event,
+    ) -> None:
+        self.target = target
+        self._transport = transport
+        self._link = link
+        self._stopping = stopping
+        self._deliveries = Deliveries(engine, target.name)
+        self._survey = Survey(self._deliveries, target, routing, muting)
+        self._timers = Timers(engine, target.name, routing)
+        self._trouble = Trouble(engine, target, routing)
+        self._in_trouble = False
+        self._pace: Pace | None = None
+        self._timers_at: datetime | None = None
+
+    def round(self, clock: Callable[[], datetime]) -> int:
+        """Send what is due; return how many messages were delivered."""
+        now = clock()
+        pace = self._pace or self._begin(now)
+        self._look_at_timers(now)
+        delivered = 0
+        for delivery in self._deliveries.under_way(UNDER_WAY_LIMIT * 2):
+            if delivery.again_at > now or self._stopping.is_set() or not pace.left(clock()):
+                break
+            delivered += self._attempt(delivery, pace, clock)
+        if self._stopping.is_set() or not self._may_begin(pace, clock()):
+            return delivered
+        now = clock()
+        for bundle in bundles_of(self._survey.ready(now), pace.left(now)):
+            if self._stopping.is_set() or not self._may_begin(pace, clock()):
+                break
+            delivered += self._send(bundle, pace, clock)
+        return delivered
+
+    def _begin(self, now: datetime) -> Pace:
+        """Take up what an earlier run of the program left."""
+        since, limit = now - self.target.per, self.target.max_messages
+        pace = Pace(self.target, self._deliveries.recent_attempts(since, limit))
+        self._in_trouble = self._trouble.is_open()
+        if self._in_trouble and self._deliveries.last_outcome() == "sent":
+            self._recovered(now)
+        self._pace = pace
+        return pace
+
+    def _look_at_timers(self, now: datetime) -> None:
+        interval = self._timers.interval
+        if interval is None or (self._timers_at is not None and now < self._timers_at):
+            return
+        self._timers.run(now)
+        self._timers_at = now + interval
+
+    def _may_begin(self, pace: Pace, now: datetime) -> bool:
+        if not pace.left(now):
+            return False
+        return len(self._deliveries.under_way(UNDER_WAY_LIMIT)) < UNDER_WAY_LIMIT
+
+    def _send(self, bundle: Bundle, pace: Pace, clock: Callable[[], datetime]) -> bool:
+        delivery = self._deliveries.bundle(bundle, clock())
+        return delivery is not None and self._attempt(delivery, pace, clock)
+
+    def _attempt(self, delivery: Delivery, pace: Pace, clock: Callable[[], datetime]) -> bool:
+        if delivery.attempts >= ATTEMPT_LIMIT:
+            # It was never heard how the last one ended: the program stopped in its midst.
+            self._give_up(delivery, clock())
+            error = f"the program stopped in the midst of attempt {delivery.attempts}"
+            self._deliveries.give_up(delivery, error, clock())
+            return False
+        notice = self._deliveries.notice(delivery, self._link)
+        if notice is None:
+            self._deliveries.abandon(delivery, clock())
+            return False
+        message = render(notice, self.target)
+        attempt = self._deliveries.begin(delivery, message.title, clock())
+        pace.began(clock(), digest=delivery.digest)
+        outcome = self._transport.deliver(message)
+        now = clock()
+        decided = verdict(outcome, attempt.count, now)
+        if decided.state == "dead":
+            self._give_up(delivery, now)
+        self._deliveries.end(attempt, decided, now)
+        self._note(delivery, outcome, attempt.count, pace, now)
+        return outcome.delivered
+
+    def _give_up(self, delivery: Delivery, now: datetime) -> None:
+        """Tell others; before the delivery is dead, so that it cannot be forgotten."""
+        self._trouble.report(self._deliveries.dead_since(now - WINDOW) + 1, now)
+        self._in_trouble = True
+        if self.target.fallback is not None:
+            self._deliveries.pass_on(delivery, self.target.fallback, now)
+
+    def _note(
+        self, delivery: Delivery, outcome: Outcome, count: int, pace: Pace, now: datetime
+    ) -> None:
+        if outcome.delivered:
+            if self._in_trouble:
+                self._recovered(now)
+            return
+        if outcome.retry_after is not None:
+            pace.pause(now + min(outcome.retry_after, LONGEST_RETRY_AFTER))
+        _log.warning(
+            "message not delivered",
+            target=self.target.name,
+            delivery=delivery.id,
+            attempt=count,
+            of=ATTEMPT_LIMIT,
+            error=outcome.error,
+        )
+
+    def _recovered(self, now: datetime) -> None:
+        self._trouble.over(now)
+        self._in_trouble = False

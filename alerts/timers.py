@@ -1,0 +1,142 @@
+"""What the wall clock brings: reminders of incidents that stay open, and escalation.
+
+Both are notifications like others. Each may be made twice without harm: the second time it is
+there already.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Engine, RowMapping, select
+
+from alerts.database import for_writing
+from alerts.judging import ENDINGS
+from alerts.models import DeliveryRow, IncidentRow, NotificationRow, table_of
+from alerts.routing import Routing
+from alerts.statements import insert_or_ignore
+
+#: Incidents that are looked at together.
+_PAGE: Final = 500
+
+#: States of notifications that somebody was told, or should have been.
+_MEANT: Final = frozenset({"sent", "dead", "bundled"})
+
+_rows: Final = table_of(NotificationRow)
+_sent: Final = table_of(DeliveryRow)
+_incidents: Final = table_of(IncidentRow)
+
+
+class Timers:
+    """Repeats to one target, and escalations to it."""
+
+    def __init__(self, engine: Engine, target: str, routing: Routing) -> None:
+        self._reading = engine
+        self._target = target
+        self._repeats = {
+            route.name: route.repeat_interval for route in routing.routes if route.repeat_interval
+        }
+        self._escalations = {
+            route.name: route.escalate_after
+            for route in routing.routes
+            if route.escalate_after is not None and target in route.escalate_to
+        }
+
+    @property
+    def interval(self) -> timedelta | None:
+        """How often to look; None if there is nothing to look for."""
+        spans = [*self._repeats.values(), *self._escalations.values()]
+        if not spans:
+            return None
+        return min(max(min(spans) / 20, timedelta(seconds=1)), timedelta(minutes=1))
+
+    def run(self, now: datetime) -> int:
+        """Add the notifications that are due; return how many."""
+        added = 0
+        for incidents in self._open_incidents():
+            rows = self._rows(incidents)
+            new = [
+                values
+                for incident in incidents
+                for values in (
+                    *self._repeat(rows[incident], now),
+                    *self._escalate(rows[incident], now),
+                )
+            ]
+            if new:
+                with for_writing(self._reading).begin() as connection:
+                    insert_or_ignore(
+                        connection, _rows, new, ("incident_id", "transition", "target")
+                    )
+            added += len(new)
+        return added
+
+    def _open_incidents(self) -> Iterator[Sequence[int]]:
+        columns = _incidents.c
+        query = select(columns.id).where(
+            columns.status == "open", columns.merged_into.is_(None), columns.parent_id.is_(None)
+        )
+        last = 0
+        while True:
+            page = query.where(columns.id > last).order_by(columns.id).limit(_PAGE)
+            with self._reading.connect() as connection:
+                found = connection.execute(page).scalars().all()
+            if not found:
+                return
+            yield found
+            last = found[-1]
+
+    def _rows(self, incidents: Sequence[int]) -> dict[int, list[RowMapping]]:
+        query = (
+            select(_rows, _sent.c.sent_at)
+            .outerjoin(_sent, _sent.c.id == _rows.c.delivery_id)
+            .where(_rows.c.incident_id.in_(incidents))
+            .order_by(_rows.c.id)
+        )
+        found: dict[int, list[RowMapping]] = defaultdict(list)
+        with self._reading.connect() as connection:
+            for row in connection.execute(query).mappings():
+                found[row["incident_id"]].append(row)
+        return found
+
+    def _repeat(self, rows: Sequence[RowMapping], now: datetime) -> Iterator[dict[str, Any]]:
+        """Give a reminder if the target was told, nothing waits, and the interval is over."""
+        own = [row for row in rows if row["target"] == self._target]
+        sent = [row for row in own if row["state"] == "sent"]
+        if not sent or any(row["state"] in {"pending", "bundled"} for row in own):
+            return
+        last = max(sent, key=lambda row: (row["sent_at"], row["id"]))
+        interval = self._repeats.get(last["route"])
+        if interval is None or _kind(last) in ENDINGS:
+            return
+        repeats = [row["created_at"] for row in own if _kind(row) == "repeat"]
+        if max([last["sent_at"], *repeats]) > now - interval:
+            return
+        number = 1 + len(repeats)
+        yield self._values(last, f"repeat:{number}", now)
+
+    def _escalate(self, rows: Sequence[RowMapping], now: datetime) -> Iterator[dict[str, Any]]:
+        """Give an escalation if somebody was told long ago, and there is none yet."""
+        if any(row["target"] == self._target and _kind(row) == "escalated" for row in rows):
+            return
+        for row in rows:
+            after = self._escalations.get(row["route"])
+            if after is not None and row["state"] in _MEANT and row["created_at"] <= now - after:
+                yield self._values(row, "escalated:1", now)
+                return
+
+    def _values(self, row: RowMapping, transition: str, now: datetime) -> dict[str, Any]:
+        return {
+            "incident_id": row["incident_id"],
+            "transition": transition,
+            "target": self._target,
+            "route": row["route"],
+            "created_at": now,
+            "state": "pending",
+            "due_at": now,
+        }
+
+
+def _kind(row: RowMapping) -> str:
+    return str(row["transition"]).partition(":")[0]
