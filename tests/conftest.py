@@ -1,3 +1,3 @@
 """What all tests may use."""
 
-pytest_plugins = ["tests.broker.fixtures", "tests.databases.fixtures"]
+pytest_plugins = ["tests.broker.fixtures", "tests.databases.fixtures", "tests.receivers.fixtures"]
