@@ -19,6 +19,7 @@ from alerts.models import IncidentRow, table_of
 from alerts.rows import stored_view
 from alerts.silences import Silence, active_silences
 from alerts.views import IncidentView
+from detectors.findings import Level
 
 #: Open incidents of one status that one round looks at: the most severe, then the last active.
 SOURCE_LIMIT: Final = 1_000
@@ -97,13 +98,16 @@ class Muting:
 
 
 def open_sources(connection: Connection, rules: Sequence[InhibitRule]) -> list[IncidentView]:
-    """Return open incidents that may mute others by these rules, the most severe first.
-
-    The database looks at open incidents only, and at those that are severe enough.
-    """
+    """Return open incidents that may mute others by these rules, the most severe first."""
     if not rules:
         return []
-    floor = min(rule.source.least for rule in rules)
+    found = open_incidents(connection, min(rule.source.least for rule in rules))
+    sources = (view for view in found if any(rule.source.matches(view) for rule in rules))
+    return sorted(sources, key=lambda view: (-level_of(view), view.id))
+
+
+def open_incidents(connection: Connection, least: Level) -> list[IncidentView]:
+    """Return incidents that are not over, of a level and above; at most SOURCE_LIMIT a status."""
     table = table_of(IncidentRow)
     found: list[IncidentView] = []
     for status in OPEN:
@@ -113,11 +117,10 @@ def open_sources(connection: Connection, rules: Sequence[InhibitRule]) -> list[I
                 table.c.status == status,
                 table.c.mode == "alert",
                 table.c.merged_into.is_(None),
-                table.c.severity >= int(floor),
+                table.c.severity >= int(least),
             )
             .order_by(table.c.severity.desc(), table.c.last_at.desc(), table.c.id)
             .limit(SOURCE_LIMIT)
         )
         found += map(stored_view, connection.execute(query).mappings())
-    sources = (view for view in found if any(rule.source.matches(view) for rule in rules))
-    return sorted(sources, key=lambda view: (-level_of(view), view.id))
+    return found

@@ -46,6 +46,34 @@ Database = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")]
 
+#: Which incidents something is about; each but --severity-min may be given several times.
+Severities = Annotated[
+    list[str] | None, typer.Option("--severity", metavar="LEVEL", help="Of this severity.")
+]
+SeverityMin = Annotated[
+    str | None, typer.Option("--severity-min", metavar="LEVEL", help="Of this severity or above.")
+]
+Detectors = Annotated[
+    list[str] | None, typer.Option("--detector", metavar="NAME", help="With this detector.")
+]
+Services = Annotated[
+    list[str] | None, typer.Option("--service", metavar="NAME", help="In this service.")
+]
+Entities = Annotated[
+    list[str] | None,
+    typer.Option("--entity", metavar="NAME", help="About this client, user, network and so on."),
+]
+EntityTypes = Annotated[
+    list[str] | None,
+    typer.Option("--entity-type", metavar="TYPE", help="About a client, user, network, route."),
+]
+Tags = Annotated[
+    list[str] | None, typer.Option("--tag", metavar="TAG", help="With this tag, as attack.t1110.")
+]
+Labels = Annotated[
+    list[str] | None, typer.Option("--label", metavar="LABEL", help="With this label.")
+]
+
 Rules = Annotated[list[Path], typer.Argument(help="Files of Sigma rules, or folders of them.")]
 
 
@@ -381,3 +409,128 @@ def rules_test(paths: Rules, config: Config = None, as_json: Json = False) -> No
     from vedette.commands.rules import test
 
     raise typer.Exit(test(paths, config, as_json=as_json))
+
+
+@silences_cli.command("add")
+def silences_add(
+    comment: Annotated[str, typer.Option("--comment", help="Why; others will read it.")],
+    seconds: Annotated[
+        str | None, typer.Option("--for", metavar="TIME", help="How long, such as 2h or 7d.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="Its end, ISO 8601; else UTC.")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="Its beginning; else at once.")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="NAME", help="Who; else your login name.")
+    ] = None,
+    severity: Severities = None,
+    severity_min: SeverityMin = None,
+    detector: Detectors = None,
+    service: Services = None,
+    entity: Entities = None,
+    entity_type: EntityTypes = None,
+    tag: Tags = None,
+    label: Labels = None,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="About all incidents, if nothing else is said.")
+    ] = False,
+    config: Config = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Tell nobody of some incidents for a while; they are stored all the same."""
+    from vedette.commands.silences import add
+
+    wanted = {
+        "severity": severity,
+        "severity_min": severity_min,
+        "detector": detector,
+        "service": service,
+        "entity": entity,
+        "entity_type": entity_type,
+        "tag": tag,
+        "label": label,
+    }
+    raise typer.Exit(
+        add(
+            config,
+            database,
+            wanted,
+            comment=comment,
+            by=by,
+            start=start,
+            until=until,
+            duration=seconds,
+            everything=everything,
+            as_json=as_json,
+        )
+    )
+
+
+@silences_cli.command("list")
+def silences_list(
+    expired: Annotated[bool, typer.Option("--expired", help="Also those that are over.")] = False,
+    config: Config = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """List silences in force and to come."""
+    from vedette.commands.silences import show
+
+    raise typer.Exit(show(config, database, expired=expired, as_json=as_json))
+
+
+@silences_cli.command("expire")
+def silences_expire(
+    silence: Annotated[int, typer.Argument(min=1, max=2**63 - 1, help="Number of the silence.")],
+    config: Config = None,
+    database: Database = None,
+) -> None:
+    """End a silence; what waited because of it is told at once."""
+    from vedette.commands.silences import expire
+
+    raise typer.Exit(expire(silence, config, database))
+
+
+@notify_cli.command("routes")
+def notify_routes(
+    example: Annotated[
+        int | None,
+        typer.Argument(min=1, max=2**63 - 1, help="An incident's number; else describe one."),
+    ] = None,
+    severity: Annotated[
+        str, typer.Option(metavar="LEVEL", help="Its severity, if you describe one.")
+    ] = "medium",
+    detector: Detectors = None,
+    service: Services = None,
+    entity: Annotated[str, typer.Option(metavar="NAME", help="What it is about.")] = "203.0.113.7",
+    entity_type: Annotated[
+        str, typer.Option("--entity-type", metavar="TYPE", help="What that is.")
+    ] = "client",
+    tag: Tags = None,
+    label: Labels = None,
+    config: Config = None,
+    database: Database = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, not tables.")] = False,
+) -> None:
+    """Say who would be told of an incident, how soon, what mutes it, and why."""
+    from vedette.commands.notify import explain_routes
+
+    raise typer.Exit(
+        explain_routes(
+            config,
+            database,
+            example,
+            severity=severity,
+            detectors=detector or [],
+            services=service or [],
+            entity=entity,
+            entity_type=entity_type,
+            tags=tag or [],
+            labels=label or [],
+            as_json=as_json,
+        )
+    )

@@ -50,10 +50,21 @@ def stored_incidents(
     The one named; else the service's if it is configured or exists; else the last scan's.
     """
     if name is not None:
-        if "://" not in name and not Path(name).is_file():
-            raise DatabaseError(f"{name}: there is no such database; check --database")
-        return open_database(database_url(name)), shown(name)
+        return _named(name)
     service = state_folder() / "vedette.db"
     if configured or service.exists() or not last_scan_file().exists():
         return open_database(settings.store.url.get_secret_value()), "the service's database"
     return open_database(sqlite_url(last_scan_file())), "the last scan"
+
+
+def service_database(settings: Settings, name: str | None) -> tuple[Engine, str]:
+    """Open the database that `vedette run` uses, or the one named, and return what to call it."""
+    if name is not None:
+        return _named(name)
+    return open_database(settings.store.url.get_secret_value()), "the service's database"
+
+
+def _named(name: str) -> tuple[Engine, str]:
+    if "://" not in name and not Path(name).is_file():
+        raise DatabaseError(f"{name}: there is no such database; check --database")
+    return open_database(database_url(name)), shown(name)
