@@ -24,6 +24,7 @@ _SUBJECTS: Final[dict[EntityType, str]] = {
     "route": "Route {}",
     "service": "Service {}",
     "source": "Log {}",
+    "target": "Notification target {}",
     "all": "All traffic",
 }
 
@@ -62,22 +63,22 @@ def summarise(findings: Sequence[Finding], members: int = 0) -> str:
     story, cause = _told(findings)
     name = _name(findings[0].entity)
     entity_type = findings[0].entity_type
-    claims = [_claim(finding) for finding in story]
+    claims = [claim(finding) for finding in story]
     many = members > 0 and entity_type in _PLACES
     if many:
-        claims[0] = _claim(story[0], " " + _PLACES[entity_type].format(name))
+        claims[0] = claim(story[0], " " + _PLACES[entity_type].format(name))
     shown = claims[:CLAIM_LIMIT]
-    causes = [_claim(finding) for finding in cause][: CLAIM_LIMIT - len(shown)]
+    causes = [claim(finding) for finding in cause][: CLAIM_LIMIT - len(shown)]
     left = len(claims) + len(cause) - len(shown) - len(causes)
     more = [f"{left} more"] if left else []
-    said = _listed([*shown, *([] if causes else more)])
+    said = listed([*shown, *([] if causes else more)])
     if causes:
-        said += f", after {_listed([*causes, *more])}"
+        said += f", after {listed([*causes, *more])}"
     if members and all(finding.value != members for finding in findings):
         said += f", {members:,} clients in all"
-    span = _span(min(f.first for f in findings), max(f.last for f in findings))
+    times = span(min(f.first for f in findings), max(f.last for f in findings))
     start = "" if many else _SUBJECTS[entity_type].format(name) + ": "
-    return f"{start}{said}, {span}."
+    return f"{start}{said}, {times}."
 
 
 def duration(length: timedelta) -> str:
@@ -90,14 +91,40 @@ def duration(length: timedelta) -> str:
     return f"{seconds} s"
 
 
+def strongest(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the strongest finding of each detector, the severest first."""
+    best: dict[str, Finding] = {}
+    for finding in findings:
+        rival = best.get(finding.detector)
+        if rival is None or _weight(finding) > _weight(rival):
+            best[finding.detector] = finding
+    return sorted(best.values(), key=lambda f: (-f.level, f.first, f.detector))
+
+
+def claim(finding: Finding, place: str = "") -> str:
+    """Say how much of what there was, within which time, against which limit."""
+    within = f" within {duration(finding.window)}" if finding.window else ""
+    limit = f"limit {finding.threshold:,}"
+    unit = _one(finding.unit) if finding.value == 1 else finding.unit
+    return f"{finding.value:,} {unit}{place}{within} ({limit})"
+
+
+def listed(claims: Sequence[str]) -> str:
+    """Write claims as a list within a sentence."""
+    return " and ".join([", ".join(claims[:-1]), claims[-1]] if len(claims) > 1 else claims)
+
+
+def span(first: datetime, last: datetime) -> str:
+    """Write from when to when, with dates only if there are two."""
+    first, last = first.astimezone(UTC), last.astimezone(UTC)
+    if first.date() != last.date():
+        return f"from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC"
+    return f"from {first:%H:%M:%S} to {last:%H:%M:%S} UTC"
+
+
 def _told(findings: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:
     """Return the strongest finding of each detector: what happened, and what led to it."""
-    strongest: dict[str, Finding] = {}
-    for finding in findings:
-        rival = strongest.get(finding.detector)
-        if rival is None or _weight(finding) > _weight(rival):
-            strongest[finding.detector] = finding
-    ranked = sorted(strongest.values(), key=lambda f: (-f.level, f.first, f.detector))
+    ranked = strongest(findings)
     led = {finding.detector for finding in leading(findings)}
     story = [finding for finding in ranked if finding.detector not in led]
     story.sort(key=lambda finding: bool(led) and stage_of(finding.tags) is not Stage.SUCCESS)
@@ -113,13 +140,6 @@ def _name(entity: str) -> str:
     return name if len(name) <= NAME_LIMIT else name[: NAME_LIMIT - 1] + "…"
 
 
-def _claim(finding: Finding, place: str = "") -> str:
-    within = f" within {duration(finding.window)}" if finding.window else ""
-    limit = f"limit {finding.threshold:,}"
-    unit = _one(finding.unit) if finding.value == 1 else finding.unit
-    return f"{finding.value:,} {unit}{place}{within} ({limit})"
-
-
 def _one(unit: str) -> str:
     """Return what is counted in the singular: the first word that looks like a plural."""
     plural = _PLURAL.search(unit)
@@ -128,14 +148,3 @@ def _one(unit: str) -> str:
     word = plural[0]
     ending, single = next(pair for pair in _SINGULARS if word.endswith(pair[0]))
     return unit[: plural.start()] + word.removesuffix(ending) + single + unit[plural.end() :]
-
-
-def _listed(claims: Sequence[str]) -> str:
-    return " and ".join([", ".join(claims[:-1]), claims[-1]] if len(claims) > 1 else claims)
-
-
-def _span(first: datetime, last: datetime) -> str:
-    first, last = first.astimezone(UTC), last.astimezone(UTC)
-    if first.date() != last.date():
-        return f"from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC"
-    return f"from {first:%H:%M:%S} to {last:%H:%M:%S} UTC"

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from alerts.details import Comment
+from alerts.story import Chapter
 from alerts.views import IncidentView
 
 
@@ -42,6 +44,9 @@ class EvidenceAnswer:
     text: str
     path: str | None
     status: int | None
+    service: str | None
+    country: str | None
+    asn: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +76,39 @@ class StatusCount:
 
 
 @dataclass(frozen=True, slots=True)
-class IncidentAnswer(IncidentView):
-    """One incident with all that is kept about it."""
+class CountryCount:
+    """How many requests among the evidence came from a country."""
 
+    country: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkCount:
+    """How many requests among the evidence came from an autonomous system."""
+
+    asn: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class GeoAnswer:
+    """Where the requests among the evidence came from."""
+
+    countries: tuple[CountryCount, ...]
+    asns: tuple[NetworkCount, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentAnswer(IncidentView):
+    """One incident with what changes only as its version does."""
+
+    version: int
+    story: tuple[Chapter, ...]
     findings: tuple[FindingAnswer, ...]
     evidence: tuple[EvidenceAnswer, ...]
     timeline: tuple[TimelineAnswer, ...]
     top_paths: tuple[PathCount, ...]
     statuses: tuple[StatusCount, ...]
+    geo: GeoAnswer
+    comments: tuple[Comment, ...]

@@ -56,7 +56,7 @@ class IncidentQuery(BaseModel):
     def wanted(self) -> IncidentFilter:
         """Return the filters as the queries take them."""
         return IncidentFilter(
-            status=self.status,
+            statuses=(self.status,) if self.status else (),
             severity_min=Level[self.severity_min.upper()] if self.severity_min else None,
             entity_type=self.entity_type,
             entity=self.entity,

@@ -134,7 +134,10 @@ def test_one_incident_has_everything_and_a_tag(api: Api) -> None:
     answer = client.get("/api/v1/incidents/1")
     detail = get_incident(api.engine, 1)
     assert detail is not None
-    assert answer.json() == json.loads(json.dumps(detail.to_dict()))
+    shown = json.loads(json.dumps(detail.to_dict()))
+    apart = {name: shown.pop(name) for name in ("related", "deliveries")}
+    assert answer.json() == shown
+    assert apart == {"related": [], "deliveries": []}  # they change while the version does not
     assert answer.json()["top_paths"] == [{"path": "/.env", "count": 1}]
     assert answer.json()["statuses"] == [{"status": 404, "count": 1}]
     assert [step["action"] for step in answer.json()["timeline"]] == ["opened"]

@@ -48,7 +48,7 @@ def list_stored(
         return WRONG_USE
     engine, name = stored_incidents(load_settings(config), database, configured=config is not None)
     wanted = IncidentFilter(
-        status=status,
+        statuses=(status,) if status else (),
         severity_min=Level[severity.upper()] if severity else None,
         entity=entity,
         parent=parent,

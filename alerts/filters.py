@@ -1,0 +1,168 @@
+"""Which incidents a list shows, and how it is sorted; as SQL that both databases understand."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any, Final, Literal, get_args
+
+from sqlalchemy import ColumnElement, Connection, SQLColumnExpression, column, exists, func, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from alerts.models import FindingRow, IncidentRow
+from alerts.safety import safe_name
+from alerts.views import json_ready
+from detectors.findings import Level, Mode
+from ingest.masking import printable
+
+Sort = Literal["last", "start", "severity"]
+
+#: Orders of a list; each begins with the greatest.
+SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
+
+#: Characters of what is looked for.
+TEXT_LIMIT: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentFilter:
+    """Which incidents to list, in which order; None and nothing do not restrict.
+
+    Of several `statuses` or `severities` one is enough. `text` is what an analyst remembers: any
+    part of the entity's name or of the summary (an address, a user, a path, what was counted),
+    upper and lower case alike. `tag` is one of a rule's tags, `label` one that people gave,
+    `service` one of the evidence, `stage` one that the attack reached; all of them whole names.
+
+    `since` and `until` keep those that were active between the two. What was merged into
+    another incident is left out, and unless `mode` says so, what is only monitored. Incidents
+    that are part of one about many clients are left out, too, unless `parent` names that one or
+    `include_members` is set.
+    """
+
+    statuses: tuple[str, ...] = ()
+    severities: tuple[Level, ...] = ()
+    severity_min: Level | None = None
+    entity_type: str | None = None
+    entity: str | None = None
+    detector: str | None = None
+    service: str | None = None
+    tag: str | None = None
+    stage: str | None = None
+    label: str | None = None
+    assignee: str | None = None
+    unassigned: bool = False
+    text: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    mode: Mode | Literal["any"] = "alert"
+    parent: int | None = None
+    include_members: bool = False
+    sort: Sort = "last"
+
+    def digest(self) -> str:
+        """Name this filter in a cursor."""
+        plain = json.dumps(json_ready(asdict(self)), sort_keys=True)
+        return hashlib.sha256(plain.encode()).hexdigest()[:8]
+
+    def branches(self) -> "list[IncidentFilter]":
+        """Return filters of one status each (or severity, if only of these there are several).
+
+        Each of them follows an index in its order; together they would sort all there is.
+        """
+        if len(self.statuses) > 1:
+            return [replace(self, statuses=(each,)) for each in dict.fromkeys(self.statuses)]
+        if len(self.severities) > 1 and self.sort == "last":
+            return [replace(self, severities=(each,)) for each in dict.fromkeys(self.severities)]
+        return [self]
+
+
+def sort_keys(sort: Sort) -> tuple[InstrumentedAttribute[Any], ...]:
+    """Return the columns that a list is sorted by, each with the greatest first."""
+    return {
+        "last": (IncidentRow.last_at, IncidentRow.id),
+        "start": (IncidentRow.started_at, IncidentRow.id),
+        "severity": (IncidentRow.severity, IncidentRow.last_at, IncidentRow.id),
+    }[sort]
+
+
+def conditions(connection: Connection, wanted: IncidentFilter) -> list[ColumnElement[bool]]:
+    """Return what the wanted incidents fulfil."""
+    # Not "is null": SQLite would take the index of that column, and sort all there is.
+    found: list[ColumnElement[bool]] = [func.coalesce(IncidentRow.merged_into, 0) == 0]
+    for attribute, value in (
+        (IncidentRow.entity_type, wanted.entity_type),
+        (IncidentRow.entity, None if wanted.entity is None else safe_name(wanted.entity)),
+        (IncidentRow.assignee, _safe(wanted.assignee)),
+        (IncidentRow.mode, None if wanted.mode == "any" else wanted.mode),
+        (IncidentRow.parent_id, wanted.parent),
+    ):
+        if value is not None:
+            found.append(attribute == value)
+    if wanted.unassigned:
+        found.append(IncidentRow.assignee.is_(None))
+    if wanted.parent is None and not wanted.include_members:
+        found.append(IncidentRow.parent_id.is_(None))
+    return [*found, *_levels(wanted), *_times(wanted), *_names(connection, wanted)]
+
+
+def _levels(wanted: IncidentFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if wanted.statuses:
+        found.append(_one_of(IncidentRow.status, wanted.statuses))
+    if wanted.severities:
+        found.append(_one_of(IncidentRow.severity, [int(each) for each in wanted.severities]))
+    if wanted.severity_min is not None:
+        found.append(IncidentRow.severity >= int(wanted.severity_min))
+    return found
+
+
+def _times(wanted: IncidentFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if wanted.since is not None:
+        found.append(IncidentRow.last_at >= wanted.since)
+    if wanted.until is not None:
+        found.append(IncidentRow.started_at <= wanted.until)
+    return found
+
+
+def _names(connection: Connection, wanted: IncidentFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = [
+        _holds(connection, attribute, printable(value))
+        for attribute, value in (
+            (IncidentRow.services, wanted.service),
+            (IncidentRow.tags, wanted.tag),
+            (IncidentRow.stages, wanted.stage),
+            (IncidentRow.labels, wanted.label),
+        )
+        if value is not None
+    ]
+    if wanted.text:
+        text = printable(wanted.text)[:TEXT_LIMIT]
+        found.append(
+            IncidentRow.entity.icontains(text, autoescape=True)
+            | IncidentRow.summary.icontains(text, autoescape=True)
+        )
+    if wanted.detector is not None:
+        named = FindingRow.detector == printable(wanted.detector)
+        found.append(exists().where(FindingRow.incident_id == IncidentRow.id, named))
+    return found
+
+
+def _one_of(
+    attribute: SQLColumnExpression[Any], values: tuple[str, ...] | list[int]
+) -> ColumnElement[bool]:
+    return attribute == values[0] if len(values) == 1 else attribute.in_(values)
+
+
+def _holds(
+    connection: Connection, attribute: SQLColumnExpression[list[str]], value: str
+) -> ColumnElement[bool]:
+    """Whether a list kept as JSON has the value."""
+    postgresql = connection.dialect.name == "postgresql"
+    each = func.json_array_elements_text if postgresql else func.json_each
+    items = each(attribute).table_valued("value", name="each")
+    return exists(select(1).select_from(items).where(column("value") == value))
+
+
+def _safe(text: str | None) -> str | None:
+    return None if text is None else printable(text)
