@@ -1,5 +1,6 @@
 # Needs git, make and Python 3.11 or newer, nothing else; tests that talk to Kafka also need
-# Java 17, Maven and openssl, and are skipped without them. `make help` lists the targets.
+# Java 17, Maven and openssl, those on PostgreSQL its server programs, and are skipped without
+# them. `make help` lists the targets.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 ARGS =

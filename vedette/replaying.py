@@ -11,6 +11,7 @@ from alerts.routing import Routing
 from alerts.secret import server_secret
 from alerts.store import Store
 from alerts.times import utc_now
+from alerts.tombstones import Tombstones
 from detectors.findings import Finding, merge_runs
 from ingest.events import Batch
 from ingest.live import by_kind
@@ -70,10 +71,13 @@ class Replayer:
         self._settings = settings
         self._format = log_format
         self._stores = stores
-        self._store = Store(engine, notify_max_age=settings.notify.max_age)
+        secret = server_secret(secret_file())
+        self._store = Store(
+            engine, notify_max_age=settings.notify.max_age, tombstones=Tombstones(secret)
+        )
         self._checkpoint = self._load_checkpoint()
         positions = by_kind(self._checkpoint.positions if self._checkpoint else {})
-        self._enrichment = enrichment_of(settings, server_secret(secret_file()))
+        self._enrichment = enrichment_of(settings, secret)
         self._enrichment.restore(positions["enrichment"])
         self._places: tuple[RecordsAt, ...] = (FileRecords(positions["files"]), *others)
 

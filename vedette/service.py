@@ -20,11 +20,13 @@ from sqlalchemy.engine import Engine
 from alerts.database import open_database
 from alerts.keys import KeyStore, Role
 from alerts.quarantine import QuarantineStore
+from alerts.retention import prune
 from alerts.secret import server_secret
 from alerts.sender import Sender
 from alerts.store import Store
 from alerts.target import Target, TargetError
 from alerts.times import utc_now
+from alerts.tombstones import Tombstones
 from alerts.views import Transition
 from api.application import create_api
 from api.server import ApiServer, ServerError, Tls, serve
@@ -69,17 +71,18 @@ def run_until_stopped(
         engine = open_database(settings.store.url.get_secret_value())
         opened.callback(engine.dispose)
         keys = KeyStore(engine, secret_file)
-        quarantine = QuarantineStore(engine)
+        secret = server_secret(secret_file)
+        tombstones = Tombstones(secret)
         sender = _sender(engine, targets_of(settings))
         worker = Worker(
             settings.sources,
             catalogue,
-            Store(engine, notify_max_age=settings.notify.max_age),
-            enrichment=enrichment_of(settings, server_secret(secret_file), learn=True),
+            Store(engine, notify_max_age=settings.notify.max_age, tombstones=tombstones),
+            enrichment=enrichment_of(settings, secret, learn=True),
             health=health,
             routing=routing_of(settings),
             announce=announce,
-            housekeep=lambda: quarantine.expire(utc_now(), settings.quarantine.keep),
+            housekeep=lambda: _tidy(engine, settings, tombstones),
         )
         opened.callback(worker.close)
         server = _server(settings, create_api(engine, secret_file, health=worker.health))
@@ -90,6 +93,20 @@ def run_until_stopped(
             sender.start()
             ready(Ready(server.url if server else None, first_key(keys), worker.problems))
             worker.run(stop)
+
+
+def _tidy(engine: Engine, settings: Settings, tombstones: Tombstones) -> None:
+    """Delete what has been kept long enough."""
+    now = utc_now()
+    QuarantineStore(engine).expire(now, settings.quarantine.keep)
+    kept = settings.retention
+    prune(
+        engine,
+        now,
+        tombstones=tombstones,
+        incidents=kept.incidents,
+        deliveries=kept.deliveries,
+    )
 
 
 def _server(settings: Settings, application: FastAPI) -> ApiServer | None:

@@ -180,6 +180,21 @@ class QuarantineSettings(BaseModel):
     )
 
 
+class RetentionSettings(BaseModel):
+    """How long is kept what was found and told."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    incidents: Duration = Field(
+        default="400d",
+        validate_default=True,
+        description="incidents that are over are deleted this long after their last event",
+    )
+    deliveries: Duration = Field(
+        default="90d", validate_default=True, description="what was sent when is known this long"
+    )
+
+
 class Settings(BaseSettings):
     """Everything that can be set."""
 
@@ -199,6 +214,7 @@ class Settings(BaseSettings):
     routes: RouteSettings = Field(default_factory=RouteSettings)
     privacy: PrivacySettings = Field(default_factory=PrivacySettings)
     quarantine: QuarantineSettings = Field(default_factory=QuarantineSettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
     tiers: dict[str, TierSettings] = Field(default_factory=dict)
     detectors: dict[str, RuleOverride] = Field(default_factory=dict)
 

@@ -84,6 +84,11 @@ pseudonymise = []            # "user", "client_ip"
 [quarantine]
 keep = "14d"                 # masked samples of them expire after this
 
+# ---- How long things are kept (docs/retention.md; vedette erase deletes one person's at once) --
+[retention]
+incidents = "400d"           # after their last event, if they are over; open ones stay
+deliveries = "90d"           # what was sent when
+
 # ---- Rules of your own: folders of Sigma files ------------------------------------------------
 [rules]
 folders = []

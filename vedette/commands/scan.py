@@ -56,7 +56,8 @@ def run_scan(
     """Scan the files, print incidents to stdout and all else to stderr; return the status."""
     return_large_blocks()
     settings = load_settings(config)
-    enrichment = enrichment_of(settings, secret_for_files())
+    secret = secret_for_files()
+    enrichment = enrichment_of(settings, secret)
     catalogue = catalogue_of(settings)
     health = SourceHealth(settings.detectors)
     sources = sources_for(files, settings, log_format)
@@ -67,10 +68,11 @@ def run_scan(
 
     def open_store() -> "Store":
         from alerts.store import Store
+        from alerts.tombstones import Tombstones
         from vedette.stores import new_scan_database
 
         opened.append(new_scan_database(database))
-        return Store(opened[0][0])
+        return Store(opened[0][0], tombstones=Tombstones(secret))
 
     with progress_of_reading(screen) as progress:
         total = reader.progress.bytes_total

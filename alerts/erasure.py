@@ -1,0 +1,275 @@
+"""Everything that is kept about one entity deleted, wherever it is in the database.
+
+Its incidents go with all their rows. Incidents of others stop naming it: the clients that they
+count and evidence that names it go, and what they say is worked out anew; comments, details,
+messages and silences have ERASED in the place of its name. So do quarantine's shapes; samples of
+lines that name it go. Tombstones under a keyed hash keep a replay of old logs from storing its
+incidents again.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Table,
+    delete,
+    func,
+    select,
+    update,
+)
+
+from alerts.database import BUSY_TIMEOUT_MS, for_writing
+from alerts.deletion import delete_incidents
+from alerts.incidents import content_of
+from alerts.mentions import Mentions
+from alerts.models import (
+    DeliveryAttemptRow,
+    DeliveryRow,
+    EvidenceRow,
+    FindingRow,
+    IncidentRow,
+    MemberRow,
+    NotificationRow,
+    QuarantineGroupRow,
+    QuarantineSampleRow,
+    SilenceRow,
+    TimelineRow,
+    table_of,
+)
+from alerts.nearby import load_incidents
+from alerts.rows import incident_values
+from alerts.statements import chunks
+from alerts.tombstones import Tombstones, number_of_none
+from detectors.findings import EntityType
+
+#: Entities that are, or stand for, people; others are named in texts for other reasons.
+PEOPLE: Final = frozenset({"client", "network", "user", "api_key"})
+
+#: Passes over all texts: rows may come while they are read, without locking anybody out.
+_PASSES: Final = 3
+
+_INCIDENTS: Final = table_of(IncidentRow)
+_MEMBERS: Final = table_of(MemberRow)
+_EVIDENCE: Final = table_of(EvidenceRow)
+_SAMPLES: Final = table_of(QuarantineSampleRow)
+
+#: Texts that may name somebody, apart from those that go altogether.
+_TEXTS: Final[tuple[tuple[Table, tuple[str, ...]], ...]] = (
+    (_INCIDENTS, ("summary", "labels", "members")),
+    (table_of(TimelineRow), ("detail",)),
+    (table_of(NotificationRow), ("reason",)),
+    (table_of(DeliveryRow), ("title", "group_key", "last_error")),
+    (table_of(DeliveryAttemptRow), ("error",)),
+    (table_of(SilenceRow), ("matchers", "comment")),
+    (table_of(QuarantineGroupRow), ("shape", "suggestion")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """How much of each kind is gone; `texts` had its name, and now have not."""
+
+    incidents: int = 0
+    findings: int = 0
+    members: int = 0
+    evidence: int = 0
+    timeline: int = 0
+    notifications: int = 0
+    deliveries: int = 0
+    quarantine_samples: int = 0
+    texts: int = 0
+
+    def __add__(self, other: "Erased") -> "Erased":
+        return Erased(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    @property
+    def anything(self) -> bool:
+        """Whether anything was kept."""
+        return self != Erased()
+
+
+def erase_entity(
+    engine: Engine,
+    entity_type: EntityType,
+    names: Sequence[str],
+    *,
+    tombstones: Tombstones,
+    now: datetime,
+) -> Erased:
+    """Delete all that is kept about an entity under any of these names; return how much it was.
+
+    `names` are those under which it may be stored: its own, its pseudonym. Doing it again deletes
+    what came since. `compact` the database after. Raises OperationalError if another writer holds the database for too long; what was
+    deleted until then stays deleted.
+    """
+    writing = for_writing(engine)
+    erased = Erased()
+    mentions = Mentions(names)
+    steps: list[Callable[[Connection], Erased]] = [
+        lambda connection: _own(connection, entity_type, names, tombstones, now)
+    ]
+    if entity_type == "client":
+        steps.append(lambda connection: _as_member(connection, names, tombstones, now))
+    for step in steps:
+        with writing.begin() as connection:
+            erased += step(connection)
+    if entity_type in PEOPLE:
+        for _ in range(_PASSES):
+            gone = _mentioned(engine, writing, mentions)
+            erased += gone
+            if not gone.anything:
+                break
+    return erased
+
+
+def _own(
+    connection: Connection,
+    entity_type: EntityType,
+    names: Sequence[str],
+    tombstones: Tombstones,
+    now: datetime,
+) -> Erased:
+    query = select(_INCIDENTS.c.id).where(
+        _INCIDENTS.c.entity_type == entity_type, _INCIDENTS.c.entity.in_(names)
+    )
+    own = connection.execute(query).scalars().all()
+    gone = delete_incidents(connection, own, tombstones, "erased", now)
+    return Erased(**{field.name: getattr(gone, field.name) for field in fields(gone)})
+
+
+def _as_member(
+    connection: Connection, names: Sequence[str], tombstones: Tombstones, now: datetime
+) -> Erased:
+    """Take a client out of the findings of others that counted it."""
+    counted = _MEMBERS.c.client.in_(names)
+    query = select(FindingRow.id, FindingRow.incident_id, FindingRow.first, FindingRow.last).where(
+        FindingRow.id.in_(select(_MEMBERS.c.finding_id).where(counted))
+    )
+    rows = connection.execute(query).all()
+    if not rows:
+        return Erased()
+    first, last = min(row.first for row in rows), max(row.last for row in rows)
+    number = number_of_none(connection)
+    left = [(number - place, "client", name, first, last) for place, name in enumerate(names)]
+    tombstones.bury(connection, left, "erased", now)
+    gone = connection.execute(delete(_MEMBERS).where(counted)).rowcount
+    for chunk in chunks([row.id for row in rows]):
+        members = (
+            select(func.count())
+            .where(MemberRow.finding_id == FindingRow.id)
+            .correlate(FindingRow)
+            .scalar_subquery()
+        )
+        connection.execute(
+            update(FindingRow).where(FindingRow.id.in_(chunk)).values(member_count=members)
+        )
+    _tell_anew(connection, sorted({row.incident_id for row in rows}))
+    return Erased(members=gone)
+
+
+def _tell_anew(connection: Connection, incidents: Sequence[int]) -> None:
+    """Work out again what incidents say, as some of what they rest on is gone."""
+    for incident in load_incidents(connection, incidents):
+        findings = tuple(
+            sorted(incident.findings.values(), key=lambda f: (f.first, f.last, f.detector))
+        )
+        if not findings:  # merged into another one, which has them
+            continue
+        content = content_of(findings, incident.evidence)
+        connection.execute(
+            update(_INCIDENTS)
+            .where(_INCIDENTS.c.id == incident.id)
+            .values(version=incident.version + 1, **incident_values(content, incident.state))
+        )
+
+
+def _mentioned(engine: Engine, writing: Engine, mentions: Mentions) -> Erased:
+    """Erase what texts say: found without locking anybody out, then deleted or rewritten."""
+    with engine.connect() as connection:
+        evidence = _naming(connection, _EVIDENCE, ("text", "path"), mentions)
+        samples = _naming(connection, _SAMPLES, ("text",), mentions)
+        listed = _naming(connection, _INCIDENTS, ("members",), mentions)
+        texts = [
+            (table, columns, _naming(connection, table, columns, mentions))
+            for table, columns in _TEXTS
+        ]
+    with writing.begin() as connection:
+        erased = Erased(
+            evidence=_delete(connection, _EVIDENCE, evidence),
+            quarantine_samples=_delete(connection, _SAMPLES, samples),
+        )
+        changed = {row["incident_id"] for row in evidence} | {row["id"] for row in listed}
+        _tell_anew(connection, sorted(changed))
+        rewritten = sum(
+            _rewrite(connection, table, columns, rows, mentions) for table, columns, rows in texts
+        )
+    return erased + Erased(texts=rewritten)
+
+
+def _naming(
+    connection: Connection, table: Table, columns: Iterable[str], mentions: Mentions
+) -> list[dict[str, Any]]:
+    """Return the rows of a table that name somebody in one of the columns."""
+    found: list[dict[str, Any]] = []
+    for name in columns:
+        query = select(table).where(mentions.likely_in(table.c[name]))
+        found += (
+            dict(row)
+            for row in connection.execute(query).mappings()
+            if mentions.erased_from(row[name]) != row[name]
+        )
+    return list({row["id"]: row for row in found}.values())
+
+
+def _delete(connection: Connection, table: Table, rows: Iterable[dict[str, Any]]) -> int:
+    gone = 0
+    for chunk in chunks([row["id"] for row in rows]):
+        gone += connection.execute(delete(table).where(table.c.id.in_(chunk))).rowcount
+    return gone
+
+
+def _rewrite(
+    connection: Connection,
+    table: Table,
+    columns: Sequence[str],
+    rows: Sequence[dict[str, Any]],
+    mentions: Mentions,
+) -> int:
+    """Rewrite what these rows hold now: it may be other than when they were found."""
+    written = 0
+    for chunk in chunks([row["id"] for row in rows]):
+        query = select(table).where(table.c.id.in_(chunk))
+        for row in connection.execute(query).mappings():
+            now = {name: mentions.erased_from(row[name]) for name in columns}
+            if all(now[name] == row[name] for name in columns):
+                continue
+            if table is _INCIDENTS:
+                now["version"] = row["version"] + 1
+            connection.execute(update(table).where(table.c.id == row["id"]).values(now))
+            written += 1
+    return written
+
+
+def compact(engine: Engine) -> bool:
+    """Write an SQLite file anew: what was deleted is still in it, in parts that are not used.
+
+    Returns whether it could: not while other programs hold it, nor without room for a copy.
+    PostgreSQL does it by itself.
+    """
+    file = engine.url.database
+    if engine.dialect.name != "sqlite" or file is None or file == ":memory:":
+        return True
+    wait = BUSY_TIMEOUT_MS / 1000
+    with closing(sqlite3.connect(file, timeout=wait, isolation_level=None)) as connection:
+        try:
+            connection.execute("VACUUM")
+            busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError:
+            return False
+    return not busy
