@@ -1,7 +1,7 @@
 """Follows logs that grow: what was appended since the last poll, as batches of events."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import timedelta
 from typing import Any, Final
 
@@ -9,13 +9,14 @@ from ingest.chunks import CHUNK_BYTES
 from ingest.enrichment import Enrichment
 from ingest.events import Batch
 from ingest.formats.detection import SAMPLE_BYTES, Detection
+from ingest.gaps import Gap, Gaps
 from ingest.lines import LINE_LIMIT
 from ingest.logs import STDIN_PATH, InputProblem, Log, find_logs
 from ingest.partitions import Partition, Tally, first_lines
 from ingest.reader import watermark_of
 from ingest.rotations import Folders
 from ingest.sources import FileSource
-from ingest.tails import LogTail, Start
+from ingest.tails import COPIED, LogTail, Start, advice_on
 
 #: A partition without new events for so long has its time moved on by the clock, which it then
 #: follows at this distance: lines that a shipper or a buffer holds back no longer are not late.
@@ -48,9 +49,13 @@ def wall_clock() -> int:
 
 
 class _Followed:
-    def __init__(self, partition: Partition, tail: LogTail, now: int) -> None:
+    def __init__(
+        self, partition: Partition, tail: LogTail, gaps: Gaps, noted: Set[str], now: int
+    ) -> None:
         self.partition = partition
         self.tail = tail
+        self.gaps = gaps
+        self._noted = noted
         self.last_read = now
         self.last_event = now
         self.looked = now
@@ -60,7 +65,23 @@ class _Followed:
     def position(self) -> dict[str, Any] | None:
         """Return where it stands, None if nothing was opened yet."""
         place = self.tail.state(self.partition.clock.held_from)
-        return None if place is None else {**place, **self.partition.state()}
+        if place is None:
+            return None
+        return {**place, **self.partition.state(), **self.gaps.state()}
+
+    @property
+    def problems(self) -> list[InputProblem]:
+        """What is wrong now, and where lines may be missing: the last gap of each kind since start.
+
+        Of a copy there is always a gap, and mostly nothing in it: it is kept, not told here.
+        """
+        known = [self.problem] if self.problem else []
+        missing = [
+            InputProblem(gap.partition, gap.reason, advice_on(gap.reason), gap.since, gap.until)
+            for gap in self.gaps.last
+            if gap.reason in self._noted and gap.reason != COPIED
+        ]
+        return [*known, *self.tail.problems, *missing]
 
     def idle(self, now: int, limit: int) -> bool:
         """Whether it has had no events for so long, and not because they wait to be read.
@@ -110,6 +131,7 @@ class LogFollower:
         self._followed: dict[str, _Followed] = {}
         self._open: dict[_Followed, None] = {}
         self._problems: dict[InputProblem, None] = {}
+        self._gone: list[Gap] = []
         self._folders = Folders()
         self._look_at = 0
         self._look(start)
@@ -154,6 +176,7 @@ class LogFollower:
             if before is not None and until < before + _TICK // _MICROSECOND:
                 continue
             events = followed.partition.tick(until).events
+            followed.gaps.passed(events)
             batches.append(Batch(events, self.watermark, followed.partition.readings()))
         return batches
 
@@ -181,13 +204,17 @@ class LogFollower:
         """What is wrong with the inputs now, and where lines may be missing; at most PROBLEMS."""
         found = dict(self._problems)
         for followed in self._followed.values():
-            known = [followed.problem] if followed.problem else []
-            found.update(dict.fromkeys([*known, *followed.tail.problems]))
+            found.update(dict.fromkeys(followed.problems))
         told = list(found)[:PROBLEMS]
         if len(told) < len(found):
             more = f"{len(found) - len(told)} more problems with other inputs"
             told.append(InputProblem("sources", more, "mend those that are told first"))
         return told
+
+    def take_gaps(self) -> list[Gap]:
+        """Return the gaps that are new or changed since the last call."""
+        gone, self._gone = self._gone, []
+        return [*gone, *(gap for entry in self._followed.values() for gap in entry.gaps.take())]
 
     @property
     def lag(self) -> dict[str, int]:
@@ -239,17 +266,25 @@ class LogFollower:
     def _begin(self, source: FileSource, log: Log, start: Start) -> _Followed:
         state = self._stored.pop(log.name, None)
         partition = Partition(log.name, source, self.tally, self._enrichment)
+        gaps = Gaps(log.name, "bytes")
+        noted: set[str] = set()
         if state is not None:
             partition.restore(state)
+            gaps.restore(state)
+
+        def on_gap(position: int, reason: str, lost: int | None) -> None:
+            noted.add(reason)
+            gaps.add(position, reason, since=partition.clock.newest, lost=lost)
+
         tail = LogTail(
             log,
             start=start,
             chunk_bytes=self._chunk_bytes,
             state=state,
-            newest=lambda: partition.clock.newest,
+            on_gap=on_gap,
             folders=self._folders,
         )
-        return _Followed(partition, tail, self._clock())
+        return _Followed(partition, tail, gaps, noted, self._clock())
 
     def _forget(self, found: set[str], now: int) -> None:
         for name, followed in list(self._followed.items()):
@@ -261,6 +296,7 @@ class LogFollower:
                 position = followed.position()
                 if position is not None:
                     self._stored[name] = {**position, "ended": True, "absent_since": now}
+                self._gone += followed.gaps.take()
                 followed.tail.close()
                 self._open.pop(followed, None)
                 del self._followed[name]
@@ -290,7 +326,9 @@ class LogFollower:
         read = partition.parse(partition.records(chunk))
         if read.events.height:
             followed.last_event = now
-        return Batch(partition.feed(read).events, self.watermark, partition.readings())
+        events = partition.feed(read).events
+        followed.gaps.passed(events)
+        return Batch(events, self.watermark, partition.readings())
 
     def _detect(self, followed: _Followed) -> None:
         head = followed.tail.head(SAMPLE_BYTES)

@@ -9,6 +9,7 @@ from ingest.enrichment import Enrichment
 from ingest.events import Batch
 from ingest.follow import LogFollower
 from ingest.formats.detection import Detection
+from ingest.gaps import Gap
 from ingest.logs import InputProblem
 from ingest.partitions import Partition, Tally
 from ingest.reader import least
@@ -34,6 +35,10 @@ class LiveSource(Protocol):
 
     def positions(self) -> Positions:
         """Return where each partition stands after the batches returned so far; plain JSON."""
+        ...
+
+    def take_gaps(self) -> list[Gap]:
+        """Return the gaps that are new or changed since the last call: to be stored."""
         ...
 
     def commit(self) -> None:
@@ -134,6 +139,13 @@ class LiveSources:
     def positions(self) -> dict[str, Positions]:
         """Return where every partition stands, by kind of source; plain JSON."""
         return {"files": _joined(self._files), "topics": _joined(self._topics)}
+
+    def take_gaps(self) -> list[Gap]:
+        """Return the gaps that are new or changed since the last call.
+
+        To be stored with the positions, like what was set aside.
+        """
+        return [gap for source in self._sources for gap in source.take_gaps()]
 
     def commit(self) -> None:
         """Tell lag tools how far what was stored has come."""

@@ -49,20 +49,25 @@ class InputProblem:
     """An input that could not be read, wholly or in part: what, why, and what to do.
 
     `missing_from` is given if lines may be missing: the newest event time read before, in
-    microseconds since 1970.
+    microseconds since 1970; `missing_until` the first read after, None if there is none (yet).
     """
 
     path: str
     reason: str
     advice: str
     missing_from: int | None = None
+    missing_until: int | None = None
 
     def __str__(self) -> str:
         missing = ""
         if self.missing_from is not None:
-            time = datetime.fromtimestamp(self.missing_from // 1_000_000, UTC)
-            missing = f"; lines after {time:%Y-%m-%d %H:%M:%S} UTC may be missing"
+            until = "" if self.missing_until is None else f" and before {_utc(self.missing_until)}"
+            missing = f"; lines after {_utc(self.missing_from)}{until} UTC may be missing"
         return f"{self.path}: {self.reason}{missing}; {self.advice}"
+
+
+def _utc(time: int) -> str:
+    return f"{datetime.fromtimestamp(time // 1_000_000, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 from ingest.chunks import CHUNK_BYTES, Chunk
-from ingest.identity import Candidate, candidates_of, find
+from ingest.identity import Candidate, Identity, candidates_of, find
 from ingest.logs import InputProblem, Log
 from ingest.opened import OpenFile, PlainFile, open_file
 from ingest.places import Place, Places
@@ -18,6 +18,9 @@ from ingest.watching import Watch
 Start = Literal["beginning", "end"]
 T = TypeVar("T")
 
+#: Is told (position, reason, bytes lost or None).
+OnGap = Callable[[int, str, int | None], None]
+
 _MICROSECOND: Final = timedelta(microseconds=1)
 #: A file that was rotated away is left when it had nothing new for so long: some writers go on
 #: for a moment.
@@ -27,7 +30,24 @@ GIVE_UP: Final = timedelta(hours=1) // _MICROSECOND
 
 _GONE: Final = "the file read last is gone"
 _SHORTER: Final = "the file became shorter"
-_KEEP: Final = "keep the newest rotation, plain or compressed, until it was read"
+#: Told after each copytruncate: mostly nothing is missing.
+COPIED: Final = "the file was copied and truncated"
+_UNREADABLE: Final = "a rotation could not be read"
+_LEFT: Final = "a rotated file was written to after it was left"
+
+_ADVICE: Final = {
+    _GONE: "keep the newest rotation, plain or compressed, until it was read",
+    _SHORTER: "keep the newest rotation, plain or compressed, until it was read",
+    COPIED: "rotate by renaming: what comes between copy and truncation is in no file",
+    _UNREADABLE: "check its disk",
+    _LEFT: "have the server open its log anew at once when it is rotated",
+}
+_DAMAGED: Final = "what could be read was used"
+
+
+def advice_on(reason: str) -> str:
+    """Return what to do about a gap."""
+    return _ADVICE.get(reason, _DAMAGED)
 
 
 class LogTail:
@@ -40,8 +60,9 @@ class LogTail:
 
     Lost is only what is in no file any more: what was written to a file after its last read and
     before it was truncated without a copy, between the copying and the truncation, or before it
-    was deleted while it was not open. `problems` says so, with the time from which lines may be
-    missing: `newest` returns the newest event time so far, in microseconds since 1970.
+    was deleted while it was not open; and what is written to a rotated file after it was left.
+    `on_gap` is told each time that lines are or may be missing: where, why, and how many bytes,
+    None if nobody knows.
     """
 
     def __init__(
@@ -51,7 +72,7 @@ class LogTail:
         start: Start,
         chunk_bytes: int = CHUNK_BYTES,
         state: Mapping[str, Any] | None = None,
-        newest: Callable[[], int | None] = lambda: None,
+        on_gap: OnGap = lambda _position, _reason, _lost: None,
         folders: Folders | None = None,
     ) -> None:
         self.log = log
@@ -66,15 +87,17 @@ class LogTail:
         self._look_again = True
         self._drained = False
         self._watch = Watch(self.path, written=self.path in log.files)
-        self._troubles = Troubles(newest)
+        self._troubles = Troubles()
+        self._on_gap = on_gap
         self._missing_since: int | None = None
-        self._truncated = self._was_ended = False
+        self._truncated = self._was_ended = self._copied = False
         self._quiet_since: int | None = None
         self._unread = 0
         if state is not None:
             self._start = None
             self._offset = self._places.restore(state)
             self._was_ended = bool(state.get("ended"))
+            self._copied = bool(state.get("copied"))
             self._watch.written |= bool(state.get("live"))
         else:
             self._guarded(self._begin, None)
@@ -117,7 +140,8 @@ class LogTail:
         offset = self._file.offset if self._file is not None else self._offset
         if self._start is not None:
             return None
-        return {**self._places.state(offset, held_from), "live": self._watch.written}
+        copied = {"copied": True} if self._copied else {}
+        return {**self._places.state(offset, held_from), "live": self._watch.written, **copied}
 
     @property
     def problems(self) -> list[InputProblem]:
@@ -162,9 +186,14 @@ class LogTail:
         self._troubles.over()
         return done
 
+    def _missing(self, offset: int, reason: str) -> None:
+        """Tell that lines behind an offset in the current file are or may be missing."""
+        current = self._places.current
+        self._on_gap((current.base if current else self._places.base) + offset, reason, None)
+
     def _give_up(self) -> None:
         """Leave a rotated file that cannot be read, so that what is newer is read."""
-        self._troubles.missing(self.path, "a rotation could not be read", "check its disk")
+        self._missing(self._offset, _UNREADABLE)
         self._troubles.over()
         self._places.leave(self._offset)
 
@@ -269,6 +298,7 @@ class LogTail:
         index = find(current.identity, files) if current is not None else None
         if current is not None and index is not None:
             self._missing_since, self._truncated = None, False
+            self._copied |= _was_copied(current.identity, files, index)
             self._set_newer(files[index + 1 :])
             self._watch.where = files[index].path
             if self._file is None:
@@ -315,7 +345,7 @@ class LogTail:
                 self._newer = []
                 return
         if not self._was_ended:
-            self._troubles.missing(self.path, _SHORTER if self._truncated else _GONE, _KEEP)
+            self._missing(self._offset, _SHORTER if self._truncated else _GONE)
         self._was_ended = False
         self._missing_since, self._truncated = None, False
         self._places.leave(self._offset)
@@ -353,7 +383,10 @@ class LogTail:
 
     def _leave(self, file: OpenFile) -> None:
         if file.damage is not None:
-            self._troubles.note(file.path, file.damage, "what could be read was used")
+            self._missing(file.end, file.damage)
+        if self._copied:
+            self._missing(file.end, COPIED)
+            self._copied = False
         self._quiet_since = None
         self.close()
         self._places.leave(file.end)
@@ -370,6 +403,17 @@ class LogTail:
         elif file.change == "other":
             self._truncated = True
         else:
-            self._troubles.missing(self.path, _SHORTER, _KEEP)
+            self._missing(self._offset, _SHORTER)
             self._places.shortened(self._offset, status.st_size)
             self._offset = status.st_size
+
+
+def _was_copied(known: Identity, files: Sequence[Candidate], index: int) -> bool:
+    """Whether a known file was found again elsewhere, and where it lay is something newer.
+
+    So it is after copytruncate; also where a compressed file's inode was used again for the next,
+    which cannot be told from it.
+    """
+    if files[index].same_inode(known):
+        return False
+    return any(file.same_inode(known) for file in files[index + 1 :])

@@ -1,6 +1,5 @@
-"""Troubles of one input: what fails now and when to try again, and where lines may be missing."""
+"""Troubles of one input: what fails now, and when to try again."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -14,21 +13,16 @@ RETRY_MOST: Final = timedelta(minutes=1) // _MICROSECOND
 
 
 class Troubles:
-    """A failure that lasts is one problem, and is gone when it is over; notes stay, one a kind.
+    """A failure that lasts is one problem, and is gone when it is over. Times in microseconds."""
 
-    Times are in microseconds. `newest` returns the newest event time so far.
-    """
-
-    def __init__(self, newest: Callable[[], int | None]) -> None:
-        self._newest = newest
-        self._notes: dict[str, InputProblem] = {}
+    def __init__(self) -> None:
         self._fault: InputProblem | None = None
         self._since = self._retry_at = self._wait = 0
 
     @property
     def problems(self) -> list[InputProblem]:
-        """What fails now, and the last note of each kind."""
-        return [*([self._fault] if self._fault else []), *self._notes.values()]
+        """What fails now."""
+        return [self._fault] if self._fault else []
 
     @property
     def failing(self) -> bool:
@@ -54,11 +48,3 @@ class Troubles:
     def over(self) -> None:
         """It works again."""
         self._fault, self._wait = None, 0
-
-    def note(self, path: Path, reason: str, advice: str) -> None:
-        """Keep in mind what was wrong."""
-        self._notes[reason] = InputProblem(str(path), reason, advice)
-
-    def missing(self, path: Path, reason: str, advice: str) -> None:
-        """Keep in mind that lines from now on (in event time) may be missing."""
-        self._notes[reason] = InputProblem(str(path), reason, advice, self._newest())

@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from threading import Condition
 
+from ingest.gaps import Gap
 from ingest.topics.blocks import Block
 from ingest.topics.client import TopicPartition
-from ingest.topics.places import Gap, Place
+from ingest.topics.places import Place
 
 
 @dataclass(frozen=True, slots=True)

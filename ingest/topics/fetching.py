@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from ingest.gaps import Gap
 from ingest.logs import InputProblem
 from ingest.sources import KafkaSource
 from ingest.topics.backoff import Backoff
@@ -24,7 +25,7 @@ from ingest.topics.client import (
     TopicPartition,
 )
 from ingest.topics.connection import servers
-from ingest.topics.places import Gap, Place
+from ingest.topics.places import Place
 
 #: New partitions, recreated topics and dead brokers are noticed within this time.
 SURVEY_SECONDS: Final = 5.0
@@ -190,10 +191,10 @@ class Fetching:
             stream, stored = self._streams.get(partition), self._stored.pop(str(partition), None)
             offset, skip, gap = begin, 0, None
             if stream is not None:
-                gap = Gap(str(partition), stream.next_offset, None, _RECREATED)
+                gap = Gap(str(partition), stream.next_offset, _RECREATED, "records")
                 self._flush(stream)
             elif stored is not None and not stored.belongs_to(cluster.id, topic_id):
-                gap = Gap(str(partition), stored.offset, None, _RECREATED)
+                gap = Gap(str(partition), stored.offset, _RECREATED, "records")
             elif stored is not None and not begin <= stored.offset <= end:
                 gap = _gap(partition, stored.offset, begin)
             elif stored is not None:
@@ -289,5 +290,5 @@ class Fetching:
 
 def _gap(partition: TopicPartition, wanted: int, begin: int) -> Gap:
     if wanted < begin:
-        return Gap(str(partition), wanted, begin, _DELETED)
-    return Gap(str(partition), wanted, None, _CUT)
+        return Gap(str(partition), wanted, _DELETED, "records", begin - wanted)
+    return Gap(str(partition), wanted, _CUT, "records")

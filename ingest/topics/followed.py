@@ -8,13 +8,14 @@ import numpy as np
 import polars as pl
 
 from ingest.formats.detection import SAMPLE_LINES
+from ingest.gaps import Gaps
 from ingest.logs import InputProblem
 from ingest.normalising import Read, Reject
 from ingest.partitions import Partition
 from ingest.records import Records
 from ingest.topics.blocks import Block
 from ingest.topics.buffers import Start
-from ingest.topics.places import Gap, Place
+from ingest.topics.places import Place
 
 
 @dataclass
@@ -31,23 +32,24 @@ class Followed:
     place: Place
     read_at: int
     event_at: int
-    gap: Gap | None = None
     problem: InputProblem | None = None
+    gaps: Gaps = field(init=False)
     _first: int = 0
     _dropping: int = 0
     _held: list[int] = field(default_factory=list)
     _sizes: dict[int, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.gaps = Gaps(self.partition.name, "records")
+
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up what `state` returned before a restart."""
         self.partition.restore(state)
-        if "gap" in state:
-            self.gap = Gap.stored(self.partition.name, state["gap"])
+        self.gaps.restore(state)
 
     def state(self) -> dict[str, Any]:
         """Return where reading goes on after a restart; plain JSON."""
-        gap = {} if self.gap is None else {"gap": self.gap.state()}
-        return {**self._stands().state(), **self.partition.state(), **gap}
+        return {**self._stands().state(), **self.partition.state(), **self.gaps.state()}
 
     def begin(self, start: Start) -> pl.DataFrame:
         """Go on at another place; return what was held back, decided with what there is."""
@@ -56,7 +58,9 @@ class Followed:
         self.place = replace(start.place, skip=0)
         self._first, self._dropping = start.place.offset, start.place.skip
         if start.gap is not None:
-            self.gap = replace(start.gap, since=self.partition.clock.newest)
+            gap, since = start.gap, self.partition.clock.newest
+            first = start.place.offset
+            self.gaps.add(gap.position, gap.reason, since=since, lost=gap.lost, goes_on=first)
         return events
 
     def tick(self, until: int) -> pl.DataFrame:
@@ -93,9 +97,7 @@ class Followed:
         if fresh.height:
             self.event_at = now
         self._hold(events, fresh)
-        if self.gap is not None and self.gap.until is None and timed.events.height:
-            first = int(timed.events["timestamp"].to_physical()[0])
-            self.gap = replace(self.gap, until=first)
+        self.gaps.passed(timed.events)
         return timed.events
 
     def _stands(self) -> Place:

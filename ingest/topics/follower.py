@@ -13,6 +13,7 @@ import polars as pl
 from ingest.events import Batch, no_events, no_readings
 from ingest.follow import IDLE, wall_clock
 from ingest.formats.detection import Detection
+from ingest.gaps import Gap
 from ingest.logs import InputProblem
 from ingest.normalising import Read
 from ingest.partitions import Partition, Tally
@@ -23,7 +24,7 @@ from ingest.topics.buffers import Buffers, Start
 from ingest.topics.client import ClientError, Connect, TopicClient, TopicPartition
 from ingest.topics.fetching import SURVEY_SECONDS, WAIT_SECONDS, Fetching
 from ingest.topics.followed import Followed
-from ingest.topics.places import Gap, Place
+from ingest.topics.places import Place
 
 #: Bytes of values that wait to be read, over all partitions.
 BUFFER_BYTES: Final = 32 << 20
@@ -213,8 +214,12 @@ class TopicFollower:
 
     @property
     def gaps(self) -> list[Gap]:
-        """The last gap of each partition that has one."""
-        return [entry.gap for entry in self._followed.values() if entry.gap is not None]
+        """The last gap of each reason, of each partition that has one."""
+        return [gap for entry in self._followed.values() for gap in entry.gaps.last]
+
+    def take_gaps(self) -> list[Gap]:
+        """Return the gaps that are new or changed since the last call."""
+        return [gap for entry in self._followed.values() for gap in entry.gaps.take()]
 
     @property
     def lag(self) -> dict[str, int]:

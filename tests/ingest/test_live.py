@@ -7,6 +7,7 @@ from typing import Any, Final
 from ingest.enrichment import Enrichment
 from ingest.events import Batch, no_events
 from ingest.formats.detection import Detection
+from ingest.gaps import Gap
 from ingest.live import LiveSources, by_kind
 from ingest.logs import InputProblem
 from ingest.partitions import Tally
@@ -39,6 +40,9 @@ class Scripted:
 
     def positions(self) -> dict[str, dict[str, Any]]:
         return {self.name: {"offset": 1}}
+
+    def take_gaps(self) -> list[Gap]:
+        return [Gap(self.name, 3, "odd", "bytes")]
 
     def commit(self) -> None:
         self.commits += 1
@@ -105,6 +109,7 @@ def test_what_all_sources_say_is_put_together() -> None:
     assert live.positions() == {"files": {"a.log": {"offset": 1}}, "topics": {"t-0": {"offset": 1}}}
     assert (live.lag, live.unread) == ({"t-0": 3}, {"a.log": 3})
     assert live.late == 2
+    assert [gap.partition for gap in live.take_gaps()] == ["a.log", "t-0"]
     assert [problem.path for problem in live.problems] == ["a.log", "t-0"]
     live.commit()
     live.close()

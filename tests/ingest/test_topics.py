@@ -340,7 +340,7 @@ def test_deleted_records_are_a_gap_that_says_when_it_was_blind(
         web.restart()
     assert web.read() == slashed(*range(10, 20))
     (gap,) = web.follower.gaps
-    assert (gap.first, gap.end) == (4, 10)
+    assert (gap.position, gap.lost) == (4, 6)
     assert (gap.since, gap.until) == (START + 3 * SECOND, START + 10 * SECOND)
     (problem,) = web.problems()
     assert "offsets 4 to 9 were not read" in problem
