@@ -1,5 +1,6 @@
 """docs/settings.md and the file that `vedette init` writes have every setting."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
+from alerts.matchers import Matchers
 from detectors.catalogue import load_catalogue
 from detectors.registry import active_detectors, rule_overrides
 from ingest.durations import parse_duration
@@ -22,8 +24,8 @@ NAME = "NAME"
 
 def settings(model: type[BaseModel], place: str = "") -> Iterator[tuple[str, Any]]:
     """Every setting's path with its field; a table by any name has NAME in its place."""
-    for name, field in model.model_fields.items():
-        path = f"{place}{name}"
+    for attribute, field in model.model_fields.items():
+        path = f"{place}{field.alias or attribute}"
         models, by_name = _models_of(field.annotation)
         if not models:
             yield path, field
@@ -32,6 +34,8 @@ def settings(model: type[BaseModel], place: str = "") -> Iterator[tuple[str, Any
 
 
 def _models_of(annotation: Any) -> tuple[list[type[BaseModel]], bool]:
+    if annotation is Matchers:  # one row wherever they are used, and a table of their own
+        return [], False
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation], False
     inside = get_args(annotation)
@@ -68,12 +72,19 @@ def test_no_row_is_about_a_setting_that_is_not_there() -> None:
     assert documented == set(PATHS)
 
 
+def test_matchers_have_a_row_for_each_field() -> None:
+    documented = rows(page("settings.md").partition("### Matchers")[2].partition("```")[0])
+    assert set(documented) == set(Matchers.model_fields)
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_documented_default_is_the_real_one(path: str) -> None:
     field = PATHS[path]
     shown = rows(page("settings.md"))[path][2].strip("`")
     real = field.default
-    if real is PydanticUndefined and field.default_factory is None:
+    if field.annotation is Matchers and field.default_factory is not None:
+        assert shown == "every incident"
+    elif real is PydanticUndefined and field.default_factory is None:
         assert shown == "needed"
     elif real is None:
         assert shown in {"none", "the rule's"}
@@ -81,6 +92,8 @@ def test_documented_default_is_the_real_one(path: str) -> None:
         assert shown == str(real).lower()
     elif real == ():
         assert shown in {"[]", "none"}
+    elif isinstance(real, tuple):
+        assert json.loads(shown) == list(real)
     elif isinstance(real, str) and shown.startswith('"') and "duration" not in _type(path):
         assert shown == f'"{real}"'
     elif "duration" in _type(path):
@@ -119,7 +132,7 @@ def _template_keys(path: str) -> set[str]:
         heading = re.match(r"^#? ?\[\[?([a-z_.]+)\]\]?", line)
         key = re.match(r"^#? ?([a-z_]+) = ", line)
         if heading:
-            table = re.sub(r"^(detectors|tiers)\.[a-z_]+", rf"\1.{NAME}", heading[1])
+            table = re.sub(r"^(detectors|tiers|targets)\.[a-z_]+", rf"\1.{NAME}", heading[1])
         elif key:
             keys.setdefault(table, set()).add(key[1])
     shown = keys.get(path.rpartition(".")[0], set())
@@ -141,23 +154,38 @@ def test_the_template_shows_the_defaults() -> None:
 
 
 def test_the_template_loads_with_all_that_is_commented_out() -> None:
-    text = uncommented(TEMPLATE).replace('format = "auto"', 'format = "json"')
+    text = uncommented(TEMPLATE).replace('format = "auto"', 'format = "json"', 1)
     for alternative in ("pattern", "fields"):  # a mapping is of JSON, these are not
         text = re.sub(rf"^{alternative} = ", f"# {alternative} = ", text, flags=re.MULTILINE)
     loaded = plain(text)
     assert loaded.sources[0].mapping
     assert isinstance(loaded.sources[1], KafkaSource)
     assert loaded.notify.url is not None
+    assert [route.name for route in loaded.notify.routes] == ["severe", "everything"]
+    assert [rule.name for rule in loaded.inhibit] == ["one attack, one message"]
+    assert len(loaded.maintenance) == 2
     assert loaded.tiers["partners"].networks
     override = loaded.detectors["request_rate"]
     assert override.threshold
     assert override.exceptions
 
 
+#: Tables of the template that are switched on as a whole or not at all.
+_WHOLE_TABLES = (
+    r"\[api\.tls\]",
+    r"\[\[sources\]\]",
+    r"\[tiers\.partners\]",
+    r"\[targets\.pager\]",
+    r"\[\[notify\.routes\]\]",
+    r"\[\[inhibit\]\]",
+    r"\[\[maintenance\]\]",
+)
+
+
 def commented_lines() -> list[str]:
     """Lines that can be switched on alone; some tables need all of their own."""
     single, _, _ = TEMPLATE.partition("# [[detectors.")
-    for table in (r"\[api\.tls\]", r"\[\[sources\]\]", r"\[tiers\.partners\]"):
+    for table in _WHOLE_TABLES:
         single = re.sub(rf"^# {table}(.*\n)(# .*\n)+", "", single, flags=re.MULTILINE)
     return [line for line in single.splitlines() if re.match(r"^# [a-z_]+ = ", line)]
 

@@ -57,11 +57,57 @@ behind_proxy = false         # true: a proxy in front ends TLS
 # certificate = "/etc/vedette/cert.pem"
 # key = "/etc/vedette/key.pem"
 
-# ---- Who is told ------------------------------------------------------------------------------
+# ---- Who is told (docs/notifications.md; vedette notify routes says what it comes to) ---------
 [notify]
 # url = "slack://tokenA/tokenB/tokenC/#alerts"    # one Apprise URL; keep this file private
 min_level = "medium"         # informational, low, medium, high, critical
 max_age = "1h"               # incidents whose last event is older are stored, not sent
+# link = "https://vedette.example.net"            # where people reach the page
+
+# More than one receiver: targets, and routes to them. Without routes all are told everything.
+# [targets.pager]
+# url = "pagerduty://integration-key@api-key/"    # better as VEDETTE_TARGETS__PAGER__URL
+# min_level = "medium"
+# format = "auto"            # auto, text, markdown, html, slack
+# template = "/etc/vedette/pager.j2"   # a template of your own
+# fallback = "default"       # is told what cannot be delivered here; default is notify.url
+# send_resolved = true       # tell also that it is over
+# max_messages = 20          # of more than these ...
+# per = "10m"                # ... within this time the rest goes as one digest
+
+# [[notify.routes]]          # the first that matches says who is told
+# name = "severe"
+# targets = ["pager"]
+# match = { severity_min = "high" }   # severity, detector, service, entity, entity_type, tag, label
+# continue = true            # false: later routes are not asked
+# group_by = ["incident"]    # one message for what agrees in these
+# group_wait = "5s"          # how long a first message waits for more
+# group_interval = "1m"      # from one message of a group to the next
+# repeat_interval = "4h"     # tell again what is open and not acknowledged; 0: never
+# escalate_after = "30m"     # not acknowledged for so long: tell these, too
+# escalate_to = ["default"]
+
+# [[notify.routes]]
+# name = "everything"
+# targets = ["default"]
+
+# [[inhibit]]                # while an incident is open, others that it explains are not told
+# name = "one attack, one message"
+# source = { entity_type = "network" }
+# target = { entity_type = "client" }
+# equal = ["network"]        # entity, network, service
+# severer = false            # true: also those that are more severe
+
+# [[maintenance]]            # nobody is told; incidents are stored
+# name = "release of the shop"
+# match = { service = "shop" }
+# weekly = "Sun 02:00-04:00"           # or "daily 01:00-02:00", "Mon-Fri 22:00-05:00"
+# time_zone = "Europe/Paris"
+
+# [[maintenance]]
+# name = "new data centre"
+# from = "2026-12-31T22:00:00Z"
+# until = "2027-01-01T06:00:00Z"
 
 # ---- What is known about addresses: MMDB files (MaxMind, DB-IP, IPinfo) -----------------------
 [geo]
