@@ -11,6 +11,12 @@ store        findings into incidents, timeline and outbox, in one transaction
 outbox       the rows that say what to tell whom
 quarantine   what could not be read: lists, details, expiry; `quarantine_rows` writes it
 queries      lists and details of incidents
+matchers     which incidents something is about
+routing      who is told: routes, in their order
+silences     nobody is told for a while, because a person said so
+maintenance  nor in hours known beforehand (pure)
+inhibition   nor of what an open incident explains (pure)
+muting       the three put together, for who sends
 target       where messages go
 messages     what a message says
 sender       the outbox out, with retries
