@@ -8,8 +8,7 @@ templates  our own (folder builtin), and files of users in a sandbox
 escaping   hostile text for each channel
 """
 
-from alerts.messages.about import message_about
 from alerts.messages.message import Message
 from alerts.messages.rendering import render, template_problem
 
-__all__ = ["Message", "message_about", "render", "template_problem"]
+__all__ = ["Message", "render", "template_problem"]

@@ -5,6 +5,7 @@ channel       through Apprise: mail, Slack, JSON, and whatever else it knows
 alertmanager  incidents as alerts of an Alertmanager
 answers       what an answer over HTTP means for a delivery
 watching      what receivers answered, beside what Apprise tells of it
+memory        the twin of all these, for tests and trials
 """
 
 from alerts.transports.transport import Transport, transport_of

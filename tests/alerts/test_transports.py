@@ -158,8 +158,10 @@ def test_two_deliveries_at_once_see_each_their_own_answer(web: WebReceiver) -> N
 
 @pytest.mark.parametrize(
     ("status", "permanent"),
-    [(400, True), (401, True), (404, True), (410, True), (413, True), (408, False), (425, False)]
-    + [(429, False), (500, False), (502, False), (503, False), (504, False)],
+    [
+        *((status, True) for status in (400, 401, 404, 410, 413, 422)),
+        *((status, False) for status in (408, 425, 429, 500, 502, 503, 504)),
+    ],
 )
 def test_which_statuses_are_permanent(status: int, *, permanent: bool) -> None:
     assert outcome_of(status, {}) == failed(f"answered HTTP {status}", permanent=permanent)

@@ -43,9 +43,7 @@ class MailReceiver:
     @property
     def mails(self) -> list[EmailMessage]:
         """The mails, parsed as a mail program does."""
-        return [
-            cast("EmailMessage", message_from_bytes(raw, policy=policy.default)) for raw in self.raw
-        ]
+        return [message_from_bytes(raw, policy=policy.default) for raw in self.raw]
 
     @property
     def url(self) -> str:

@@ -1,0 +1,116 @@
+"""What an Alertmanager is told, as its API has it."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from pydantic import SecretStr
+
+from alerts.messages import render
+from alerts.notices import Item, Notice
+from alerts.target import Target
+from alerts.times import iso
+from alerts.transports import transport_of
+from alerts.transports.alertmanager import FIRES_FOR, alerts
+from tests.receivers.notices import INCIDENT, START, about, incident, notice
+from tests.receivers.web import WebReceiver
+
+NOW = START + timedelta(minutes=5)
+
+
+def test_an_open_incident_is_an_alert_that_fires() -> None:
+    (alert,) = alerts(notice(link="https://vedette.example"), NOW)
+    assert alert == {
+        "labels": {
+            "alertname": "VedetteIncident",
+            "incident": "17",
+            "severity": "high",
+            "entity_type": "client",
+            "entity": "203.0.113.7",
+        },
+        "annotations": {
+            "summary": INCIDENT.summary,
+            "news": "new incident",
+            "since": "2025-11-03 09:00:00 UTC",
+            "last_seen": "2025-11-03 09:02:00 UTC",
+            "status": "open",
+            "detectors": "web-recon-404",
+            "services": "shop",
+            "stages": "reconnaissance",
+            "look": "vedette incidents show 17",
+            "reference": "mark-1",
+        },
+        "startsAt": iso(START),
+        "endsAt": iso(NOW + FIRES_FOR),
+        "generatorURL": "https://vedette.example/incidents/17",
+    }
+
+
+@pytest.mark.parametrize(
+    ("transition", "status"), [("calm:1", "resolved"), ("resolved:3", "closed")]
+)
+def test_what_has_ended_ends_with_the_same_labels(transition: str, status: str) -> None:
+    (begun,) = alerts(about("opened"), NOW)
+    (over,) = alerts(about(transition, status=status), NOW)
+    assert over["labels"] == begun["labels"]
+    assert (over["startsAt"], over["endsAt"]) == (iso(START), iso(INCIDENT.last_at))
+    (again,) = alerts(about("returned:2"), NOW)
+    assert again["labels"] == begun["labels"]
+    assert again["endsAt"] == iso(NOW + FIRES_FOR)
+
+
+def test_no_alert_ends_before_it_starts_or_in_time_to_come() -> None:
+    ahead = incident(status="resolved", last_at=NOW + timedelta(hours=1))
+    (alert,) = alerts(notice(ahead), NOW)
+    assert alert["endsAt"] == iso(NOW)
+    (alert,) = alerts(notice(incident(status="resolved")), START - timedelta(days=1))
+    assert alert["endsAt"] == iso(START)
+
+
+def test_a_raised_severity_ends_the_alerts_of_the_lower_ones() -> None:
+    raised, *lower = alerts(about("severity:high"), NOW)
+    assert raised["labels"]["severity"] == "high"
+    assert raised["endsAt"] == iso(NOW + FIRES_FOR)
+    assert [alert["labels"]["severity"] for alert in lower] == ["medium", "low", "informational"]
+    assert {alert["endsAt"] for alert in lower} == {iso(NOW)}
+
+
+def test_a_digest_says_how_many_have_no_alert() -> None:
+    items = tuple(Item(incident(id=n), ("opened",)) for n in range(3))
+    *named, rest = alerts(Notice(items, "mark-1", digest=True, incidents=412), NOW)
+    assert [alert["labels"]["incident"] for alert in named] == ["0", "1", "2"]
+    assert rest["labels"] == {"alertname": "VedetteIncidents", "severity": "high"}
+    assert rest["annotations"]["summary"].startswith("412 incidents came at once; 409 of them")
+
+
+@pytest.mark.parametrize(
+    ("before_host", "header"),
+    [
+        ("", None),
+        ("tok%2Fen@", "Bearer tok/en"),
+        ("ops:p%40ss@", "Basic b3BzOnBAc3M="),
+        ("ops:@", "Basic b3BzOg=="),
+    ],
+)
+@pytest.mark.parametrize(("path", "posted"), [("", ""), ("/", ""), ("/am/", "/am")])
+def test_it_is_posted_where_and_as_whom_the_address_says(
+    web: WebReceiver,
+    before_host: str,
+    header: str | None,
+    path: str,
+    posted: str,
+) -> None:
+    target = Target("am", SecretStr(f"alertmanager://{before_host}{web.address}{path}"))
+    assert transport_of(target).deliver(render(notice(), target)).delivered
+    (request,) = web.requests
+    assert request.path == f"{posted}/api/v2/alerts"
+    assert request.headers.get("Authorization") == header
+    assert request.headers["Content-Type"] == "application/json"
+    assert datetime.fromisoformat(request.json()[0]["endsAt"]) > START
+
+
+def test_tls_is_verified(web: WebReceiver) -> None:
+    target = Target("am", SecretStr(f"alertmanagers://{web.address}"))
+    outcome = transport_of(target).deliver(render(notice(), target))
+    assert not outcome.delivered
+    assert outcome.error == "the certificate or TLS was not accepted"
+    assert web.requests == []
