@@ -328,3 +328,23 @@ class QuarantineSampleRow(Model):
     text: Mapped[str] = mapped_column(Text)
     length: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64))
+
+
+class GapRow(Model):
+    """Input of one partition that is missing, or may be; `key` is what tells it from others.
+
+    `since` and `until` are the event times around it, `lost` counts `unit`.
+    """
+
+    __tablename__ = "gaps"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    partition: Mapped[str] = mapped_column(Text)
+    position: Mapped[int] = mapped_column(BigInteger)
+    reason: Mapped[str] = mapped_column(Text)
+    unit: Mapped[str] = mapped_column(String(8))
+    lost: Mapped[int | None] = mapped_column(BigInteger)
+    since: Mapped[datetime | None]
+    until: Mapped[datetime | None]
+    recorded_at: Mapped[datetime] = mapped_column(index=True)

@@ -2,8 +2,8 @@
 
 The order within it: leave out what was pruned or erased; read what is near; write incidents,
 findings, evidence; close what joined; mark what is calm; roll up what is part of an attack by
-many; write timeline, outbox and quarantine; the checkpoint last. All values are absolute, so
-recording the same findings again changes nothing.
+many; write timeline, outbox, quarantine and gaps; the checkpoint last. All values are absolute,
+so recording the same findings again changes nothing.
 """
 
 from collections import defaultdict
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine
 
 from alerts.checkpoint import Checkpoint, save_checkpoint, stored_checkpoint
 from alerts.database import for_writing
+from alerts.gaps import save_gaps
 from alerts.nearby import Entity, load_nearby
 from alerts.outbox import enqueue, revive
 from alerts.parents import roll_up
@@ -28,6 +29,7 @@ from alerts.tombstones import Tombstones
 from alerts.views import Transition
 from alerts.writing import apply_plans, calm_down, transitions_of
 from detectors.findings import Finding
+from ingest.gaps import Gap
 from ingest.quarantine import QuarantineGroup
 
 #: Incidents whose last event is older than this before the watermark are stored, not sent.
@@ -59,6 +61,7 @@ class Store:
         checkpoint: Checkpoint | None = None,
         routing: Routing | None = None,
         quarantine: Sequence[QuarantineGroup] = (),
+        gaps: Sequence[Gap] = (),
     ) -> list[Transition]:
         """Store findings (or runs of them), and the checkpoint if given; return what changed.
 
@@ -67,7 +70,8 @@ class Store:
         each transition a notification to each target that `routing` names is stored, unless it
         is there already or too old. Monitored incidents are stored without transitions, and so
         are those that are part of an incident about many clients. `quarantine` is what was put
-        aside up to the checkpoint: give it with that, and counts agree after a crash.
+        aside up to the checkpoint: give it with that, and counts agree after a crash; likewise
+        `gaps`, what was missing up to it.
         The clock gives only the creation times of notifications, and when quarantine was seen.
         """
         safe = [safe_finding(finding) for finding in findings]
@@ -90,6 +94,8 @@ class Store:
                 revive(connection, again, self._now())
             if quarantine:
                 save_groups(connection, quarantine, self._now())
+            if gaps:
+                save_gaps(connection, gaps, self._now())
             if checkpoint is not None:
                 save_checkpoint(connection, checkpoint)
         return transitions

@@ -28,6 +28,7 @@ from detectors.health import SourceHealth
 from detectors.kernel import RuleKernel
 from detectors.snapshot import VERSION, Snapshot, SnapshotError
 from ingest.enrichment import Enrichment
+from ingest.gaps import Gap
 from ingest.live import INTERVAL, LiveSources, by_kind
 from ingest.quarantine import QuarantineGroup
 from ingest.sources import FileSource, KafkaSource
@@ -82,6 +83,7 @@ class Worker:
         self._failing = False
         self._unsaved: list[Finding] = []
         self._set_aside: list[QuarantineGroup] = []
+        self._gaps: list[Gap] = []
         checkpoint = self._restored()
         positions = by_kind(checkpoint.positions if checkpoint else {})
         self._enrichment.restore(positions["enrichment"])
@@ -160,7 +162,9 @@ class Worker:
         """
         self._unsaved += found
         state = self._checkpoint() if checkpoint else None
-        self._set_aside += self._live.tally.quarantine.changed() if checkpoint else []
+        if checkpoint:
+            self._set_aside += self._live.tally.quarantine.changed()
+            self._gaps += self._live.take_gaps()
         while True:
             try:
                 changed = self._store.record(
@@ -169,6 +173,7 @@ class Worker:
                     checkpoint=state,
                     routing=self._routing,
                     quarantine=self._set_aside,
+                    gaps=self._gaps,
                 )
             except OperationalError as error:
                 self._failing = True
@@ -180,7 +185,7 @@ class Worker:
         self._failing = False
         self._unsaved = []
         if state is not None:
-            self._set_aside = []
+            self._set_aside, self._gaps = [], []
             self._saved = monotonic()
             self._live.commit()
             if self._enrichment.refresh():

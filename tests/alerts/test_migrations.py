@@ -45,6 +45,18 @@ NOTIFICATIONS = [
     {"id": 6, "transition": "calm:1", "state": "pending", "attempts": 0},
     {"id": 9, "transition": "returned:1", "state": "dead", "attempts": 5},
 ]
+#: What became of these in schema 0004.
+DELIVERIES = [
+    {"id": 1, "idempotency_key": "key3", "attempts": 2},
+    {"id": 2, "idempotency_key": "key4", "attempts": 1},
+    {"id": 3, "idempotency_key": "key9", "attempts": 5},
+]
+BUNDLED: dict[int, dict[str, Any]] = {
+    3: {"delivery_id": 1},
+    4: {"delivery_id": 2, "state": "bundled"},
+    6: {"delivery_id": None},
+    9: {"delivery_id": 3},
+}
 ROWS: dict[str, list[dict[str, Any]]] = {
     "incidents": INCIDENTS,
     "findings": [
@@ -57,6 +69,8 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "notifications": [
         {"incident_id": 7, "idempotency_key": f"key{row['id']}", **row} for row in NOTIFICATIONS
     ],
+    "deliveries": DELIVERIES,
+    "delivery_attempts": [{"id": 1, "delivery_id": 1}],
     "api_keys": [{"id": "abc", "mac": b"\0\xff", "role": "admin", "revoked_at": None}],
     "checkpoints": [{"id": 1, "state": b"\0state", "positions": {"files": {}}}],
     "quarantine_groups": [{"id": 4}],
@@ -101,7 +115,11 @@ def filled(engine: Engine) -> dict[str, list[dict[str, Any]]]:
     with engine.begin() as connection:
         for table in found.sorted_tables:
             for row in ROWS.get(table.name, []):
-                values = {c.name: made_up(c.name, c.type) for c in table.columns} | row
+                values = {c.name: made_up(c.name, c.type) for c in table.columns}
+                known = dict(row)
+                if table.name == "notifications" and "delivery_id" in values:
+                    known |= BUNDLED[row["id"]]
+                values |= {name: value for name, value in known.items() if name in values}
                 connection.execute(table.insert().values(values))
         if engine.dialect.name == "postgresql":  # as if it had numbered them itself
             for name in ROWS.keys() & found.tables.keys() - {"members", "api_keys", "checkpoints"}:

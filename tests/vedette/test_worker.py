@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text, update
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
+from alerts.gaps import list_gaps
 from alerts.models import CheckpointRow
 from alerts.routing import Routing
 from alerts.store import Store
@@ -127,6 +128,33 @@ def test_a_replay_after_a_crash_changes_nothing(tmp_path: Path, engine: Engine) 
     with engine.connect() as connection:
         rows = connection.execute(text("select transition from notifications")).all()
     assert [row[0] for row in rows] == ["opened"]
+
+
+@ON_ONE
+def test_a_truncated_log_leaves_a_gap_that_is_stored_with_the_checkpoint(
+    tmp_path: Path, engine: Engine
+) -> None:
+    """Fails if the worker does not hand on what the sources say is missing."""
+    log = written(tmp_path / "a.log", [])
+    service = Service(log, engine)
+    append(log, [combined(second) for second in range(6)])
+    service.read_all()
+    log.write_text("", encoding="utf-8")
+    append(log, [combined(second) for second in range(60, 66)])
+    service.read_all()
+    assert list_gaps(engine) == []
+    service.stop()
+    (gap,) = list_gaps(engine)
+    assert (gap.partition, gap.reason) == (str(log), "the file became shorter")
+    assert (gap.since, gap.until) == (
+        START + timedelta(seconds=5),
+        START + timedelta(seconds=60),
+    )
+    assert any("may be missing" in problem for problem in service.worker.problems)
+    again = Service(log, engine)
+    again.read_all()
+    again.stop()
+    assert list_gaps(engine) == [gap]
 
 
 def test_a_crash_before_the_first_checkpoint_loses_nothing(tmp_path: Path, engine: Engine) -> None:
