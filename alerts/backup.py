@@ -1,6 +1,7 @@
 """A copy of an SQLite database as it is before a migration."""
 
 import filecmp
+import glob
 import os
 import secrets
 import sqlite3
@@ -8,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
 from pathlib import Path
+
+from sqlalchemy import URL
 
 
 class BackupError(Exception):
@@ -47,6 +50,14 @@ def backups_of(database: Path, revision: str) -> list[Path]:
             return found
         found.append(name)
     return found
+
+
+def all_backups(url: URL) -> list[Path]:
+    """Return the copies of a database at this address, whatever schema they have."""
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return []
+    database = Path(url.database)
+    return sorted(database.parent.glob(f"{glob.escape(database.name)}.schema-*.backup"))
 
 
 def _names(database: Path, revision: str) -> Iterator[Path]:

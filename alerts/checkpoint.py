@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 
 from alerts.models import CheckpointRow, table_of
 from alerts.times import iso
@@ -57,6 +57,12 @@ def save_checkpoint(connection: Connection, checkpoint: Checkpoint) -> None:
     )
     if changed.rowcount == 0:
         connection.execute(insert(CheckpointRow).values(id=_ONLY, **values))
+
+
+def has_checkpoint(engine: Engine) -> bool:
+    """Return whether a worker has left where it was, readable or not."""
+    with engine.connect() as connection:
+        return connection.execute(select(CheckpointRow.id)).first() is not None
 
 
 def stored_checkpoint(connection: Connection) -> Checkpoint | None:

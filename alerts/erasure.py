@@ -105,8 +105,8 @@ def erase_entity(
     """Delete all that is kept about an entity under any of these names; return how much it was.
 
     `names` are those under which it may be stored: its own, its pseudonym. Doing it again deletes
-    what came since. `compact` the database after. Raises OperationalError if another writer holds the database for too long; what was
-    deleted until then stays deleted.
+    what came since; `compact` the database after. Raises OperationalError if another writer holds
+    the database for too long; what was deleted until then stays deleted.
     """
     writing = for_writing(engine)
     erased = Erased()
@@ -126,6 +126,29 @@ def erase_entity(
             if not gone.anything:
                 break
     return erased
+
+
+def kept_about(engine: Engine, entity_type: EntityType, names: Sequence[str]) -> Erased:
+    """Count what `erase_entity` would delete, apart from the rows that go with incidents."""
+    mentions = Mentions(names)
+    own = _INCIDENTS.c.entity_type == entity_type, _INCIDENTS.c.entity.in_(names)
+    with engine.connect() as connection:
+        ids = connection.execute(select(_INCIDENTS.c.id).where(*own)).scalars().all()
+        kept = Erased(incidents=len(ids))
+        if entity_type == "client":
+            counted = select(func.count()).where(_MEMBERS.c.client.in_(names))
+            kept += Erased(members=connection.execute(counted).scalar_one())
+        if entity_type not in PEOPLE:
+            return kept
+        evidence = _naming(connection, _EVIDENCE, ("text", "path"), mentions)
+        samples = _naming(connection, _SAMPLES, ("text",), mentions)
+        texts = sum(
+            row.get("incident_id", row["id"] if table is _INCIDENTS else None) not in ids
+            for table, columns in _TEXTS
+            for row in _naming(connection, table, set(columns) - {"members"}, mentions)
+        )
+        others = sum(row["incident_id"] not in ids for row in evidence)
+        return kept + Erased(evidence=others, quarantine_samples=len(samples), texts=texts)
 
 
 def _own(

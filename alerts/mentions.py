@@ -29,9 +29,6 @@ class Mentions:
             re.IGNORECASE,
         )
 
-    def __contains__(self, text: object) -> bool:
-        return isinstance(text, str) and self._pattern.search(text) is not None
-
     def erased_from(self, value: Any) -> Any:  # noqa: ANN401 - text, or what JSON may hold
         """Return a text, or the texts in lists and tables, with ERASED for every name."""
         if isinstance(value, str):

@@ -6,6 +6,9 @@ from typing import Annotated, Final, Literal
 
 import typer
 
+from vedette.cli_incidents import incidents_cli
+from vedette.cli_options import Config, Database, Json
+
 EXIT_STATUS: Final = (
     "Exit status: 0 done; 1 it failed (the message says why); 2 the command line or the settings "
     "are wrong; 3 done, but part of the input could not be read."
@@ -19,7 +22,6 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-incidents_cli = typer.Typer(help="List and show what is stored.", no_args_is_help=False)
 quarantine_cli = typer.Typer(help="Lines that could not be read.", no_args_is_help=True)
 keys_cli = typer.Typer(help="Keys of the incident API.", no_args_is_help=True)
 rules_cli = typer.Typer(help="List, check and test rules.", no_args_is_help=True)
@@ -32,20 +34,12 @@ cli.add_typer(rules_cli, name="rules")
 cli.add_typer(silences_cli, name="silences")
 cli.add_typer(notify_cli, name="notify")
 
-Config = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Settings file (vedette init writes one).")
-]
 Files = Annotated[
     list[str], typer.Argument(help="Log files, folders, globs, or - for standard input.")
 ]
 Format = Annotated[
     str, typer.Option("--format", help="Log format; auto detects it from the first lines.")
 ]
-Database = Annotated[
-    str | None, typer.Option("--database", help="Database URL or SQLite file to use instead.")
-]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")]
-
 #: Which incidents something is about; each but --severity-min may be given several times.
 Severities = Annotated[
     list[str] | None, typer.Option("--severity", metavar="LEVEL", help="Of this severity.")
@@ -240,66 +234,6 @@ def evaluate(
     )
 
 
-@incidents_cli.callback(invoke_without_command=True)
-def incidents_list(
-    context: typer.Context,
-    config: Config = None,
-    database: Database = None,
-    status: Annotated[
-        str | None, typer.Option(help="open, acknowledged, resolved, closed.")
-    ] = None,
-    severity: Annotated[str | None, typer.Option(help="This level or above.")] = None,
-    entity: Annotated[str | None, typer.Option(help="Only of this client, user and so on.")] = None,
-    parent: Annotated[
-        int | None,
-        typer.Option(min=1, max=2**63 - 1, help="Only parts of this attack by many clients."),
-    ] = None,
-    include_members: Annotated[
-        bool, typer.Option("--include-members", help="Also parts of attacks by many clients.")
-    ] = False,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
-    as_json: Json = False,
-) -> None:
-    """List incidents, the newest first."""
-    if context.invoked_subcommand is not None:
-        context.obj = (config, database)
-        return
-    from vedette.commands.incidents import list_stored
-
-    raise typer.Exit(
-        list_stored(
-            config,
-            database,
-            status=status,
-            severity=severity,
-            entity=entity,
-            parent=parent,
-            include_members=include_members,
-            limit=limit,
-            as_json=as_json,
-        )
-    )
-
-
-@incidents_cli.command("show")
-def incidents_show(
-    context: typer.Context,
-    incident: Annotated[int, typer.Argument(min=1, max=2**63 - 1, help="Number of the incident.")],
-    config: Config = None,
-    database: Database = None,
-    as_json: Json = False,
-) -> None:
-    """Show one incident: what happened, evidence, timeline."""
-    from vedette.commands.incidents import show_stored
-
-    earlier_config, earlier_database = context.obj
-    raise typer.Exit(
-        show_stored(
-            incident, config or earlier_config, database or earlier_database, as_json=as_json
-        )
-    )
-
-
 @quarantine_cli.command("list")
 def quarantine_list(
     config: Config = None,
@@ -353,6 +287,23 @@ def quarantine_replay(
     raise typer.Exit(
         replay_groups(groups, config, database, log_format=log_format, store=store, as_json=as_json)
     )
+
+
+@cli.command()
+def erase(
+    entity_type: Annotated[
+        Literal["client", "network", "user", "api_key", "route", "service", "source"],
+        typer.Argument(metavar="TYPE", help="client, network, user, api_key, route or service."),
+    ],
+    value: Annotated[str, typer.Argument(help="Its name, as the log or incidents have it.")],
+    config: Config = None,
+    database: Database = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete all that is kept about a client, user or other entity, wherever it is kept."""
+    from vedette.commands.erase import erase_everywhere
+
+    raise typer.Exit(erase_everywhere(entity_type, value, config, database, yes=yes))
 
 
 @keys_cli.command("create")

@@ -1,0 +1,322 @@
+"""Nothing that is kept names an erased entity, wherever it was."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine, insert, select, text
+
+from alerts.erasure import Erased, compact, erase_entity, kept_about
+from alerts.mentions import ERASED, Mentions
+from alerts.models import (
+    DeliveryAttemptRow,
+    DeliveryRow,
+    EvidenceRow,
+    FindingRow,
+    IncidentRow,
+    Model,
+    NotificationRow,
+    QuarantineGroupRow,
+    QuarantineSampleRow,
+    SilenceRow,
+    TimelineRow,
+    table_of,
+)
+from alerts.queries import get_incident
+from alerts.routing import Routing
+from alerts.store import Store
+from alerts.tombstones import Tombstones
+from detectors.findings import EntityType, Evidence, Finding, Level
+from ingest.lines import Lines
+from ingest.quarantine import Quarantine
+
+START = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+NOW = START + timedelta(days=3)
+TOMBSTONES = Tombstones(b"s" * 32)
+VICTIM = "203.0.113.7"
+OTHER = "203.0.113.77"
+
+
+def finding(
+    entity: str = VICTIM, kind: EntityType = "client", detector: str = "recon", **changes: Any
+) -> Finding:
+    values: dict[str, Any] = {
+        "first": START,
+        "last": START + MINUTE,
+        "value": 43,
+        "threshold": 10,
+        "unit": "distinct missing paths",
+        "window": 2 * MINUTE,
+        "level": Level.HIGH,
+        "evidence": (evidence(1, "GET /x 404"),),
+    }
+    return Finding(detector, kind, entity, **{**values, **changes})
+
+
+def evidence(position: int, shown: str, path: str = "/x") -> Evidence:
+    return Evidence(START, "log", position, shown, path, 404)
+
+
+MANY = finding(
+    "GET /",
+    "route",
+    "many",
+    value=3,
+    members=frozenset({VICTIM, OTHER, "198.51.100.1"}),
+    evidence=(
+        evidence(2, f"GET /hosts/{VICTIM} 404", f"/hosts/{VICTIM}"),
+        evidence(3, f"GET /hosts/{OTHER} 404"),
+    ),
+)
+FOUND = [finding(), finding(OTHER), MANY]
+
+
+def store_of(engine: Engine) -> Store:
+    return Store(engine, tombstones=TOMBSTONES)
+
+
+def add(engine: Engine, model: type[Model], **values: Any) -> int:
+    table = table_of(model)
+    with engine.begin() as connection:
+        statement = insert(table).values(values).returning(table.c.id)
+        return int(connection.execute(statement).scalar_one())
+
+
+def everything(engine: Engine) -> str:
+    """All rows of all tables as text."""
+    with engine.connect() as connection:
+        return "\n".join(
+            str(tuple(row))
+            for table in Model.metadata.sorted_tables
+            for row in connection.execute(select(table))
+        )
+
+
+def erase(engine: Engine, *names: str, kind: EntityType = "client") -> Erased:
+    return erase_entity(engine, kind, names, tombstones=TOMBSTONES, now=NOW)
+
+
+@pytest.fixture
+def full(engine: Engine) -> Engine:
+    """A database in which every place that can name the victim does, and the other, too."""
+    quarantine = Quarantine()
+    for place, client in enumerate((VICTIM, OTHER)):
+        lines = Lines.of(f"odd {place} line of {client}".encode())
+        quarantine.add("/a.log", "unparsed", lines.starts, lines)
+    store_of(engine).record(
+        FOUND,
+        watermark=None,
+        routing=Routing.everything_to("ops"),
+        quarantine=quarantine.groups(),
+    )
+    with engine.connect() as connection:
+        route = connection.execute(
+            select(IncidentRow.id).where(IncidentRow.entity_type == "route")
+        ).scalar_one()
+    told = f"{VICTIM}, not {OTHER}"
+    add(
+        engine,
+        TimelineRow,
+        incident_id=route,
+        at=NOW,
+        actor="ada",
+        action="commented",
+        detail={"text": told},
+    )
+    delivery = add(
+        engine,
+        DeliveryRow,
+        target="ops",
+        group_key=f"entity={VICTIM}",
+        idempotency_key="k",
+        digest=False,
+        title=told,
+        created_at=NOW,
+        state="dead",
+        attempts=1,
+        next_attempt_at=NOW,
+        last_error=told,
+    )
+    add(engine, DeliveryAttemptRow, delivery_id=delivery, number=1, started_at=NOW, error=told)
+    add(
+        engine,
+        NotificationRow,
+        incident_id=route,
+        transition="repeat:1",
+        target="ops",
+        route="",
+        created_at=NOW,
+        state="suppressed",
+        due_at=NOW,
+        reason=told,
+    )
+    add(
+        engine,
+        SilenceRow,
+        matchers={"entity": [VICTIM, OTHER]},
+        comment=told,
+        created_by="ada",
+        created_at=NOW,
+        starts_at=NOW,
+        ends_at=NOW,
+    )
+    add(
+        engine,
+        QuarantineGroupRow,
+        key="other",
+        partition="/a.log",
+        reason="unparsed",
+        shape=told,
+        first_seen_at=NOW,
+        last_seen_at=NOW,
+    )
+    return engine
+
+
+def test_nothing_names_it_any_more(full: Engine) -> None:
+    assert VICTIM + "'" in everything(full)
+    kept = kept_about(full, "client", [VICTIM])
+    erased = erase(full, VICTIM)
+    left = everything(full)
+    assert VICTIM not in left.replace(OTHER, "")
+    assert OTHER in left
+    assert left.count(ERASED) >= 8
+    assert (erased.incidents, erased.members, erased.quarantine_samples) == (1, 1, 1)
+    assert kept.texts == erased.texts
+    assert kept.evidence == 1
+    assert not kept_about(full, "client", [VICTIM]).anything
+    assert erase(full, VICTIM) == Erased()
+
+
+def test_what_is_about_others_is_whole(full: Engine) -> None:
+    erase(full, VICTIM)
+    with full.connect() as connection:
+        rows = {row.entity: row for row in connection.execute(select(table_of(IncidentRow))).all()}
+        findings = {
+            row.detector: row.member_count
+            for row in connection.execute(select(table_of(FindingRow))).all()
+        }
+        samples = connection.execute(select(QuarantineSampleRow.text)).scalars().all()
+        comments = connection.execute(
+            select(TimelineRow.detail).where(TimelineRow.action == "commented")
+        ).scalars()
+        assert list(comments) == [{"text": f"{ERASED}, not {OTHER}"}]
+    assert rows.keys() == {OTHER, "GET /"}
+    assert (rows["GET /"].member_count, findings["many"]) == (2, 2)
+    assert rows["GET /"].members == ["198.51.100.1", OTHER]
+    assert samples == [f"odd 1 line of {OTHER}"]
+    detail = get_incident(full, rows["GET /"].id)
+    assert detail is not None
+    assert [item.position for item in detail.evidence] == [3]
+
+
+def test_a_replay_does_not_bring_it_back(full: Engine) -> None:
+    erase(full, VICTIM)
+    before = everything(full)
+    quiet = [FOUND[0], FOUND[1], finding("GET /", "route", "many", value=3, members=MANY.members,
+                                         evidence=())]  # fmt: skip
+    assert store_of(full).record(quiet, watermark=None) == []
+    assert everything(full) == before
+
+
+def test_a_client_that_was_only_counted_is_not_counted_again(engine: Engine) -> None:
+    store_of(engine).record([MANY], watermark=None)
+    assert erase(engine, VICTIM).members == 1
+    store_of(engine).record([finding("GET /", "route", "many", members=MANY.members,
+                                     last=START + 5 * MINUTE)], watermark=None)  # fmt: skip
+    assert VICTIM not in everything(engine).replace(OTHER, "")
+
+
+def test_later_requests_are_a_new_incident(engine: Engine) -> None:
+    store_of(engine).record([finding()], watermark=None)
+    erase(engine, VICTIM)
+    later = finding(first=START, last=START + 2 * MINUTE)
+    assert [t.kind for t in store_of(engine).record([later], watermark=None)] == ["opened"]
+
+
+def test_all_names_of_one_go(engine: Engine) -> None:
+    found = [
+        finding("ada", "user"),
+        finding("user-0123456789abcdef", "user"),
+        finding("bob", "user"),
+    ]
+    store_of(engine).record(found, watermark=None)
+    assert erase(engine, "ada", "user-0123456789abcdef", kind="user").incidents == 2
+    with engine.connect() as connection:
+        assert connection.execute(select(IncidentRow.entity)).scalars().all() == ["bob"]
+
+
+def test_a_name_as_urls_and_json_write_it(engine: Engine) -> None:
+    name = "änne@example.com"
+    paths = ["/u/%C3%A4nne%40example.com", "/u/ÄNNE@example.com", "/u/anne@example.com"]
+    shown = tuple(evidence(place, f"GET {path}", path) for place, path in enumerate(paths))
+    store_of(engine).record([finding("GET /u", "route", evidence=shown)], watermark=None)
+    add(engine, TimelineRow, incident_id=1, at=NOW, actor="ada", action="commented",
+        detail={"text": f"{name} again"})  # fmt: skip
+    erased = erase(engine, name, kind="user")
+    with engine.connect() as connection:
+        left = connection.execute(select(EvidenceRow.path)).scalars().all()
+    assert paths[2] in left
+    assert paths[0] not in left
+    assert name not in everything(engine)
+    assert erased.texts == 1
+
+
+def test_what_is_no_person_loses_only_its_incidents(full: Engine) -> None:
+    before = everything(full).count(VICTIM)
+    erased = erase(full, "GET /", kind="route")
+    assert (erased.incidents, erased.texts) == (1, 0)
+    assert 0 < everything(full).count(VICTIM) < before
+
+
+def test_whoever_is_not_there_is_not_missed(full: Engine) -> None:
+    before = everything(full)
+    assert erase(full, "192.0.2.1") == Erased()
+    assert everything(full) == before
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+def test_the_file_does_not_hold_it_either(full: Engine, tmp_path: Path) -> None:
+    erase(full, VICTIM)
+    assert compact(full)
+    for file in tmp_path.glob("v.db*"):
+        assert VICTIM.encode() not in file.read_bytes().replace(OTHER.encode(), b"")
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+def test_a_file_in_use_cannot_be_compacted(full: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alerts.erasure.BUSY_TIMEOUT_MS", 10)
+    with full.connect() as connection:
+        connection.execute(text("select * from incidents")).fetchone()
+        connection.execute(text("update incidents set version = version"))
+        assert not compact(full)
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "left"),
+    [
+        ("10.0.0.1", "10.0.0.12 10.0.0.1 10.0.0.1:80", "10.0.0.12 X X:80"),
+        ("10.0.0.1", "110.0.0.1 10.0.0.1.5 1.10.0.0.1", "110.0.0.1 10.0.0.1.5 1.10.0.0.1"),
+        ("10.0.0.1", "It was 10.0.0.1.", "It was X."),
+        ("2001:db8::1", "[2001:DB8::1]:443 2001:db8::12", "[X]:443 2001:db8::12"),
+        ("ada", "Ada, adam, ada@example.com, /u/ada/x", "X, adam, X@example.com, /u/X/x"),
+        ("a.*b", "a.*b acb", "X acb"),
+        ("***#5d1f09c2", "User ***#5d1f09c2: many", "User X: many"),
+    ],
+)  # fmt: skip
+def test_names_are_words(name: str, said: str, left: str) -> None:
+    assert Mentions([name]).erased_from(said) == left.replace("X", ERASED)
+
+
+@given(st.text(min_size=1), st.text(), st.text())
+def test_no_name_is_left_between_blanks(name: str, before: str, after: str) -> None:
+    mentions = Mentions([name])
+    said = mentions.erased_from(f"{before} {name} {after}")
+    assert f" {name} " not in said or name in ERASED
+    nested = mentions.erased_from({"a": [f"{name} x", 1, None]})
+    assert json.dumps(nested).count(ERASED) >= 1
