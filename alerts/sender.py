@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from alerts.lane import Lane
+from alerts.messages import template_problem
 from alerts.muting import Muting
 from alerts.routing import Routing
 from alerts.target import Target
@@ -48,6 +49,7 @@ class Sender:
         `interval` is in seconds between looks at the outbox; `wake` makes one at once.
         """
         self._stopping = threading.Event()
+        _report_templates(targets)
         self._lanes = [
             Lane(
                 engine,
@@ -109,3 +111,11 @@ class Sender:
                     error=type(error).__name__,
                 )
             wake.wait(self._interval)
+
+
+def _report_templates(targets: Sequence[Target]) -> None:
+    """Say at the start, not in the first message, which templates of users are broken."""
+    for target in targets:
+        problem = template_problem(target)
+        if problem is not None:
+            _log.warning("template unusable, ours is sent", target=target.name, error=problem)
