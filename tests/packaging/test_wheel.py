@@ -116,7 +116,9 @@ def test_the_wheel_holds_every_module_and_its_types(package: str, contents: set[
     [
         ("detectors", "rules/**/*.yml"),
         ("alerts", "migrations/versions/*.py"),
+        ("alerts", "messages/builtin/*.j2"),
         ("alerts", "migrations/*.mako"),
+        ("alerts", "transports/*.json"),
         ("vedette", "simulation/scenarios/*.toml"),
     ],
 )
