@@ -69,6 +69,12 @@ class Geo:
     countries: tuple[tuple[str, int], ...]
     asns: tuple[tuple[int, int], ...]
 
+    @classmethod
+    def of(cls, places: Iterable[tuple[str | None, int | None]]) -> "Geo":
+        """Count the (country, ASN) of some requests."""
+        found = list(places)
+        return cls(_counted(country for country, _ in found), _counted(asn for _, asn in found))
+
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
         return {
@@ -102,10 +108,7 @@ class IncidentDetail:
     @property
     def geo(self) -> Geo:
         """Where the requests among the evidence came from."""
-        return Geo(
-            _counted(item.country for item in self.evidence),
-            _counted(item.asn for item in self.evidence),
-        )
+        return Geo.of((item.country, item.asn) for item in self.evidence)
 
     @property
     def top_paths(self) -> tuple[tuple[str, int], ...]:

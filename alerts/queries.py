@@ -1,5 +1,6 @@
 """Questions about stored incidents: lists by cursor, and one with everything."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, Generic, TypeVar
@@ -7,7 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 from sqlalchemy import Connection, Engine, RowMapping, Select, func, select, tuple_
 
 from alerts.cursors import CursorError, cursor_after, read_cursor
-from alerts.details import IncidentDetail, Telling, TimelineEntry
+from alerts.details import Geo, IncidentDetail, Telling, TimelineEntry
 from alerts.filters import IncidentFilter, conditions, sort_keys
 from alerts.models import (
     DeliveryRow,
@@ -20,6 +21,7 @@ from alerts.models import (
 )
 from alerts.related import related_to
 from alerts.rows import stored_evidence, stored_finding, stored_view
+from alerts.statements import chunks
 from alerts.story import story
 from alerts.views import IncidentView
 from detectors.findings import Evidence, Finding
@@ -33,6 +35,7 @@ __all__ = [
     "TimelineEntry",
     "get_incident",
     "list_incidents",
+    "places_of",
 ]
 
 #: Incidents on one page at most.
@@ -99,6 +102,19 @@ def get_incident(engine: Engine, identity: int) -> IncidentDetail | None:
             related=related_to(connection, incident, evidence),
             deliveries=_tellings(connection, identity),
         )
+
+
+def places_of(engine: Engine, identities: Sequence[int]) -> dict[int, Geo]:
+    """Return where the requests behind each of some incidents came from."""
+    table = table_of(EvidenceRow)
+    places: dict[int, list[tuple[str | None, int | None]]] = {each: [] for each in identities}
+    with engine.connect() as connection:
+        for chunk in chunks(identities):
+            query = select(table.c.incident_id, table.c.country, table.c.asn)
+            query = query.where(table.c.incident_id.in_(chunk)).order_by(table.c.time, table.c.id)
+            for identity, country, asn in connection.execute(query):
+                places[identity].append((country, asn))
+    return {identity: Geo.of(found) for identity, found in places.items()}
 
 
 def _in_order(

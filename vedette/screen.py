@@ -58,7 +58,8 @@ def terminal(*, stderr: bool = False) -> Console:
 
 def incident_table(incidents: "Iterable[IncidentView]", title: str | None = None) -> Table:
     """Return the table of incidents that scan and incidents show; fits 80 columns."""
-    table = Table(title=title, title_justify="left", header_style="bold", show_lines=True)
+    shown = None if title is None else Text(printable(title))
+    table = Table(title=shown, title_justify="left", header_style="bold", show_lines=True)
     table.add_column("id", justify="right", no_wrap=True)
     table.add_column("severity", no_wrap=True)
     table.add_column("since (UTC)", min_width=8)

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-from alerts.details import IncidentDetail
-from alerts.views import json_ready
+from alerts.details import Geo
+from alerts.views import IncidentView
 from ingest.masking import printable
 
 #: Columns, in their order. Of several values in one cell the separator is a blank.
@@ -53,12 +53,12 @@ def header() -> str:
     return _line(COLUMNS)
 
 
-def row(detail: IncidentDetail) -> str:
+def row(incident: IncidentView, geo: Geo) -> str:
     """Return an incident as one line."""
-    incident = detail.incident.to_dict()
-    incident["countries"] = [name for name, _ in detail.geo.countries]
-    incident["asns"] = [number for number, _ in detail.geo.asns]
-    return _line(json_ready(incident[column]) for column in COLUMNS)
+    values = incident.to_dict()
+    values["countries"] = [name for name, _ in geo.countries]
+    values["asns"] = [number for number, _ in geo.asns]
+    return _line(values[column] for column in COLUMNS)
 
 
 def cell(value: Any) -> str:  # noqa: ANN401 - plain data of any shape

@@ -34,7 +34,7 @@ def exported(
         yield header()
     for detail in details:
         if export_format == "csv":
-            yield row(detail)
+            yield row(detail.incident, detail.geo)
         elif export_format == "ocsf":
             yield json_line(detection_finding(detail, product_version)) + "\n"
         else:

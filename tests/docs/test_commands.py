@@ -14,6 +14,7 @@ from vedette.cli import cli
 GROUPS_WITHOUT_WORK = {
     "vedette",
     *(f"vedette {group}" for group in ("keys", "notify", "quarantine", "rules", "silences")),
+    "vedette incidents label",
 }
 
 

@@ -11,7 +11,7 @@ from alerts.database import open_database
 from alerts.store import Store
 from detectors.findings import Finding, Level
 from vedette.cli import cli
-from vedette.commands.incidents import MEMBERS_PRINTED
+from vedette.incident_screen import MEMBERS_PRINTED
 
 START = datetime(2026, 11, 2, 8, tzinfo=UTC)
 TAGS = ("attack.credential-access", "attack.t1110")
