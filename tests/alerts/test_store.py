@@ -9,7 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select, update
 
+from alerts.actions import Change, change_incident
 from alerts.checkpoint import Checkpoint, CheckpointError
+from alerts.lifecycle import Resolution, Status
 from alerts.models import (
     CheckpointRow,
     EvidenceRow,
@@ -26,6 +28,7 @@ from alerts.store import Store
 from detectors.findings import Evidence, Finding, Level
 
 START = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)
+TODAY = datetime(2026, 2, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 OPS = Routing.everything_to("ops")
 
@@ -184,16 +187,16 @@ def test_what_was_merged_is_not_listed_but_can_be_read(engine: Engine) -> None:
     assert merged.incident.merged_into == listed.id == 1
 
 
-def set_state(engine: Engine, **values: Any) -> None:
-    with engine.begin() as connection:
-        connection.execute(update(IncidentRow).values(values))
+def decide(engine: Engine, status: Status, resolution: Resolution | None = None) -> None:
+    change = Change(status=status, resolution=resolution)
+    change_incident(engine, 1, change, actor="ann", now=TODAY)
 
 
 @pytest.mark.parametrize("status", ["closed", "resolved"])
-def test_what_a_person_ended_grows_but_stays(engine: Engine, status: str) -> None:
+def test_what_a_person_ended_grows_but_stays(engine: Engine, status: Status) -> None:
     store = Store(engine)
     store.record([finding(0, 1)], watermark=None)
-    set_state(engine, status=status, resolution="benign", auto_resolved=False)
+    decide(engine, status, "benign")
     assert store.record([finding(20, 21)], watermark=at(60)) == []
     (row,) = incidents(engine)
     assert (row.status, row.resolution, row.last_at) == (status, "benign", at(21))
@@ -202,20 +205,109 @@ def test_what_a_person_ended_grows_but_stays(engine: Engine, status: str) -> Non
 def test_what_a_person_closed_opens_when_severity_rises(engine: Engine) -> None:
     store = Store(engine)
     store.record([finding(0, 1)], watermark=None)
-    set_state(engine, status="closed", resolution="benign")
+    decide(engine, "closed", "benign")
     transitions = store.record([finding(2, 3, "burst", level=Level.HIGH)], watermark=None)
     assert kinds(transitions) == ["severity:high"]
     (row,) = incidents(engine)
     assert (row.status, row.resolution, row.severity) == ("open", None, Level.HIGH)
+    reopened = [row for row in rows(engine, TimelineRow) if row.action == "reopened"]
+    assert [row.detail for row in reopened] == [{"status": "closed", "resolution": "benign"}]
+
+
+def test_what_a_person_ended_having_seen_it_at_its_worst_stays_ended(engine: Engine) -> None:
+    store = Store(engine)
+    store.record([finding(0, 1, level=Level.HIGH)], watermark=None)
+    decide(engine, "closed", "benign")
+    assert store.record([finding(2, 3, "burst", level=Level.HIGH)], watermark=None) == []
+    assert incidents(engine)[0].status == "closed"
+    store.record([finding(4, 5, "worse", level=Level.CRITICAL)], watermark=None)
+    assert incidents(engine)[0].status == "open"
+    decide(engine, "closed", "benign")
+    assert store.record([finding(6, 7, "last", level=Level.CRITICAL)], watermark=None) == []
+    assert incidents(engine)[0].status == "closed"
 
 
 def test_what_was_acknowledged_is_acknowledged_after_calm(engine: Engine) -> None:
     store = Store(engine)
     store.record([finding(0, 1)], watermark=None)
-    set_state(engine, status="acknowledged", acknowledged_at=at(2))
+    decide(engine, "acknowledged")
     assert kinds(store.record([], watermark=at(17))) == ["calm:1"]
     store.record([finding(20, 21)], watermark=at(21))
     assert incidents(engine)[0].status == "acknowledged"
+
+
+def test_what_a_person_opened_again_stays_so_until_something_new(engine: Engine) -> None:
+    store = Store(engine)
+    store.record([finding(0, 1)], watermark=at(20))
+    assert incidents(engine)[0].status == "resolved"
+    decide(engine, "open")
+    for watermark in (at(20), at(60)):
+        assert store.record([finding(0, 1)], watermark=watermark) == []
+        assert incidents(engine)[0].status == "open"
+    assert store.record([finding(20, 21)], watermark=at(21)) == []
+    assert kinds(store.record([], watermark=at(40))) == ["calm:2"]
+
+
+def test_a_decision_on_what_is_only_monitored_says_nothing_about_alerts(engine: Engine) -> None:
+    store = Store(engine)
+    trial = finding(0, 1, mode="monitor", level=Level.CRITICAL)
+    store.record([trial], watermark=None)
+    decide(engine, "closed", "benign")
+    store.record([finding(2, 3, "trial too", mode="monitor")], watermark=None)
+    assert incidents(engine)[0].status == "closed"
+    transitions = store.record([finding(2, 3, "burst", level=Level.LOW)], watermark=None)
+    assert kinds(transitions) == ["opened"]
+    assert incidents(engine)[0].status == "open"
+
+
+def test_a_new_stage_is_told_when_it_comes_not_when_it_was_there(engine: Engine) -> None:
+    store = Store(engine)
+    found = [finding(0, 1), finding(0, 1, "guess", tags=("attack.t1110",), level=Level.CRITICAL)]
+    assert kinds(store.record(found, watermark=None)) == ["opened"]
+    success = finding(3, 4, "success", tags=("attack.t1078",))
+    assert kinds(store.record([success], watermark=None)) == ["stage:success"]
+    assert store.record([success, *found], watermark=None) == []
+    assert incidents(engine)[0].stages == ["failures", "success"]
+
+
+def counted(clients: int, last: float = 5) -> Finding:
+    members = frozenset(f"203.0.113.{n}" for n in range(clients))
+    return finding(
+        0, last, "many", "GET /", entity_type="route", members=members, level=Level.CRITICAL
+    )
+
+
+def test_passing_many_clients_is_told_once(engine: Engine) -> None:
+    store = Store(engine)
+    assert kinds(store.record([counted(12)], watermark=None)) == ["opened"]
+    assert store.record([counted(90)], watermark=None) == []
+    assert kinds(store.record([counted(100)], watermark=None)) == ["members:100"]
+    assert store.record([counted(100), counted(101)], watermark=None) == []
+    assert kinds(store.record([counted(1_000, 6)], watermark=None)) == ["members:1000"]
+    passed = [row for row in rows(engine, TimelineRow) if row.action == "members"]
+    assert [(row.at, row.detail) for row in passed] == [
+        (at(5), {"members": 100}),
+        (at(6), {"members": 1_000}),
+    ]
+
+
+def test_of_what_a_person_ended_nothing_is_told(engine: Engine) -> None:
+    store = Store(engine)
+    store.record([counted(5)], watermark=None)
+    decide(engine, "closed", "benign")
+    assert store.record([counted(12)], watermark=None, routing=OPS) == []
+    assert "members" in {row.action for row in rows(engine, TimelineRow)}
+    assert rows(engine, NotificationRow) == []
+
+
+def test_what_joins_sends_nothing_more(engine: Engine) -> None:
+    store = Store(engine)
+    store.record([finding(50, 51)], watermark=None, routing=OPS)
+    store.record([finding(0, 1)], watermark=None, routing=OPS)
+    store.record([finding(25, 26)], watermark=None, routing=OPS)
+    states = {(row.incident_id, row.transition): row.state for row in rows(engine, NotificationRow)}
+    assert states[1, "opened"] == "rolled_up"
+    assert states[2, "opened"] == "pending"
 
 
 def test_monitored_findings_are_stored_and_silent(engine: Engine) -> None:
