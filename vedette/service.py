@@ -18,13 +18,14 @@ from pydantic import SecretStr
 from sqlalchemy.engine import Engine
 
 from alerts.database import open_database
+from alerts.gaps import expire_gaps
 from alerts.keys import KeyStore, Role
 from alerts.quarantine import QuarantineStore
 from alerts.retention import prune
 from alerts.secret import server_secret
 from alerts.sender import Sender
 from alerts.store import Store
-from alerts.target import Target, TargetError
+from alerts.target import TargetError
 from alerts.times import utc_now
 from alerts.tombstones import Tombstones
 from alerts.views import Transition
@@ -33,7 +34,7 @@ from api.server import ApiServer, ServerError, Tls, serve
 from detectors.health import SourceHealth
 from vedette.failures import StartError
 from vedette.memory import return_large_blocks
-from vedette.notifying import routing_of, targets_of
+from vedette.notifying import muting_of, routing_of, targets_of
 from vedette.rules import catalogue_of
 from vedette.settings import Settings, SettingsError
 from vedette.sources import enrichment_of
@@ -73,7 +74,7 @@ def run_until_stopped(
         keys = KeyStore(engine, secret_file)
         secret = server_secret(secret_file)
         tombstones = Tombstones(secret)
-        sender = _sender(engine, targets_of(settings))
+        sender = _sender(engine, settings)
         worker = Worker(
             settings.sources,
             catalogue,
@@ -81,7 +82,7 @@ def run_until_stopped(
             enrichment=enrichment_of(settings, secret, learn=True),
             health=health,
             routing=routing_of(settings),
-            announce=announce,
+            announce=_and_wake(announce, sender),
             housekeep=lambda: _tidy(engine, settings, tombstones),
         )
         opened.callback(worker.close)
@@ -100,6 +101,7 @@ def _tidy(engine: Engine, settings: Settings, tombstones: Tombstones) -> None:
     now = utc_now()
     QuarantineStore(engine).expire(now, settings.quarantine.keep)
     kept = settings.retention
+    expire_gaps(engine, now, kept.incidents)
     prune(
         engine,
         now,
@@ -120,11 +122,29 @@ def _server(settings: Settings, application: FastAPI) -> ApiServer | None:
         raise StartError(str(error)) from error
 
 
-def _sender(engine: Engine, targets: Sequence[Target]) -> Sender:
+def _sender(engine: Engine, settings: Settings) -> Sender:
     try:
-        return Sender(engine, targets)
+        return Sender(
+            engine,
+            targets_of(settings),
+            routing=routing_of(settings),
+            muting=muting_of(settings),
+            link=settings.notify.link,
+        )
     except TargetError as error:
-        raise SettingsError(f"notify.url: {error}") from error
+        raise SettingsError(f"notify.url or targets: {error}") from error
+
+
+def _and_wake(
+    announce: Callable[[Sequence[Transition]], None], sender: Sender
+) -> Callable[[Sequence[Transition]], None]:
+    """Return what announces changes and lets the sender look at the outbox at once."""
+
+    def announced(transitions: Sequence[Transition]) -> None:
+        sender.wake()
+        announce(transitions)
+
+    return announced
 
 
 def first_key(keys: KeyStore) -> SecretStr | None:
