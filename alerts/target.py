@@ -1,5 +1,6 @@
 """Where messages go: one Apprise address under a name."""
 
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -43,6 +44,7 @@ class Target:
 
 def service_of(target: Target) -> Apprise:
     """Return Apprise set up for the target alone. Raises TargetError."""
+    _hear_apprise()
     asset = AppriseAsset(
         app_id="Vedette",
         app_desc="Vedette",
@@ -63,3 +65,12 @@ def service_of(target: Target) -> Apprise:
             " https://appriseit.com/services/ for how to write it"
         )
     return service
+
+
+def _hear_apprise() -> None:
+    """Have Apprise say all to whoever asks for a result, and nothing to the program's log."""
+    logger = logging.getLogger("apprise")
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False  # it names addresses and passwords
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())

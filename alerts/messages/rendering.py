@@ -10,7 +10,7 @@ import structlog
 
 from alerts.messages.context import GRAVEST_FIRST, context_of, cut, severities
 from alerts.messages.escaping import ESCAPES, Format, as_text
-from alerts.messages.message import Channel, Message, channel_of, length
+from alerts.messages.message import Channel, Message, channel_of
 from alerts.messages.news import headline, subject
 from alerts.messages.templates import BadTemplate, rendered, rendered_file
 from alerts.notices import Item, Notice
@@ -40,9 +40,9 @@ def render(notice: Notice, target: Target) -> Message:
     """
     channel = channel_of(target)
     lead = "" if channel.title_limit else _lead(notice, channel.format)
-    room = replace(channel, body_limit=channel.body_limit - length(lead))
+    room = replace(channel, body_limit=channel.body_limit - channel.body_size(lead))
     return Message(
-        title=_title(notice, as_text, channel.title_limit) if channel.title_limit else "",
+        title=_title(notice, channel) if channel.title_limit else "",
         body=lead + _body(notice, target.template, room),
         format=channel.format,
         notice=notice,
@@ -88,7 +88,7 @@ def _body(notice: Notice, template: Path | None, channel: Channel) -> str:
 def _fitting(notice: Notice, channel: Channel, say: Callable[[dict[str, Any]], str]) -> str | None:
     for shown, characters in _sizes(notice):
         text = say(context_of(notice, shown, characters))
-        if length(text) <= channel.body_limit:
+        if channel.body_size(text) <= channel.body_limit:
             return text
     return None
 
@@ -110,7 +110,7 @@ def _brief(notice: Notice, channel: Channel) -> str:
     look = f"vedette incidents show {first.id}"
     for width in _NAME_WIDTHS:
         line = f"{_line(notice, escape, width)} {escape(look)}"
-        if length(line) <= channel.body_limit:
+        if channel.body_size(line) <= channel.body_limit:
             return line
     return f"Incident {first.id}"[: channel.body_limit]
 
@@ -125,12 +125,12 @@ def _lead(notice: Notice, kind: Format) -> str:
     return leads.get(kind, f"*{line}*\n")
 
 
-def _title(notice: Notice, escape: Callable[[str], str], limit: int) -> str:
+def _title(notice: Notice, channel: Channel) -> str:
     for width in _NAME_WIDTHS:
-        line = _line(notice, escape, width)
-        if length(line) <= limit:
+        line = _line(notice, as_text, width)
+        if channel.title_size(line) <= channel.title_limit:
             return line
-    return f"Incident {notice.items[0].incident.id}"[:limit]
+    return f"Incident {notice.items[0].incident.id}"[: channel.title_limit]
 
 
 def _line(notice: Notice, escape: Callable[[str], str], width: int) -> str:

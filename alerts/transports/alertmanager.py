@@ -5,6 +5,7 @@ the host, user:password@ for Basic, or one token@ for Bearer. One incident is on
 labels are what Alertmanager tells alerts apart by, so they change with the severity only.
 """
 
+import threading
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -35,13 +36,22 @@ FIRES_FOR: Final = timedelta(hours=24)
 #: Seconds to connect, and to wait for each part of the answer.
 _TIMEOUT: Final = (4.0, 10.0)
 
+#: Seconds that a delivery may take in all: an answer can come in very small parts.
+_DELIVERY_SECONDS: Final = 30.0
+
 _TEXT_LIMIT: Final = 1_000
 
 
 class AlertmanagerTransport:
     """Delivers notices as alerts."""
 
-    def __init__(self, target: Target, *, timeout: tuple[float, float] = _TIMEOUT) -> None:
+    def __init__(
+        self,
+        target: Target,
+        *,
+        timeout: tuple[float, float] = _TIMEOUT,
+        seconds: float = _DELIVERY_SECONDS,
+    ) -> None:
         """Read the address. Raises TargetError."""
         url = _parsed(target)
         scheme = "https" if url.scheme.lower() == "alertmanagers" else "http"
@@ -49,10 +59,21 @@ class AlertmanagerTransport:
         self._url = f"{scheme}://{host}{url.path.rstrip('/')}/api/v2/alerts"
         self._auth = _auth(url)
         self._timeout = timeout
+        self._seconds = seconds
 
     def deliver(self, message: Message) -> Outcome:
         """Post the alerts of the message's notice."""
-        notice = message.notice
+        found: list[Outcome] = []
+        thread = threading.Thread(
+            target=lambda: found.append(self._post(message.notice)),
+            name="alertmanager",
+            daemon=True,
+        )
+        thread.start()
+        thread.join(self._seconds)
+        return found[0] if found else Outcome(delivered=False, error="timed out")
+
+    def _post(self, notice: Notice) -> Outcome:
         try:
             with requests.Session() as session:
                 answer = session.post(

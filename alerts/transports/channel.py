@@ -47,7 +47,6 @@ class AppriseTransport:
 
     def __init__(self, target: Target) -> None:
         """Set up the plugin. Raises TargetError."""
-        _hear_apprise()
         self._service = service_of(target)
         self._slack = channel_of(target).format == "slack"
         for plugin in self._service:
@@ -75,15 +74,6 @@ class AppriseTransport:
         if watch.outcome is not None:
             return Outcome(delivered=False, error="answered, but did not accept the message")
         return _outcome(result)
-
-
-def _hear_apprise() -> None:
-    """Have Apprise say all to whoever asks for a result, and nothing to the program's log."""
-    logger = logging.getLogger("apprise")
-    logger.setLevel(logging.DEBUG)
-    logger.propagate = False  # it names addresses and passwords
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
 
 
 def _use_blocks(plugin: NotifySlack, *, ours: bool) -> None:

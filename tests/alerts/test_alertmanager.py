@@ -10,7 +10,7 @@ from alerts.notices import Item, Notice
 from alerts.target import Target
 from alerts.times import iso
 from alerts.transports import transport_of
-from alerts.transports.alertmanager import FIRES_FOR, alerts
+from alerts.transports.alertmanager import FIRES_FOR, AlertmanagerTransport, alerts
 from tests.receivers.notices import INCIDENT, START, about, incident, notice
 from tests.receivers.web import WebReceiver
 
@@ -114,3 +114,12 @@ def test_tls_is_verified(web: WebReceiver) -> None:
     assert not outcome.delivered
     assert outcome.error == "the certificate or TLS was not accepted"
     assert web.requests == []
+
+
+def test_an_answer_in_small_parts_has_its_end(web: WebReceiver) -> None:
+    web.plan = ["drip"]
+    target = Target("am", SecretStr(f"alertmanager://{web.address}"))
+    transport = AlertmanagerTransport(target, seconds=0.3)
+    outcome = transport.deliver(render(notice(), target))
+    assert (outcome.delivered, outcome.error) == (False, "timed out")
+    assert transport.deliver(render(notice(), target)).delivered

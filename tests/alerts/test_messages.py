@@ -19,9 +19,11 @@ from alerts.messages.news import news
 from alerts.notices import Item
 from alerts.target import Format as Asked
 from alerts.target import Target, TargetError
+from alerts.transports import transport_of
 from tests.receivers.hostile import HOSTILE
 from tests.receivers.kinds import SLACK
 from tests.receivers.notices import START, about, incident, notice
+from tests.receivers.web import WebReceiver
 
 LINK = "https://vedette.example"
 URLS: dict[Format, str] = {
@@ -162,6 +164,18 @@ def test_messages_fit_and_are_whole(kind: Format, names: list[str], digest: bool
     if kind == "html":
         assert message.body.endswith("</div>")
         assert not re.search(r"&(?!amp;|lt;|gt;|quot;|#x27;)", message.body)
+
+
+@pytest.mark.parametrize("kind", ["slack", "text", "markdown", "html"])
+@pytest.mark.parametrize("name", ["&" * 5_000, "<" * 5_000, "\\*_~" * 1_000, "\U0001f600" * 5_000])
+def test_escapes_count_too(kind: Asked, name: str, slack: WebReceiver) -> None:
+    views = [incident(id=n, entity=name, summary=name, services=(name,) * 9) for n in range(9)]
+    url = Target("ops", SecretStr(SLACK), format=kind)
+    assert transport_of(url).deliver(render(notice(*views), url)).delivered
+    (attachment,) = slack.requests[0].json()["attachments"]
+    header, section = (block["text"]["text"] for block in attachment["blocks"])
+    assert length(header) <= 150
+    assert length(section) <= 3_000
 
 
 @pytest.mark.parametrize("limit", [20, 60, 160, 300, 600])

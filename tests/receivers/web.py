@@ -12,8 +12,8 @@ from typing import Any, Literal
 from urllib.parse import parse_qs
 
 #: What a receiver may do in place of an answer: nothing until it is closed, drop the connection
-#: before it answers, or in the middle of its answer.
-Misbehaviour = Literal["silent", "drop", "midway"]
+#: before it answers, or in the middle of its answer; or answer by one byte now and then.
+Misbehaviour = Literal["silent", "drop", "midway", "drip"]
 
 #: Seconds that a slow answer takes.
 SLOW = 0.2
@@ -94,6 +94,10 @@ class WebReceiver:
             return
         if step == "silent":
             self._closing.wait(30)
+        elif step == "drip":
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+            while not self._closing.wait(0.05):
+                handler.wfile.write(b"x")
         elif step == "midway":
             handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
         handler.close_connection = True
