@@ -129,22 +129,23 @@ def _in_order(
 
 def _findings(connection: Connection, identity: int) -> tuple[Finding, ...]:
     table = table_of(FindingRow)
-    query = (
-        select(table)
-        .where(table.c.incident_id == identity)
-        .order_by(table.c["first"], table.c.detector, table.c.id)
+    query = select(table).where(table.c.incident_id == identity)
+    # Sorted here: each database has an order of names of its own.
+    rows = sorted(
+        connection.execute(query).mappings(),
+        key=lambda row: (row["first"], row["detector"], row["id"]),
     )
-    return tuple(stored_finding(row) for row in connection.execute(query).mappings())
+    return tuple(map(stored_finding, rows))
 
 
 def _evidence(connection: Connection, identity: int) -> tuple[Evidence, ...]:
     table = table_of(EvidenceRow)
-    query = (
-        select(table)
-        .where(table.c.incident_id == identity)
-        .order_by(table.c.time, table.c.partition, table.c.position)
+    query = select(table).where(table.c.incident_id == identity)
+    rows = sorted(
+        connection.execute(query).mappings(),
+        key=lambda row: (row["time"], row["partition"], row["position"]),
     )
-    return tuple(stored_evidence(row) for row in connection.execute(query).mappings())
+    return tuple(map(stored_evidence, rows))
 
 
 def _timeline(connection: Connection, identity: int) -> tuple[TimelineEntry, ...]:

@@ -12,7 +12,6 @@ from fastapi import Depends, FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
-from alerts.database import open_database
 from alerts.incidents import MEMBERS_SHOWN
 from alerts.keys import KeyStore, Role
 from alerts.queries import get_incident, list_incidents
@@ -64,8 +63,7 @@ class Api:
 
 
 @pytest.fixture
-def api(tmp_path: Path) -> Iterator[Api]:
-    engine = open_database(f"sqlite:///{tmp_path / 'v.db'}")
+def api(engine: Engine, tmp_path: Path) -> Iterator[Api]:
     secret = tmp_path / "secret"
     api: Api
     app = create_api(engine, secret, health=lambda: api.report, now=lambda: api.clock)
@@ -74,7 +72,6 @@ def api(tmp_path: Path) -> Iterator[Api]:
     yield api
     for client in api.opened:
         client.close()
-    engine.dispose()
 
 
 def test_the_list_is_what_the_queries_say(api: Api) -> None:
