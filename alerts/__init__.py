@@ -4,6 +4,8 @@ database     opens it, migrates it, says what is wrong with it
 models       its tables
 times        UTC times that every database keeps the same way
 incidents    which findings belong together, and what they amount to (pure)
+lifecycle    what becomes of an incident and of people's decisions as it grows and joins (pure)
+decisions    what people may decide about it (pure); `actions` does it, by version
 summary      the sentence that says what happened
 views        an incident as the terminal, the API and messages show it
 checkpoint   where the worker was: positions, watermark, detector state
