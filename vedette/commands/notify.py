@@ -72,8 +72,7 @@ class Explanation:
                 for s in self.steps
             ],
             "targets": [
-                {"target": name, "route": route, "withheld": withheld}
-                | {key.replace(" ", "_"): value for key, value in self.times(route).items()}
+                {"target": name, "route": route, "withheld": withheld} | self.times(route)
                 for name, route, withheld in self.told()
             ],
             "mutes": [{"reason": m.reason, "until": iso(m.until)} for m in self.mutes],
@@ -233,14 +232,17 @@ def _routes(steps: Sequence[Step]) -> Table:
 
 
 def _targets(explanation: Explanation) -> Table:
-    table = Table(title="Targets that are told", title_justify="left", header_style="bold")
-    for name in ("target", "by route", "group_by", "group_wait", "group_interval"):
-        table.add_column(name, overflow="fold")
-    table.add_column("repeat_interval", overflow="fold")
-    table.add_column("escalation", overflow="fold")
+    table = Table(
+        title="Targets that are told", title_justify="left", header_style="bold", show_lines=True
+    )
+    table.add_column("target", overflow="fold")
+    table.add_column("by route", overflow="fold")
+    table.add_column("how", ratio=1, overflow="fold")
     for name, route, withheld in explanation.told():
-        shown = name if withheld is None else f"{name} (nothing: {withheld})"
-        table.add_row(Text(shown), Text(route), *map(Text, explanation.times(route).values()))
+        lines = [f"{key} {value}" for key, value in explanation.times(route).items()]
+        if withheld is not None:
+            lines.insert(0, f"nothing is sent: {withheld}")
+        table.add_row(Text(name), Text(route), Text("\n".join(lines)))
     return table
 
 

@@ -42,7 +42,7 @@ def add(
     screen = terminal(stderr=True)
     now = utc_now()
     try:
-        matchers = matchers_of(wanted)
+        matchers = _about(wanted, everything)
         starts_at, ends_at = _span(now, start, until, duration)
         author = _author(by)
     except ValueError as error:
@@ -63,8 +63,7 @@ def add(
         with engine.connect() as connection:
             found = open_incidents(connection, matchers.least)
     except SilenceError as error:
-        hint = "; --everything silences all" if matchers.empty and not everything else ""
-        note(screen, f"vedette: {printable(str(error))}{hint}")
+        note(screen, f"vedette: {error}")
         return WRONG_USE
     finally:
         engine.dispose()
@@ -115,14 +114,18 @@ def expire(identity: int, config: Path | None, database: str | None) -> int:
     return 0
 
 
-def matchers_of(wanted: Mapping[str, Any]) -> Matchers:
+def _about(wanted: Mapping[str, Any], everything: bool) -> Matchers:
     """Return the matchers that options name; raises ValueError, which names the option."""
+    given = {name: value for name, value in wanted.items() if value}
+    if not given and not everything:
+        raise ValueError("which incidents? Add --entity and so on; --everything silences all")
     try:
-        return Matchers.model_validate({name: value for name, value in wanted.items() if value})
+        return Matchers.model_validate(given)
     except ValidationError as error:
         mistake = error.errors(include_url=False)[0]
         option = str(mistake["loc"][0]).replace("_", "-")
         text = str(mistake.get("ctx", {}).get("error", mistake["msg"]))
+        text = text.replace("Input should be", "must be")
         raise ValueError(f"--{option}: {printable(text)}") from error
 
 

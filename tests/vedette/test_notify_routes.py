@@ -1,0 +1,189 @@
+"""vedette notify routes: which route, which target, what mutes it now, and why."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from alerts.database import open_database
+from alerts.store import Store
+from detectors.findings import Finding, Level
+from vedette.cli import cli
+
+SETTINGS = """
+[store]
+url = "sqlite:///{folder}/v.db"
+
+[targets.slack]
+url = "json://user:geheim@127.0.0.1:9/a"
+[targets.pager]
+url = "json://127.0.0.1:9/b"
+min_level = "critical"
+
+[[notify.routes]]
+name = "severe"
+match = {{ severity_min = "high" }}
+targets = ["pager"]
+continue = true
+escalate_after = "15m"
+escalate_to = ["slack"]
+
+[[notify.routes]]
+name = "log-ins"
+match = {{ detector = "login_*" }}
+targets = ["slack"]
+group_by = ["detector", "service"]
+repeat_interval = 0
+
+[[notify.routes]]
+name = "rest"
+targets = ["slack"]
+
+[[inhibit]]
+name = "one attack"
+source = {{ entity_type = "network" }}
+target = {{ entity_type = "client" }}
+equal = ["network"]
+
+[[maintenance]]
+name = "always"
+match = {{ service = "shop" }}
+from = 2020-01-01T00:00:00Z
+until = 2120-01-01T00:00:00Z
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    file = tmp_path / "v.toml"
+    file.write_text(SETTINGS.format(folder=tmp_path), encoding="utf-8")
+    return file
+
+
+def vedette(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli, ["notify", "routes", *map(str, arguments)])
+
+
+def answer(*arguments: str | Path) -> dict[str, Any]:
+    result = vedette(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    told: dict[str, Any] = json.loads(result.stdout)
+    return told
+
+
+def stored(config: Path, entity_type: Any = "network", **changes: Any) -> None:
+    at = datetime(2026, 3, 4, 9, tzinfo=UTC)
+    values: dict[str, Any] = {"entity": "203.0.113.0/24", "level": Level.HIGH, "mode": "alert"}
+    values |= changes
+    finding = Finding(
+        detector="x",
+        entity_type=entity_type,
+        first=at,
+        last=at,
+        value=9,
+        threshold=3,
+        unit="requests",
+        window=at - at,
+        **values,
+    )
+    engine = open_database(f"sqlite:///{config.parent}/v.db")
+    Store(engine).record([finding], watermark=None)
+    engine.dispose()
+
+
+def test_every_route_has_its_reason(config: Path) -> None:
+    told = answer("-c", config, "--severity", "high", "--detector", "login_burst")
+    assert [tuple(route.values()) for route in told["routes"]] == [
+        ("severe", "taken", "severity_min=high matches; continues"),
+        ("log-ins", "taken", "detector=login_* matches; the last one"),
+        ("rest", "not asked", "log-ins was the last one"),
+    ]
+    assert (told["incident"], told["mutes"], told["remarks"]) == (None, [], [])
+    pager, slack = told["targets"]
+    assert pager == {
+        "target": "pager",
+        "route": "severe",
+        "withheld": "below critical",
+        "group_by": "incident",
+        "group_wait": "5s",
+        "group_interval": "1m",
+        "repeat_interval": "4h",
+        "escalation": "after 15m to slack",
+    }
+    assert (slack["route"], slack["withheld"], slack["group_by"], slack["repeat_interval"]) == (
+        "log-ins",
+        None,
+        "detector, service",
+        "never",
+    )
+
+
+def test_the_table_says_the_same(config: Path) -> None:
+    result = vedette("-c", config, "--detector", "login_burst", "--service", "shop")
+    assert result.exit_code == 0
+    words = " ".join(result.stdout.split())
+    assert "An example, medium, client 203.0.113.7, detectors login_burst, services shop" in words
+    assert "severity medium is below high" in words
+    assert "not asked │ log-ins was the last one" in words
+    assert "group_by detector, service" in words
+    assert "Muted now: maintenance always, until 2120-01-01 00:00 UTC" in words
+    assert "geheim" not in result.output
+
+
+def test_what_mutes_it_now_is_asked_of_the_database(config: Path) -> None:
+    stored(config)
+    told = answer("-c", config)
+    assert [mute["reason"] for mute in told["mutes"]] == ["inhibited by incident 1 (one attack)"]
+    silence = ["silences", "add", "--comment", "c", "--for", "1h", "--entity", "203.0.113.0/24"]
+    added = CliRunner().invoke(cli, [*silence, "-c", str(config)])
+    assert added.exit_code == 0, added.output
+    assert [mute["reason"] for mute in answer("-c", config)["mutes"]] == [
+        "silence 1",
+        "inhibited by incident 1 (one attack)",
+    ]
+    assert answer("-c", config, "--entity", "198.51.100.7")["mutes"] == []
+    assert "No silence, maintenance" in vedette("-c", config, "--entity", "198.51.100.7").stdout
+
+
+def test_a_stored_incident_is_an_example(config: Path) -> None:
+    stored(config)
+    told = answer("1", "-c", config)
+    assert told["incident"] == 1
+    assert [target["target"] for target in told["targets"]] == ["pager", "slack"]
+    result = vedette("1", "-c", config)
+    assert result.stdout.startswith("Incident 1, high, network 203.0.113.0/24, detectors x")
+    missing = vedette("2", "-c", config)
+    assert (missing.exit_code, missing.stdout) == (1, "")
+    assert "no incident 2" in missing.stderr
+
+
+def test_who_is_not_told_whatever_the_routes_say(config: Path) -> None:
+    stored(config, mode="monitor")
+    assert answer("1", "-c", config)["remarks"] == [
+        "Its detectors are in mode monitor: nobody is told."
+    ]
+    bare = config.with_name("bare.toml")
+    bare.write_text("", encoding="utf-8")
+    assert "There are no targets" in vedette("-c", bare).stdout
+    text = SETTINGS.format(folder=config.parent).replace(
+        'name = "rest"', 'name = "rest"\nmatch = { label = "x" }'
+    )
+    config.write_text(text, encoding="utf-8")
+    assert "No route matches: it is stored, and nobody is told." in vedette("-c", config).stdout
+
+
+def test_hostile_names_reach_no_terminal(config: Path) -> None:
+    stored(config, "user", entity="a\x1b[2Jb[red]x[/red]")
+    for result in (vedette("1", "-c", config), vedette("-c", config, "--entity", "\x1b[2J")):
+        assert result.exit_code == 0, result.output
+        assert "\x1b" not in result.output
+    assert "[red]x[/red]" in vedette("1", "-c", config).stdout
+
+
+def test_a_severity_that_is_none_is_refused(config: Path) -> None:
+    result = vedette("-c", config, "--severity", "severe")
+    assert (result.exit_code, "must be one of informational" in result.stderr) == (2, True)
