@@ -64,9 +64,7 @@ def test_a_route_has_what_the_settings_say() -> None:
 
 
 def test_what_mutes_has_what_the_settings_say() -> None:
-    text = INHIBIT + "equal = ['service']
-severer = true
-"
+    text = INHIBIT + "equal = ['service']\nseverer = true\n"
     text += WINDOW + "from = 2026-03-01T08:00:00\nuntil = '2026-03-01T10:00:00Z'\n"
     text += "time_zone = 'Europe/Paris'\nmatch = { service = 'shop' }\n"
     muting = muting_of(settings_from(text))
