@@ -259,6 +259,7 @@ def test_an_unexpected_error_shows_nothing(api: Api) -> None:
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_a_database_that_fails_is_a_503(api: Api) -> None:
     client = api.client()
     client.get("/api/v1/incidents")
