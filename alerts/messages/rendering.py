@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 
 from alerts.messages.context import GRAVEST_FIRST, context_of, cut, severities
-from alerts.messages.escaping import ESCAPES, Format, as_text
+from alerts.messages.escaping import ESCAPES, Format, Link, as_text, finalise
 from alerts.messages.message import Channel, Message, channel_of
 from alerts.messages.news import headline, subject
 from alerts.messages.templates import BadTemplate, rendered, rendered_file
@@ -39,11 +39,9 @@ def render(notice: Notice, target: Target) -> Message:
     program's log and the built-in one takes its place.
     """
     channel = channel_of(target)
-    lead = "" if channel.title_limit else _lead(notice, channel.format)
-    room = replace(channel, body_limit=channel.body_limit - channel.body_size(lead))
     return Message(
         title=_title(notice, channel) if channel.title_limit else "",
-        body=lead + _body(notice, target.template, room),
+        body=_body(notice, target.template, channel),
         format=channel.format,
         notice=notice,
     )
@@ -66,23 +64,28 @@ def template_problem(target: Target) -> str | None:
 
 
 def _body(notice: Notice, template: Path | None, channel: Channel) -> str:
-    if template is not None:
-        try:
-            text = _fitting(
-                notice, channel, lambda said: rendered_file(template, channel.format, said)
-            )
-        except BadTemplate as error:
-            _log.warning("template failed, the built-in one is sent", error=str(error))
-        else:
-            if text is not None:
-                return text
-            _log.warning(
-                "template says too much, the built-in one is sent",
-                template=str(template),
-                limit=channel.body_limit,
-            )
-    text = _fitting(notice, channel, lambda said: rendered(channel.format, said))
-    return text if text is not None else _brief(notice, channel)
+    lead = "" if channel.title_limit else _lead(notice, channel.format)
+    room = replace(channel, body_limit=channel.body_limit - channel.body_size(lead))
+    text = None if template is None else _own(notice, template, room)
+    if text is None:
+        text = _fitting(notice, room, lambda said: rendered(channel.format, said))
+    return _brief(notice, channel) if text is None else lead + text
+
+
+def _own(notice: Notice, template: Path, channel: Channel) -> str | None:
+    """Return what the user's template says; None, and why in the log, if it cannot be sent."""
+    try:
+        text = _fitting(notice, channel, lambda said: rendered_file(template, channel.format, said))
+    except BadTemplate as error:
+        _log.warning("template failed, the built-in one is sent", error=str(error))
+        return None
+    if text is None:
+        _log.warning(
+            "template says too much, the built-in one is sent",
+            template=str(template),
+            limit=channel.body_limit,
+        )
+    return text
 
 
 def _fitting(notice: Notice, channel: Channel, say: Callable[[dict[str, Any]], str]) -> str | None:
@@ -107,9 +110,10 @@ def _brief(notice: Notice, channel: Channel) -> str:
     """Return one line, for channels that take hardly more: text messages of telephones."""
     first = notice.items[0].incident
     escape = ESCAPES[channel.format]
-    look = f"vedette incidents show {first.id}"
+    place = f"{notice.link}/incidents/{first.id}" if notice.link else None
+    look = Link(place) if place else f"vedette incidents show {first.id}"
     for width in _NAME_WIDTHS:
-        line = f"{_line(notice, escape, width)} {escape(look)}"
+        line = f"{_line(notice, escape, width)} {finalise(channel.format)(look)}"
         if channel.body_size(line) <= channel.body_limit:
             return line
     return f"Incident {first.id}"[: channel.body_limit]

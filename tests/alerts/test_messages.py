@@ -196,6 +196,16 @@ def test_small_channels_get_the_gist(
         assert "HIGH" in message.body
 
 
+@pytest.mark.parametrize(
+    ("link", "look"), [(None, "vedette incidents show 17"), (LINK, f"{LINK}/incidents/17")]
+)
+def test_a_text_message_of_a_telephone(link: str | None, look: str) -> None:
+    sms = f"twilio://AC{'1' * 32}:{'2' * 32}@15551234567/15551234568"
+    message = render(notice(link=link), target(url=sms))
+    assert message.title == ""
+    assert message.body == f"[HIGH] client 203.0.113.7: new incident (incident 17) {look}"
+
+
 def test_what_does_not_fit_is_counted() -> None:
     many = [incident(id=n, entity=f"198.51.100.{n}", summary="long " * 200) for n in range(40)]
     message = render(notice(*many, link=LINK), target("slack"))
