@@ -21,7 +21,13 @@ inhibition   nor of what an open incident explains (pure)
 muting       the three put together, for who sends
 target       where messages go
 messages     what a message says
-sender       the outbox out, with retries
+sender       the outbox out: a thread a target, each a `lane`
+survey       what a target is to be told now, by `judging` and `bundles` (pure)
+deliveries   messages as rows, and the order in which they are written; `retries` what follows
+timers       reminders and escalation, by the clock
+failing      the incident about alerts that do not arrive
+transports   ways to receivers, and their twin in memory
+history      what was sent when, what not, and why; dead messages again
 keys         API keys
 secret       the server's secret
 """

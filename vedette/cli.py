@@ -446,6 +446,65 @@ def silences_expire(
     raise typer.Exit(expire(silence, config, database))
 
 
+@notify_cli.command("test")
+def notify_test(
+    target: Annotated[str, typer.Argument(help="Name of the target; notify.url is default.")],
+    config: Config = None,
+) -> None:
+    """Send a test message to one target and say what it answered."""
+    from vedette.commands.deliveries import send_test
+
+    raise typer.Exit(send_test(target, config))
+
+
+@notify_cli.command("history")
+def notify_history(
+    config: Config = None,
+    database: Database = None,
+    incident: Annotated[
+        int | None, typer.Option(min=1, max=2**63 - 1, help="Only about this incident.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(metavar="NAME", help="Only to this target.")] = None,
+    state: Annotated[
+        str | None, typer.Option(help="sent, trying, dead, waiting, suppressed, rolled_up.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List what was sent when, what was not, and why."""
+    from vedette.commands.deliveries import show_history
+
+    raise typer.Exit(
+        show_history(
+            config,
+            database,
+            incident=incident,
+            target=target,
+            state=state,
+            limit=limit,
+            as_json=as_json,
+        )
+    )
+
+
+@notify_cli.command("retry")
+def notify_retry(
+    delivery: Annotated[
+        int | None, typer.Argument(min=1, max=2**63 - 1, help="Number of the message.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(metavar="NAME", help="All dead messages to this target.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All dead messages.")] = False,
+    config: Config = None,
+    database: Database = None,
+) -> None:
+    """Let dead messages be sent again."""
+    from vedette.commands.deliveries import retry
+
+    raise typer.Exit(retry(delivery, config, database, target=target, everything=everything))
+
+
 @notify_cli.command("routes")
 def notify_routes(
     example: Annotated[

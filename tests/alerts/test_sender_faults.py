@@ -22,7 +22,8 @@ ANSWERS: st.SearchStrategy[Answer] = st.sampled_from(
     ["taken", "taken", "down", "refused", "ends before", "ends after"]
 )
 
-EXAMPLES = {"sqlite": 100, "postgresql": 15}
+SECONDS = st.sampled_from([0, 3, 10, 130, 1000])
+EXAMPLES = {"sqlite": 60, "postgresql": 15}
 
 
 class Ending(RuleBasedStateMachine):
@@ -33,6 +34,7 @@ class Ending(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.trial = Trial(self.fresh())
+        self.trial.record(finding(entity="ann"))
 
     @rule(entity=ENTITIES, level=st.sampled_from([Level.MEDIUM, Level.HIGH]))
     def find(self, entity: str, level: Level) -> None:
@@ -43,20 +45,18 @@ class Ending(RuleBasedStateMachine):
         self.trial.now += 16 * MINUTE
         self.trial.record(calm=True)
 
-    @rule(seconds=st.sampled_from([1, 3, 10, 130, 1000]))
-    def wait(self, seconds: int) -> None:
-        self.trial.now += seconds * SECOND
-
     @rule(name=st.sampled_from(["a", "b", "c"]), answer=ANSWERS)
     def answer(self, name: str, answer: Answer) -> None:
         self.trial.receivers[name].answer = answer
 
-    @rule()
-    def send(self) -> None:
+    @rule(seconds=SECONDS)
+    def send(self, seconds: int) -> None:
+        self.trial.now += seconds * SECOND
         self.trial.run()
 
-    @rule(statement=st.integers(1, 30))
-    def end(self, statement: int) -> None:
+    @rule(seconds=SECONDS, statement=st.integers(1, 30))
+    def end(self, seconds: int, statement: int) -> None:
+        self.trial.now += seconds * SECOND
         self.trial.run(ends_at=statement)
 
     def teardown(self) -> None:
@@ -104,3 +104,17 @@ def test_at_each_statement_in_turn(trials: Callable[[], Trial]) -> None:
         trial.check()
         assert {row.target for row in rows(trial.engine, NotificationRow)} == {"a", "b", "c"}
         assert {row.state for row in rows(trial.engine, DeliveryRow)} == {"sent", "dead"}
+
+
+@pytest.mark.parametrize("answer", ["ends before", "ends after"])
+def test_in_the_midst_of_a_message(trials: Callable[[], Trial], answer: Answer) -> None:
+    trial = trials()
+    trial.receivers["a"].answer = answer
+    trial.record(finding())
+    trial.now += 3 * SECOND
+    assert trial.run()
+    trial.finish()
+    trial.check()
+    marks = [message.notice.mark for message in trial.receivers["a"].came]
+    assert len(marks) == (2 if answer == "ends after" else 1)
+    assert len(set(marks)) == 1
