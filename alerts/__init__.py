@@ -1,6 +1,6 @@
 """Findings in, incidents and notifications out; the owner of the database.
 
-database     opens it, migrates it, says what is wrong with it
+database     opens it, migrates it, says what is wrong with it; `backup` copies a file before
 models       its tables
 times        UTC times that every database keeps the same way
 incidents    which findings belong together, and what they amount to (pure)
@@ -28,6 +28,9 @@ timers       reminders and escalation, by the clock
 failing      the incident about alerts that do not arrive
 transports   ways to receivers, and their twin in memory
 history      what was sent when, what not, and why; dead messages again
+retention    what is older than settings say is deleted; `deletion` deletes incidents whole
+erasure      all that is kept about one entity is deleted; `mentions` finds its name in texts
+tombstones   what is left of both: a replay does not bring them back
 keys         API keys
 secret       the server's secret
 """
