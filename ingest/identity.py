@@ -14,22 +14,36 @@ from ingest.packed import MAGIC_BYTES, PACKED_READ, Unpacker, codec_of
 HEAD_BYTES: Final = 1024
 
 
+#: A copy may lack so many of a short file's last lines.
+_SHORTER: Final = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A fingerprint of the first `size` bytes of a file; of a file that grows it stays true."""
+    """A fingerprint of the first `size` bytes of a file; of a file that grows it stays true.
+
+    `shorter` are those of the same without the last lines: a copy made before they came has them.
+    """
 
     size: int
     digest: str
+    shorter: tuple[tuple[int, str], ...] = ()
 
     @classmethod
     def of(cls, data: bytes) -> "Head":
         """Return the fingerprint of a file that begins with `data`."""
         head = data[:HEAD_BYTES]
-        return cls(len(head), hashlib.blake2b(head, digest_size=16).hexdigest())
+        shorter, end = [], len(head)
+        while len(shorter) < _SHORTER and (end := head.rfind(b"\n", 0, max(end - 1, 0)) + 1):
+            shorter.append((end, _digest(head[:end])))
+        return cls(len(head), _digest(head), tuple(shorter))
 
     def fits(self, data: bytes) -> bool:
         """Whether a file that begins with `data` (HEAD_BYTES of it) may be the same."""
-        return len(data) >= self.size and self == Head.of(data[: self.size])
+        if len(data) >= self.size:
+            return self.digest == _digest(data[: self.size])
+        end = data.rfind(b"\n") + 1
+        return any(size == end and digest == _digest(data[:end]) for size, digest in self.shorter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +83,8 @@ class Identity:
 
     def state(self) -> dict[str, Any]:
         """Return this as plain JSON."""
-        head = None if self.head is None else [self.head.size, self.head.digest]
+        known = self.head
+        head = None if known is None else [known.size, known.digest, *map(list, known.shorter)]
         return {
             "device": self.device,
             "inode": self.inode,
@@ -84,9 +99,18 @@ class Identity:
         return cls(
             int(state["device"]),
             int(state["inode"]),
-            None if head is None else Head(int(head[0]), str(head[1])),
+            None if head is None else _restored(head),
             int(state.get("modified", 0)),
         )
+
+
+def _restored(head: Sequence[Any]) -> Head:
+    shorter = tuple((int(size), str(digest)) for size, digest in head[2:])
+    return Head(int(head[0]), str(head[1]), shorter)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 class Candidate:

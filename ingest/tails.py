@@ -90,14 +90,16 @@ class LogTail:
         self._troubles = Troubles()
         self._on_gap = on_gap
         self._missing_since: int | None = None
-        self._truncated = self._was_ended = self._copied = False
+        self._truncated = self._was_ended = False
+        self._copied_from: Identity | None = None
         self._quiet_since: int | None = None
         self._unread = 0
         if state is not None:
             self._start = None
             self._offset = self._places.restore(state)
             self._was_ended = bool(state.get("ended"))
-            self._copied = bool(state.get("copied"))
+            if "copied_from" in state:
+                self._copied_from = Identity.restored(state["copied_from"])
             self._watch.written |= bool(state.get("live"))
         else:
             self._guarded(self._begin, None)
@@ -140,7 +142,8 @@ class LogTail:
         offset = self._file.offset if self._file is not None else self._offset
         if self._start is not None:
             return None
-        copied = {"copied": True} if self._copied else {}
+        origin = self._copied_from
+        copied = {} if origin is None else {"copied_from": origin.state()}
         return {**self._places.state(offset, held_from), "live": self._watch.written, **copied}
 
     @property
@@ -298,7 +301,8 @@ class LogTail:
         index = find(current.identity, files) if current is not None else None
         if current is not None and index is not None:
             self._missing_since, self._truncated = None, False
-            self._copied |= _was_copied(current.identity, files, index)
+            if not files[index].same_inode(current.identity):
+                self._note_copies(current.identity, files[index + 1 :])
             self._set_newer(files[index + 1 :])
             self._watch.where = files[index].path
             if self._file is None:
@@ -308,6 +312,15 @@ class LogTail:
         self._set_newer(self._places.unread(files))
         if current is not None and self._file is None and self._newer:
             self._lost(now)
+
+    def _note_copies(self, known: Identity, newer: Sequence[Candidate]) -> None:
+        """Take note that a known file's content is elsewhere, and where it lay is something newer.
+
+        So it is after copytruncate, for each of the files up to that one; also where the inode of
+        a compressed file was used again for the next, which cannot be told from it.
+        """
+        if any(file.same_inode(known) for file in newer):
+            self._copied_from = known
 
     def _set_newer(self, files: Sequence[Candidate]) -> None:
         """Remember what comes next, and how the first of it begins at this time."""
@@ -330,6 +343,7 @@ class LogTail:
             if file.head or self._places.current is not None:
                 break
         if self._places.current is None:
+            self._note_copies(current.identity, files)
             self.close()
             self._offset = 0
 
@@ -384,9 +398,10 @@ class LogTail:
     def _leave(self, file: OpenFile) -> None:
         if file.damage is not None:
             self._missing(file.end, file.damage)
-        if self._copied:
+        if self._copied_from is not None:
             self._missing(file.end, COPIED)
-            self._copied = False
+            if self._newer[0].same_inode(self._copied_from):
+                self._copied_from = None
         self._quiet_since = None
         self.close()
         self._places.leave(file.end)
@@ -406,14 +421,3 @@ class LogTail:
             self._missing(self._offset, _SHORTER)
             self._places.shortened(self._offset, status.st_size)
             self._offset = status.st_size
-
-
-def _was_copied(known: Identity, files: Sequence[Candidate], index: int) -> bool:
-    """Whether a known file was found again elsewhere, and where it lay is something newer.
-
-    So it is after copytruncate; also where a compressed file's inode was used again for the next,
-    which cannot be told from it.
-    """
-    if files[index].same_inode(known):
-        return False
-    return any(file.same_inode(known) for file in files[index + 1 :])
