@@ -42,6 +42,7 @@ from alerts.models import DeliveryAttemptRow, DeliveryRow, IncidentRow, Notifica
 from alerts.notices import Item, Notice
 from alerts.retries import Verdict
 from alerts.rows import stored_view
+from alerts.silences import release
 from alerts.statements import chunks, insert_or_ignore
 from alerts.views import IncidentView
 
@@ -199,7 +200,11 @@ class Deliveries:
     def put_aside(self, drops: Iterable[Drop], waits: Iterable[tuple[Row, datetime, str]]) -> None:
         """Write what is not sent, and what is looked at again when; both with the reason."""
         dropped = [{"row": d.row.id, "new": d.state, "why": d.reason} for d in drops]
-        waiting = [{"row": row.id, "due": due, "why": reason} for row, due, reason in waits]
+        held: dict[str, datetime] = {}
+        waiting = []
+        for row, due, reason in waits:
+            held[reason] = due
+            waiting.append({"row": row.id, "due": due, "why": reason})
         if not dropped and not waiting:
             return
         pending = update(_rows).where(_rows.c.id == bindparam("row"), _rows.c.state == "pending")
@@ -210,6 +215,7 @@ class Deliveries:
             if waiting:
                 statement = pending.values(due_at=bindparam("due"), reason=bindparam("why"))
                 connection.execute(statement, waiting)
+                release(connection, held)
 
     def bundle(self, bundle: Bundle, now: datetime) -> Delivery | None:
         """Make a delivery of what still is to be sent of a bundle; None if that is nothing."""

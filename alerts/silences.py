@@ -1,6 +1,6 @@
 """Silences: nobody is told of some incidents for a while, because a person said so."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -23,6 +23,9 @@ AUTHOR_LIMIT: Final = 100
 
 #: Silences that one answer lists at most.
 LIST_LIMIT: Final = 1_000
+
+#: How the reason of what waits because of a silence begins; its number follows.
+_REASON: Final = "silence "
 
 SilenceState = Literal["pending", "active", "expired"]
 
@@ -58,7 +61,7 @@ class Silence:
     @property
     def reason(self) -> str:
         """What a notification says that waits because of it."""
-        return f"silence {self.id}"
+        return f"{_REASON}{self.id}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -128,11 +131,7 @@ def expire_silence(engine: Engine, identity: int, now: datetime) -> Silence:
             .where(SilenceRow.id == identity)
             .values(ends_at=now, starts_at=min(silence.starts_at, now))
         )
-        connection.execute(
-            update(NotificationRow)
-            .where(NotificationRow.state == "pending", NotificationRow.reason == silence.reason)
-            .values(due_at=now)
-        )
+        _make_due(connection, identity, now)
         return _read(connection, identity)
 
 
@@ -143,6 +142,35 @@ def active_silences(connection: Connection, now: datetime) -> list[Silence]:
         select(table).where(table.c.ends_at > now, table.c.starts_at <= now).order_by(table.c.id)
     )
     return _readable(connection.execute(query).mappings().all())
+
+
+def release(connection: Connection, waits: Mapping[str, datetime]) -> None:
+    """Let rows that were put aside for silences wait no longer than these last by now.
+
+    `waits` has the reasons, as "silence 3", with the ends that were known when it was judged. Who
+    puts rows aside calls this in that transaction: a silence may have been ended between judging
+    and writing, and whoever ended it could not see those rows.
+    """
+    known = {
+        int(reason.removeprefix(_REASON)): end
+        for reason, end in waits.items()
+        if reason.startswith(_REASON)
+    }
+    if not known:
+        return
+    query = select(SilenceRow.id, SilenceRow.ends_at).where(SilenceRow.id.in_(known))
+    for identity, ends_at in connection.execute(query).all():
+        if ends_at < known[identity]:
+            _make_due(connection, identity, ends_at)
+
+
+def _make_due(connection: Connection, identity: int, at: datetime) -> None:
+    row = NotificationRow
+    connection.execute(
+        update(row)
+        .where(row.state == "pending", row.reason == f"{_REASON}{identity}", row.due_at > at)
+        .values(due_at=at)
+    )
 
 
 def _check_text(comment: str, created_by: str) -> None:

@@ -1,6 +1,5 @@
 """vedette silences: tell nobody of some incidents for a while."""
 
-import getpass
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from alerts.times import utc_now
 from ingest.durations import parse_duration
 from ingest.masking import printable
 from vedette.failures import FAILED, WRONG_USE, reports_failures
+from vedette.people import terminal_user
 from vedette.screen import note, options, terminal
 from vedette.settings import load_settings
 from vedette.stores import service_database
@@ -44,7 +44,6 @@ def add(
     try:
         matchers = _about(wanted, everything)
         starts_at, ends_at = _span(now, start, until, duration)
-        author = _author(by)
     except ValueError as error:
         note(screen, f"vedette: {error}")
         return WRONG_USE
@@ -54,7 +53,7 @@ def add(
             engine,
             matchers,
             comment=comment,
-            created_by=author,
+            created_by=terminal_user() if by is None else by,
             starts_at=starts_at,
             ends_at=ends_at,
             now=now,
@@ -149,15 +148,6 @@ def _parsed(option: str, text: str) -> datetime:
     except ValueError:
         raise ValueError(f"{option}: must be a date and time, as in 2026-12-31T08:00:00Z") from None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-def _author(by: str | None) -> str:
-    if by is not None:
-        return by
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user without a name, as in some containers
-        raise ValueError("who says so? Add --by NAME") from None
 
 
 def _table(silences: Sequence[Silence], now: datetime, title: str) -> Table:

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Connection, Engine, insert, select
 from structlog.testing import capture_logs
 
 from alerts.matchers import Matchers
 from alerts.models import NotificationRow, SilenceRow, table_of
-from alerts.muting import Muting
+from alerts.muting import Moment, Muting
 from alerts.routing import Routing
 from alerts.sender import Sender
 from alerts.silences import (
@@ -153,6 +153,29 @@ def test_what_waited_for_a_silence_is_told_when_it_ends_early(engine: Engine) ->
     assert [row[0] for row in waiting(engine)] == ["sent", "pending"]
     sender.run_once(end)
     assert len(receiver.messages) == 2
+
+
+def test_one_that_ends_while_the_sender_judges_holds_nothing_back(engine: Engine) -> None:
+    silence = silenced(engine)
+    opened(engine)
+    soon = NOW + timedelta(minutes=1)
+
+    class Slow(Muting):
+        """Somebody ends the silence after the sender has read it."""
+
+        def at(self, connection: Connection, now: datetime) -> Moment:
+            moment = super().at(connection, now)
+            if now == NOW:
+                expire_silence(engine, silence.id, soon)
+            return moment
+
+    receiver = MemoryTransport()
+    target = Target("ops", SecretStr("json://127.0.0.1"))
+    sender = Sender(engine, [target], muting=Slow(), transports=lambda _: receiver)
+    sender.run_once(NOW)
+    assert waiting(engine) == [("pending", "silence 1", soon)]
+    sender.run_once(soon)
+    assert len(receiver.messages) == 1
 
 
 def test_one_that_cannot_be_read_mutes_nothing_and_is_told_of(engine: Engine) -> None:
