@@ -1,8 +1,9 @@
 """Any order of findings and of what people do leaves the same, legal incidents.
 
-Seen to fail with: the elder's decision instead of the latest when incidents join; an ending that
-holds whatever comes; one that any growth undoes; calm that resolves what a person opened again;
-labels of the elder alone; a version that grows with every write.
+Seen to fail with: the elder's decision, labels or assignee instead of the latest or of all when
+incidents join; an ending that holds whatever comes; one that any growth undoes; calm that resolves
+what a person opened again; a join that forgets that; a version that grows with every write; a
+decision that is undone again and again.
 """
 
 from collections.abc import Callable, Iterator
