@@ -33,7 +33,8 @@ class Head:
     def of(cls, data: bytes) -> "Head":
         """Return the fingerprint of a file that begins with `data`."""
         head = data[:HEAD_BYTES]
-        shorter, end = [], len(head)
+        shorter: list[tuple[int, str]] = []
+        end = len(head)
         while len(shorter) < _SHORTER and (end := head.rfind(b"\n", 0, max(end - 1, 0)) + 1):
             shorter.append((end, _digest(head[:end])))
         return cls(len(head), _digest(head), tuple(shorter))

@@ -57,6 +57,8 @@ class Partition:
     detection: Detection | None = None
     directive: str | None = None
     looked: bool = False
+    _seen: int = field(default=-1, repr=False)
+    _counted: int = field(default=-1, repr=False)
     _normaliser: Normaliser = field(init=False, repr=False)
     _meter: Meter = field(init=False, repr=False)
 
@@ -97,13 +99,15 @@ class Partition:
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs, as plain JSON."""
         found = self.detection.format if self.detection else None
-        return {**self.clock.state(), "format": found, "directive": self.directive}
+        seen = {} if self._seen < 0 else {"seen": self._seen}
+        return {**self.clock.state(), "format": found, "directive": self.directive, **seen}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a stored state: keys newest, late, format, directive."""
         self.clock.newest = state["newest"]
         self.clock.late = state["late"]
         self.directive = state.get("directive")
+        self._seen = self._counted = state.get("seen", -1)
         self.looked = state["format"] is not None
         if self.detection is None and state["format"] in FORMATS:
             self.detection = Detection(state["format"], 1.0)
@@ -119,14 +123,26 @@ class Partition:
         name = self.detection.format if self.detection else None
         return joined([self._normaliser.read(some, name) for some in records.pieces()])
 
-    def count(self, read: Read) -> Read:
-        """Count what cannot be events."""
+    def begin_anew(self) -> None:
+        """Positions count from elsewhere from now on: a topic was created again."""
+        self._seen = self._counted = -1
+
+    def count(self, read: Read) -> None:
+        """Count what cannot be events, except what was counted before a restart.
+
+        What lies behind a record that the clock holds back is read again then.
+        """
         self.tally.lines += read.lines
         self.tally.blank += read.blank
         self.tally.ignored += read.ignored
         for reject in read.rejects:
-            self.tally.quarantine.add(self.name, reject.reason, reject.positions, reject.lines)
-        return read
+            positions, lines = reject.positions, reject.lines
+            self._seen = max(self._seen, int(positions[-1]))
+            if positions[0] <= self._counted:
+                fresh = positions > self._counted
+                self.tally.lines -= len(positions) - int(fresh.sum())
+                positions, lines = positions[fresh], lines and lines.select(fresh)
+            self.tally.quarantine.add(self.name, reject.reason, positions, lines)
 
     def feed(self, read: Read) -> Timed:
         """Count a reading and pass its events by the clock; they have BATCH_SCHEMA."""

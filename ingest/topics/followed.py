@@ -60,6 +60,7 @@ class Followed:
         if start.gap is not None:
             gap, since = start.gap, self.partition.clock.newest
             first = start.place.offset
+            self.partition.begin_anew()
             self.gaps.add(gap.position, gap.reason, since=since, lost=gap.lost, goes_on=first)
         return events
 

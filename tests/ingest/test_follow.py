@@ -161,6 +161,31 @@ def test_held_records_are_read_again_after_a_restart(follow: Follow) -> None:
     assert follow.read() == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("waiting", [(), (0,), (0, 1)])
+def test_what_was_set_aside_behind_a_held_record_is_counted_once(
+    follow: Follow, waiting: tuple[int, ...]
+) -> None:
+    """Fails if a partition does not store up to where it has counted."""
+    follow.begin()
+    follow.append(*waiting)
+    with follow.log.open("a") as stream:
+        stream.write("junk\n" * 3)
+    assert follow.read() == []
+    assert follow.follower is not None
+    counted = follow.follower.tally.quarantine.total
+    for more in range(3):
+        follow.begin(positions=follow.positions())
+        with follow.log.open("a") as stream:
+            stream.write("junk\n" * more)
+        follow.read()
+        tally = follow.follower.tally
+        counted += tally.quarantine.total
+        assert tally.lines == tally.quarantine.total + len(waiting)
+    assert counted == 6
+    follow.append(2, 3, 4, 5)
+    assert follow.read() == [*waiting, 2, 3, 4, 5]
+
+
 def test_long_lines_are_passed_over(follow: Follow) -> None:
     follow.append(*range(4))
     with follow.log.open("a") as stream:

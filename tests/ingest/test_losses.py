@@ -24,8 +24,8 @@ class Losses(RuleBasedStateMachine):
     hidden must have been read. A crash goes back to any state that was stored, and forgets what
     was read and told since.
 
-    Fails if LogTail forgets one of its calls of `_missing`, or if `_note_copies` notes none; duplicates
-    come if heads know no shorter copies.
+    Fails if LogTail forgets one of its calls of `_missing`, if `_note_copies` notes none, or if
+    heads know no shorter copies.
     """
 
     def __init__(self) -> None:
