@@ -84,6 +84,7 @@ MADE_UP: dict[str, Any] = {
     "mode": "alert",
     "level": 3,
     "resolution": None,
+    "country": "DE",
     "parent_id": None,
     "members": ["203.0.113.7"],
     "detectors": ["recon"],
@@ -136,7 +137,7 @@ def made_up(name: str, kind: Any) -> Any:
     if name in MADE_UP:
         return MADE_UP[name]
     made: dict[type, Callable[[], Any]] = {
-        str: lambda: f"{name} of old",
+        str: lambda: f"{name} of old"[: kind.length],
         int: lambda: 1,
         bool: lambda: False,
         datetime: lambda: START,

@@ -291,7 +291,7 @@ def test_findings_of_today_cost_one_look(engine: Engine) -> None:
     assert all("SEARCH" in step[3] and "INDEX" in step[3] for step in plan)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_pruning_in_between_leaves_nothing_half(
     emptied: Callable[[], Engine], data: st.DataObject
