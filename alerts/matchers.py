@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING, Any, Final
@@ -128,8 +128,13 @@ def _any(patterns: Patterns, values: Iterable[str], addresses: bool) -> bool:
 
 
 def _fits(pattern: str, value: str) -> bool:
+    return _regex(pattern).match(value.casefold()) is not None
+
+
+@lru_cache(maxsize=4096)
+def _regex(pattern: str) -> re.Pattern[str]:
     # Only * and ? mean something: an opening bracket is itself.
-    return fnmatchcase(value.casefold(), pattern.casefold().replace("[", "[[]"))
+    return re.compile(translate(pattern.casefold().replace("[", "[[]")))
 
 
 def _within(pattern: str, value: str) -> bool:

@@ -38,8 +38,8 @@ INCIDENT: Final = IncidentView(
 LEVELS: Final = tuple(level.label for level in Level)
 
 #: Few short words, so that patterns often match.
-_WORDS: Final = st.text("ab[", max_size=3)
-_PATTERNS: Final = st.lists(st.text("ab*?[", min_size=1, max_size=3), max_size=2).map(tuple)
+_WORDS: Final = st.text("ab[]", max_size=3)
+_PATTERNS: Final = st.lists(st.text("ab*?[]", min_size=1, max_size=4), max_size=2).map(tuple)
 _NAMES: Final = st.lists(_WORDS, max_size=2).map(tuple)
 
 

@@ -1,5 +1,7 @@
 """Inhibition never hides what is worse, nor an incident behind itself or its equal."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,6 +60,12 @@ def test_a_network_s_incident_mutes_those_of_its_clients() -> None:
     six = incident(id=1, entity_type="network", entity="2001:db8:1:2::/64")
     assert NETWORKS.mutes(six, incident(entity="2001:db8:1:2::7"))
     assert not NETWORKS.mutes(six, incident(entity="2001:db8:1:3::7"))
+
+
+def test_what_is_more_severe_is_muted_only_if_the_rule_says_so() -> None:
+    worse = incident(severity="critical")
+    assert not NETWORKS.mutes(SOURCE, worse)
+    assert replace(NETWORKS, severer=True).mutes(SOURCE, worse)
 
 
 def test_sources_that_are_over_mute_nothing() -> None:

@@ -108,6 +108,11 @@ def test_a_route_s_name_with_a_slash_is_no_network() -> None:
     assert Matchers(entity=("shop GET /orders/*",)).matches(incident(entity="shop GET /orders/5"))
 
 
+def test_brackets_are_themselves() -> None:
+    assert Matchers(label=("team[a]*",)).matches(incident(labels=("Team[A]-2",)))
+    assert not Matchers(label=("team[a]",)).matches(incident(labels=("teama",)))
+
+
 @pytest.mark.parametrize(
     ("wanted", "complaint"),
     [
