@@ -12,7 +12,11 @@ checkpoint   where the worker was: positions, watermark, detector state
 store        findings into incidents, timeline and outbox, in one transaction
 outbox       the rows that say what to tell whom
 quarantine   what could not be read: lists, details, expiry; `quarantine_rows` writes it
-queries      lists and details of incidents
+queries      lists and details of incidents; `filters` and `cursors` say which and where to go on
+details      one incident with all that is kept about it
+story        an incident told in the order of the kill chain (pure)
+related      incidents that have to do with one, and why
+exports/     incidents as JSON, as OCSF Detection Findings, as CSV without formulas
 matchers     which incidents something is about
 routing      who is told: routes, in their order
 silences     nobody is told for a while, because a person said so

@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from alerts.models import FindingRow, IncidentRow
 from alerts.safety import safe_name
 from alerts.views import json_ready
-from detectors.findings import Level, Mode
+from detectors.findings import EntityType, Level, Mode
 from ingest.masking import printable
 
 Sort = Literal["last", "start", "severity"]
@@ -100,9 +100,22 @@ def conditions(connection: Connection, wanted: IncidentFilter) -> list[ColumnEle
             found.append(attribute == value)
     if wanted.unassigned:
         found.append(IncidentRow.assignee.is_(None))
+    if wanted.entity is not None and wanted.entity_type is None:
+        found.append(IncidentRow.entity_type.in_(get_args(EntityType)))  # for the index
     if wanted.parent is None and not wanted.include_members:
-        found.append(IncidentRow.parent_id.is_(None))
+        found.append(_apart(wanted))
     return [*found, *_levels(wanted), *_times(wanted), *_names(connection, wanted)]
+
+
+def _apart(wanted: IncidentFilter) -> ColumnElement[bool]:
+    """Whether an incident is part of no other, said so that no better index is passed over.
+
+    That of the parents is the best for a list without other conditions, in its usual order.
+    """
+    other = (wanted.statuses, wanted.severities, wanted.severity_min, wanted.entity)
+    if wanted.sort == "last" and not any((*other, wanted.entity_type, wanted.assignee)):
+        return IncidentRow.parent_id.is_(None)
+    return func.coalesce(IncidentRow.parent_id, 0) == 0
 
 
 def _levels(wanted: IncidentFilter) -> list[ColumnElement[bool]]:

@@ -56,6 +56,8 @@ class IncidentRow(Model):
     __tablename__ = "incidents"
     __table_args__ = (
         Index(None, "last_at", "id"),
+        Index(None, "started_at", "id"),
+        Index(None, "assignee", "last_at", "id"),
         Index(None, "status", "last_at", "id"),
         Index(None, "severity", "last_at", "id"),
         Index(None, "entity_type", "entity", "last_at"),

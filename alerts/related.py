@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
 
 from alerts.models import EvidenceRow, FindingRow, IncidentRow, MemberRow, table_of
 from alerts.views import IncidentView
@@ -114,8 +114,8 @@ def _first(
 ) -> list[RowMapping]:
     last = _TABLE.c.last_at
     query = select(*_SHOWN).where(*conditions).order_by(last.desc() if newest else last)
-    if not merged:
-        query = query.where(_TABLE.c.merged_into.is_(None))
+    if not merged:  # not "is null": SQLite would take the index of that column
+        query = query.where(func.coalesce(_TABLE.c.merged_into, 0) == 0)
     return list(connection.execute(query.limit(REASON_LIMIT)).mappings())
 
 
@@ -166,12 +166,14 @@ def _neighbours(connection: Connection, incident: IncidentView) -> list[RowMappi
         *_during(incident, NETWORK_TIME),
     ]
     found = _first(connection, about)
-    times = _during(incident, NETWORK_TIME)
+    others = [_TABLE.c.entity != incident.entity, *_during(incident, NETWORK_TIME)]
     if network.version == 4 and network.prefixlen >= _PREFIX[4]:  # noqa: PLR2004 - the version
         named = _TABLE.c.entity.in_([str(address) for address in network])
-        return [*found, *_first(connection, [_TABLE.c.entity_type == "client", named, *times])]
+        clients = _first(connection, [_TABLE.c.entity_type == "client", named, *others])
+        return [*found, *clients][:REASON_LIMIT]
     near = _ended_next(connection, incident, NETWORK_TIME)
-    return [*found, *(row for row in near if _is_in(network, row))][:REASON_LIMIT]
+    near = [row for row in near if row["entity"] != incident.entity and _is_in(network, row)]
+    return [*found, *near][:REASON_LIMIT]
 
 
 def _network(incident: IncidentView) -> IPv4Network | IPv6Network | None:

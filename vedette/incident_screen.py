@@ -83,7 +83,13 @@ def _tables(detail: IncidentDetail) -> Iterator[Table]:
         "Findings",
         ("detector", "value", "limit", "first (UTC)", "last (UTC)"),
         (
-            (f.detector, f"{f.value:,}", f"{f.threshold:,}", _second(f.first), f"{f.last:%H:%M:%S}")
+            (
+                f.detector,
+                f"{f.value:,}",
+                f"{f.threshold:,}",
+                _second(f.first),
+                _end(f.first, f.last),
+            )
             for f in detail.findings
         ),
     )
@@ -124,6 +130,8 @@ def told(action: str, detail: dict[str, Any]) -> str:
     """Say in words what an entry of the timeline says."""
     if action == COMMENTED:
         return "commented"
+    if detail.keys() == {"before", "after"}:
+        return f"{action}: {_worth(detail['before'])} -> {_worth(detail['after'])}"
     parts = [f"{name} {_worth(value)}" for name, value in detail.items()]
     return f"{action}: {', '.join(parts)}" if parts else action
 
@@ -157,6 +165,10 @@ def _place(item: Evidence) -> str:
 
 def _counts(values: Iterable[tuple[object, int]]) -> list[str]:
     return [f"{value} ({count})" for value, count in values]
+
+
+def _end(first: datetime, last: datetime) -> str:
+    return f"{last:%H:%M:%S}" if first.date() == last.date() else _second(last)
 
 
 def _minute(time: datetime) -> str:

@@ -102,7 +102,6 @@ def listed(engine: Engine, wanted: IncidentFilter, limit: int) -> tuple[list[Inc
 
 def _write_csv(engine: Engine, incidents: list[IncidentView]) -> None:
     places = places_of(engine, [incident.id for incident in incidents])
-    sys.stdout.reconfigure(newline="")  # type: ignore[union-attr]
     sys.stdout.write(header())
     for incident in incidents:
         sys.stdout.write(row(incident, places[incident.id]))

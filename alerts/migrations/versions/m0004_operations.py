@@ -53,6 +53,10 @@ def _incidents() -> None:
     op.add_column("incidents", sa.Column("assigned_at", TIME, nullable=True))
     op.add_column("incidents", sa.Column("decided_at", TIME, nullable=True))
     op.add_column("incidents", sa.Column("decided_severity", sa.SmallInteger(), nullable=True))
+    op.create_index(op.f("ix_incidents_started_at_id"), "incidents", ["started_at", "id"])
+    op.create_index(
+        op.f("ix_incidents_assignee_last_at_id"), "incidents", ["assignee", "last_at", "id"]
+    )
 
 
 def _evidence() -> None:
