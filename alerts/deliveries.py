@@ -16,7 +16,7 @@ talked to, and after a stop between any two of them the next start goes on:
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -82,8 +82,12 @@ Cursor = tuple[datetime, int]
 class Deliveries:
     """What there is to send to one target."""
 
-    def __init__(self, engine: Engine, target: str) -> None:
+    def __init__(
+        self, engine: Engine, target: str, breathe: Callable[[], object] = lambda: None
+    ) -> None:
+        """`breathe` is called between steps of what takes many, to let others write and think."""
         self.reading = engine
+        self.breathe = breathe
         self._writing = for_writing(engine)
         self._target = target
 
@@ -235,6 +239,8 @@ class Deliveries:
         identity: int | None = None
         bound = 0
         for chunk in chunks(bundle.rows):
+            if identity is not None:
+                self.breathe()
             with self._writing.begin() as connection:
                 if identity is None:
                     made = insert(_sent).returning(_sent.c.id)
@@ -345,6 +351,7 @@ class Deliveries:
             if not found:
                 return
             last = found[-1].id
+            self.breathe()
 
 
 def views(connection: Connection, incidents: Sequence[int]) -> dict[int, IncidentView]:

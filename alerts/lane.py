@@ -25,6 +25,10 @@ from alerts.transports import Transport
 #: one, so that a message that the receiver cannot take does not keep others back.
 UNDER_WAY_LIMIT: Final = 3
 
+#: Seconds between the steps of what takes many: in a storm the store comes first. SQLite lets in
+#: whoever asks at the right moment, so without it a row of short writes keeps others out.
+BREATH: Final = 0.03
+
 _log: Final = structlog.get_logger(__name__)
 
 
@@ -46,7 +50,7 @@ class Lane:
         self._transport = transport
         self._link = link
         self._stopping = stopping
-        self._deliveries = Deliveries(engine, target.name)
+        self._deliveries = Deliveries(engine, target.name, lambda: stopping.wait(BREATH))
         self._survey = Survey(self._deliveries, target, routing, muting)
         self._timers = Timers(engine, target.name, routing)
         self._trouble = Trouble(engine, target, routing)

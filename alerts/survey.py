@@ -55,6 +55,7 @@ class Survey:
             self._deliveries.put_aside(drops, waits)
             if after is None:
                 break
+            self._deliveries.breathe()
         self._waiting.told(ready)
         return ready
 
