@@ -122,9 +122,11 @@ class Counting:
 
 
 def _both(part: Part, name: str, also: pl.Expr) -> Part:
+    also = also.fill_null(value=False)
     return Part(
         f"{part.name} and {name}",
         part.signature,
-        (part.expr & also).fill_null(value=False),
+        part.expr & also,
         part.conditions,
+        also if part.also is None else part.also & also,
     )

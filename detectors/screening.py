@@ -18,8 +18,6 @@ from sigma.conditions import (
 )
 from sigma.types import (
     SigmaBool,
-    SigmaExists,
-    SigmaNull,
     SigmaNumber,
     SigmaRegularExpression,
     SigmaString,
@@ -29,6 +27,7 @@ from detectors.conditions import Leaf, expanded
 from detectors.fields import KEYWORD_FIELDS, Field, field
 from detectors.literals import required_literals
 from detectors.patterns import regex_of
+from detectors.texts import COLUMNS, Texts
 
 
 class Need(NamedTuple):
@@ -53,8 +52,6 @@ _ORDINARY: Final = (
     "&page= ?id= &id= "
 )
 _USUAL_SIGNS: Final = frozenset("/.-_=&?%:,+{}0123456789abcdefghijklmnopqrstuvwxyz")
-#: Columns whose texts come again and again: each is looked at once.
-_REPEATED: Final = frozenset({"user_agent", "referrer", "host"})
 _FEW_VALUES: Final = frozenset({"method", "scheme", "protocol", "service", "environment"})
 
 #: Signs that count as ASCII letters where case does not matter: K, long s, and I with a dot.
@@ -82,28 +79,6 @@ def either(screens: Iterable[Screen | None]) -> Screen | None:
     known = list(screens)
     united = [screen for screen in known if screen]
     return frozenset(chain.from_iterable(united)) if len(united) == len(known) and known else None
-
-
-def quick(node: object) -> list[object]:
-    """Return the conditions that must all hold and that read no text: they cost little."""
-    if isinstance(node, ConditionAND):
-        return [part for part in node.args if _reads_no_text(part)]
-    return []
-
-
-def _reads_no_text(node: object) -> bool:
-    if isinstance(node, ConditionNOT | ConditionAND | ConditionOR):
-        return all(_reads_no_text(part) for part in node.args)
-    return all(_is_of_number(leaf) for leaf in expanded(node))
-
-
-def _is_of_number(leaf: object) -> bool:
-    """Whether a condition reads no text: a number, one of few values, or that there is one."""
-    if not isinstance(leaf, ConditionFieldEqualsValueExpression):
-        return False
-    about = field(leaf.field)
-    few = bool(about.within) and set(about.within) <= _FEW_VALUES
-    return about.kind == "number" or few or isinstance(leaf.value, SigmaExists | SigmaNull)
 
 
 def _weight(screen: Screen) -> float:
@@ -176,28 +151,33 @@ class Signs:
     def __init__(self, screens: Iterable[Screen]) -> None:
         sought: dict[str, set[str]] = {}
         for column, literal, _ in chain.from_iterable(screens):
-            sought.setdefault(column, set(_FOLDED)).add(literal)
-        self._columns = {
-            column: pl.Series(sorted(literals), dtype=pl.String()).implode()
-            for column, literals in sought.items()
-        }
+            base = column.removesuffix("_decoded")
+            sought.setdefault(base, set(_FOLDED)).add(literal)
+        self._columns = {name: _has_any(name, literals) for name, literals in sought.items()}
 
-    def candidates(self, events: pl.DataFrame) -> pl.Series:
-        """Return the rows (UInt32, in order) that have one of the texts."""
+    @property
+    def there(self) -> pl.Expr:
+        """Whether an event has one of the texts."""
+        return pl.any_horizontal(self._columns.values())
+
+    def candidates(self, events: pl.DataFrame, texts: Texts) -> pl.Series:
+        """Return the rows (UInt32, in order) that have one of the texts.
+
+        `texts` are those of the events.
+        """
         there = pl.Series([False]).new_from_index(0, events.height)
-        for name, literals in self._columns.items():
-            if name not in events.columns:
-                continue
-            texts = events[name]
-            if name not in _REPEATED:
-                found = texts.str.contains_any(literals, ascii_case_insensitive=True)
-                there |= found.fill_null(value=False)
-                continue
-            distinct = texts.unique().drop_nulls()
-            some = distinct.filter(distinct.str.contains_any(literals, ascii_case_insensitive=True))
-            if len(some):
-                there |= texts.is_in(some.implode()).fill_null(value=False)
+        for name, has in self._columns.items():
+            told = texts.told(name, [has]) if name in COLUMNS else events.select(has)
+            there |= told.to_series()
         return there.arg_true()
+
+
+def _has_any(column: str, literals: Iterable[str]) -> pl.Expr:
+    """Whether a column, or its decoded twin where it is there, has one of some texts."""
+    found = pl.col(f"^{column}(_decoded)?$").str.contains_any(
+        sorted(literals), ascii_case_insensitive=True
+    )
+    return pl.any_horizontal(found.fill_null(value=False)).alias(column)
 
 
 class Screens:

@@ -8,13 +8,9 @@ import numpy as np
 import polars as pl
 
 from detectors.arrays import Rows
-from detectors.conditions import compile_condition
-from detectors.decoded import with_decoded
-from detectors.screening import SHORTEST, Screen, Screens, Signs, either, needs, quick
+from detectors.screening import SHORTEST, Screen, Screens, Signs, either, needs
 from detectors.series import Part
-
-#: Some events are looked at by themselves where they are fewer than this share of a batch.
-_FEW: Final = 3
+from detectors.texts import Facts, Texts
 
 #: Texts that more events than this share of a batch have are not worth looking for.
 _COMMON: Final = 50
@@ -24,8 +20,9 @@ class Selections:
     """Works out the parts of a catalogue over batches, each once.
 
     A part that looks for texts is tried only on the few events that have one of them; one that
-    looks for patterns with short texts, on the events that have such a text. Others are tried on
-    what passes their quick conditions. Which way is taken changes how long it takes, nothing else.
+    looks for patterns with short texts, on the events that have such a text. Others are tried
+    everywhere, what they ask of paths and queries once for each distinct one. Which way is taken
+    changes how long it takes, nothing else.
     """
 
     def __init__(self, parts: Iterable[Part]) -> None:
@@ -34,7 +31,6 @@ class Selections:
         single = [part for part in known if part.both is None]
         single += [part for pair in self._pairs for part in pair.both or ()]
         self._parts = tuple(dict.fromkeys(single))
-        self._quick = [_quick(part) for part in self._parts]
         long = {n: _screen(part, SHORTEST) for n, part in enumerate(self._parts)}
         short = {n: _screen(part, 1) for n, part in enumerate(self._parts) if long[n] is None}
         self._look_for(
@@ -49,12 +45,16 @@ class Selections:
         self._screens = Screens(screens.items())
         self._signs = {number: Signs([screen]) for number, screen in signs.items()}
         sought = screens.keys() | signs.keys()
-        self._everywhere = [n for n in range(len(self._parts)) if n not in sought]
+        everywhere = [n for n in range(len(self._parts)) if n not in sought]
+        self._facts = Facts()
+        self._everywhere = {n: _by_facts(self._parts[n], self._facts) for n in everywhere}
 
     def rows(self, events: pl.DataFrame) -> Mapping[Part, Rows]:
         """Return for each part the places (ascending) of the events (BATCH_SCHEMA) it accepts."""
-        decoded = with_decoded(events)
-        found = self._tried_everywhere(decoded) | self._with_texts(decoded)
+        texts = Texts(events)
+        decoded = events.hstack(texts.decoded())
+        told = decoded.hstack(self._facts.of(texts))
+        found = _accepted(told, self._everywhere) | self._with_texts(decoded, texts)
         nothing = np.zeros(0, np.uint32)
         rows = {part: found.get(number, nothing) for number, part in enumerate(self._parts)}
         for pair in self._pairs:
@@ -62,18 +62,9 @@ class Selections:
             rows[pair] = np.intersect1d(one, other, assume_unique=True)
         return rows
 
-    def _tried_everywhere(self, events: pl.DataFrame) -> dict[int, Rows]:
-        quick = {n: expr for n in self._everywhere if (expr := self._quick[n]) is not None}
-        passing = _accepted(events, quick)
-        few = {n: rows for n, rows in passing.items() if len(rows) * _FEW < events.height}
-        found = self._accepted(events, [n for n in self._everywhere if n not in few])
-        for number, rows in few.items():
-            found |= self._among(events, pl.Series(rows), [number])
-        return found
-
-    def _with_texts(self, events: pl.DataFrame) -> dict[int, Rows]:
+    def _with_texts(self, events: pl.DataFrame, texts: Texts) -> dict[int, Rows]:
         """Return what the parts accept that look for texts."""
-        some = self._texts.candidates(events)
+        some = self._texts.candidates(events, texts)
         if some.is_empty():
             return {}
         few, places = events[some], some.to_numpy()
@@ -84,8 +75,9 @@ class Selections:
         if rare:
             united = pl.concat([candidates[n] for n in rare]).unique().sort()
             found |= self._among(few, united, rare)
-        for number, signs in self._signs.items():
-            found |= self._among(few, signs.candidates(few), [number])
+        some_sign = _accepted(few, {number: signs.there for number, signs in self._signs.items()})
+        for number, rows in some_sign.items():
+            found |= self._among(few, pl.Series(rows), [number])
         if common:
             screens, signed = self._sought
             self._look_for({n: s for n, s in screens.items() if n not in common}, signed)
@@ -115,9 +107,9 @@ def _screen(part: Part, shortest: int) -> Screen | None:
     return either(needs(each, shortest) for each in part.conditions)
 
 
-def _quick(part: Part) -> pl.Expr | None:
-    """Return what is quickly told of the events that a part accepts; None if nothing is."""
-    if len(part.conditions) != 1:
-        return None
-    known = [compile_condition(node) for node in quick(part.conditions[0])]
-    return reduce(pl.Expr.and_, known) if known else None
+def _by_facts(part: Part, facts: Facts) -> pl.Expr:
+    """Return what a part accepts, over events with the facts."""
+    if not part.conditions:
+        return part.expr
+    accepts = reduce(pl.Expr.or_, [facts.compiled(each) for each in part.conditions])
+    return accepts if part.also is None else accepts & part.also

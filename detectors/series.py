@@ -25,21 +25,22 @@ class Part:
     """A plain rule: which events it accepts.
 
     `expr` is Boolean without nulls over BATCH_SCHEMA. Two parts of one name and signature accept
-    the same events. `conditions` are what pySigma made of the rule's text, for a screen. A part
-    of `both` accepts what those two accept.
+    the same events. `conditions` are what pySigma made of the rule's text: one of them must hold,
+    and `also` what was added to them. A part of `both` accepts what those two accept.
     """
 
     name: str
     signature: str
     expr: pl.Expr = field(repr=False, compare=False)
     conditions: tuple[Any, ...] = field(default=(), repr=False, compare=False)
+    also: pl.Expr | None = field(default=None, repr=False, compare=False)
     both: "tuple[Part, Part] | None" = None
 
     @classmethod
     def of_both(cls, one: "Part", other: "Part") -> "Part":
         """Return the part that accepts what two parts accept."""
         name, signature = f"{one.name} and {other.name}", f"{one.signature} {other.signature}"
-        return cls(name, signature, one.expr & other.expr, one.conditions, (one, other))
+        return cls(name, signature, one.expr & other.expr, one.conditions, both=(one, other))
 
 
 @dataclass(frozen=True, slots=True)

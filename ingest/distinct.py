@@ -34,6 +34,10 @@ class Distinct:
         """Return for each row of the frame the value that stands beside its distinct row."""
         return values.gather(self._at)
 
+    def spread_all(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return for each row of the frame the row that stands beside its distinct row."""
+        return rows[self._at]
+
 
 def _places(frame: pl.DataFrame, rows: pl.DataFrame) -> pl.Series:
     keys = frame.columns
