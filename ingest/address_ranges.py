@@ -31,6 +31,10 @@ SPECIAL: Final = (
 )
 
 
+#: Bits of an IPv6 address after its first two groups.
+_REST: Final = 96
+
+
 class AddressRanges:
     """The addresses of some networks, IPv4 and IPv6."""
 
@@ -68,13 +72,37 @@ class AddressRanges:
             nearest = np.searchsorted(self._starts, numbers, side="right") - 1
             found[at.to_numpy()] = (nearest >= 0) & (numbers <= self._ends[nearest])
         six = (~four & addresses.is_not_null()).arg_true()
+        six = six.filter(self._may_be_in(addresses.gather(six)))
         if len(six):
             found[six.to_numpy()] = [self._text_is_in(text) for text in addresses.gather(six)]
         return pl.Series(addresses.name, found)
 
+    def _may_be_in(self, six: pl.Series) -> pl.Series:
+        """Return which texts begin as an address of one of the IPv6 networks does, or oddly."""
+        beginnings = _beginnings(six)
+        starts = np.array([start >> _REST for start, _ in self._spans[6]], dtype=np.int64)
+        ends = np.array([end >> _REST for _, end in self._spans[6]], dtype=np.int64)
+        near = np.zeros(len(six), dtype=np.bool_)
+        if len(starts):
+            at = np.searchsorted(starts, beginnings, side="right") - 1
+            near = (at >= 0) & (beginnings <= ends[at])
+        return pl.Series(near | (beginnings <= 0))
+
     def _text_is_in(self, text: str) -> bool:
         address = read_address(text)
         return address is not None and self.contains(address)
+
+
+def _beginnings(six: pl.Series) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return the first 32 bits of IPv6 addresses, -1 for texts that begin with no group."""
+    groups = six.str.extract_groups(r"^([0-9A-Fa-f]{1,4}):(?:([0-9A-Fa-f]{1,4}):|:)").struct
+    first, second = (
+        groups.field(name).str.to_integer(base=16, dtype=pl.Int64) for name in ("1", "2")
+    )
+    numbers: np.ndarray[tuple[int], np.dtype[np.int64]] = (
+        (first * 65_536 + second.fill_null(0)).fill_null(-1).to_numpy()
+    )
+    return numbers
 
 
 def _numbers(four: pl.Series) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

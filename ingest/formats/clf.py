@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ingest.formats import clf_odd
 from ingest.formats.parsed import complete, nothing_parsed, present
-from ingest.lines import LAST_ASCII, Flags, Ints, Lines
+from ingest.lines import LAST_ASCII, Flags, Ints, Lines, places
 from ingest.request_lines import with_requests
 from ingest.times import clf_times, parse_times
 
@@ -95,7 +95,7 @@ def _promising(lines: Lines) -> bool:
     if not lines.data.isascii() and _BOM in lines.data:
         return False
     codes = lines.codes
-    quotes = np.flatnonzero(codes == _QUOTE)
+    quotes = places(codes, _QUOTE)
     return len(quotes) % 2 == 0 and bool(
         (codes[quotes[::2] - 1] == _BLANK).all() and _closing(codes, quotes[1::2]).all()
     )
