@@ -155,9 +155,9 @@ def _counted(series: Series, source: Source, arrays: Arrays, rows: Rows) -> Rows
     if series.edge and not arrays.edge.all():
         rows = rows[arrays.edge[rows]]
     if not series.watches_all:
-        _, missing = arrays.hashes(source.keys[:1])
+        missing = arrays.missing(source.keys[:1], rows)
         if missing is not None:
-            rows = rows[~missing[rows]]
+            rows = rows[~missing]
     if series.exceptions and len(rows):
         kept = ~pl.any_horizontal(each.expression() for each in series.exceptions)
         rows = rows[arrays.on(rows, kept).to_numpy()]
@@ -165,16 +165,15 @@ def _counted(series: Series, source: Source, arrays: Arrays, rows: Rows) -> Rows
 
 
 def _with_values(series: Series, place: int, source: Source, arrays: Arrays, rows: Rows) -> Matches:
-    keys, _ = arrays.hashes(source.keys)
-    key = keys[rows]
+    key = arrays.hashes(source.keys, rows)
     weight = value = None
     present: Bools | None = None
     if series.weight is not None:
         weight, present = arrays.numbers(series.weight, rows)
     if series.kept == "hash":
-        value = arrays.hashes(series.values)[0][rows]
-        missing = None if series.values_optional else arrays.missing(series.values)
-        present = None if missing is None else ~missing[rows]
+        value = arrays.hashes(series.values, rows)
+        missing = None if series.values_optional else arrays.missing(series.values, rows)
+        present = None if missing is None else ~missing
     elif series.kept == "number":
         number, present = arrays.numbers(series.values[0], rows)
         value = number.view(np.uint64)
@@ -336,8 +335,7 @@ def _keys(
         if part.is_empty():
             continue
         names = pl.lit("all") if entity is None else arrays.texts(entity, part["row"])
-        hashed, _ = arrays.hashes(group)
-        groups = pl.Series("group", hashed[part["row"].to_numpy()])
+        groups = pl.Series("group", arrays.hashes(group, part["row"].to_numpy()))
         named.append(part.with_columns(names.alias("entity"), groups))
     return pl.concat(named).select(*KEY_SCHEMA)
 

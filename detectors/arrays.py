@@ -8,9 +8,10 @@ import numpy.typing as npt
 import polars as pl
 import polars_hash as plh
 
-from detectors.fields import field
+from detectors.fields import DERIVED, field
 from detectors.naming import WRITTEN, shown
 from detectors.series import SOURCE_SHIFT, TIME_SHIFT
+from ingest.distinct import Distinct
 
 Rows = npt.NDArray[np.uint32]
 Hashes = npt.NDArray[np.uint64]
@@ -33,32 +34,31 @@ class Arrays:
         self.windowed: Bools = events["windowed"].to_numpy()
         self.edge: Bools = events["edge"].to_numpy()
         self._hashes: dict[str, tuple[Hashes, Bools | None]] = {}
+        self._names: dict[str, pl.Series] = {}
 
-    def hashes(self, columns: tuple[str, ...]) -> tuple[Hashes, Bools | None]:
-        """Return a fixed 64-bit hash of the columns for each row, and where the first is missing.
+    def hashes(self, columns: tuple[str, ...], rows: Rows) -> Hashes:
+        """Return a fixed 64-bit hash of the columns for some rows.
 
         xxh3, mixed where there are several: the same in every process, version and machine. A
         missing value is one value like others. No column at all gives NOTHING.
         """
         if not columns:
-            return np.zeros(self.events.height, np.uint64), None
-        found = [self._hash(name) for name in columns]
-        return reduce(mixed, (hashed for hashed, _ in found)), found[0][1]
+            return np.full(len(rows), NOTHING)
+        return reduce(mixed, (self._hashed(name, rows)[0] for name in columns))
 
-    def _hash(self, name: str) -> tuple[Hashes, Bools | None]:
-        if name not in self._hashes:
-            column: Any = plh.col(name)
-            hashing: pl.Expr = column.nchash.xxh3_64()
-            text = self.events.select(field(name).expr.cast(pl.String).alias(name))
-            hashed = text.select(hashing.alias(name)).to_series()
-            missing = hashed.is_null().to_numpy() if hashed.null_count() else None
-            self._hashes[name] = hashed.fill_null(0).to_numpy(), missing
-        return self._hashes[name]
-
-    def missing(self, columns: tuple[str, ...]) -> Bools | None:
-        """Return where any of the columns is missing; None if nowhere."""
-        gaps = [gap for name in columns if (gap := self._hash(name)[1]) is not None]
+    def missing(self, columns: tuple[str, ...], rows: Rows) -> Bools | None:
+        """Return in which of some rows any of the columns is missing; None if in none."""
+        gaps = [gap for name in columns if (gap := self._hashed(name, rows)[1]) is not None]
         return np.logical_or.reduce(gaps) if gaps else None
+
+    def _hashed(self, name: str, rows: Rows) -> tuple[Hashes, Bools | None]:
+        """Return hashes of a column's values in some rows, and where they are missing."""
+        if name in DERIVED:  # costs more than to look at the few rows that want it
+            return _hashes_of(self.on(rows, field(name).expr.cast(pl.String)))
+        if name not in self._hashes:
+            self._hashes[name] = _hashes_of(self.events[name].cast(pl.String))
+        hashed, missing = self._hashes[name]
+        return hashed[rows], None if missing is None else missing[rows]
 
     def on(self, rows: Rows, expression: pl.Expr) -> pl.Series:
         """Return an expression's values on some rows."""
@@ -79,8 +79,20 @@ class Arrays:
 
     def texts(self, name: str, rows: pl.Series) -> pl.Series:
         """Return a column's values on some rows as text, as findings may tell them."""
-        texts = self.events[name].gather(rows).cast(pl.String)
-        return shown(texts) if name in WRITTEN else texts
+        if name not in WRITTEN:
+            return self.events[name].gather(rows).cast(pl.String)
+        if name not in self._names:
+            distinct = Distinct.of(self.events.select(name))
+            self._names[name] = distinct.spread(shown(distinct.rows[name]))
+        return self._names[name].gather(rows)
+
+
+def _hashes_of(texts: pl.Series) -> tuple[Hashes, Bools | None]:
+    column: Any = plh.col("text")
+    hashing: pl.Expr = column.nchash.xxh3_64()
+    hashed = texts.to_frame("text").select(hashing).to_series()
+    missing = hashed.is_null().to_numpy() if hashed.null_count() else None
+    return hashed.fill_null(0).to_numpy(), missing
 
 
 def mixed(one: Hashes, other: Hashes) -> Hashes:
