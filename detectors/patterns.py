@@ -4,6 +4,7 @@ Every expression is Boolean without nulls; a missing text matches nothing.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Literal
 
 import polars as pl
@@ -95,6 +96,7 @@ def matches_regex(expr: pl.Expr, patterns: Sequence[str]) -> pl.Expr:
     return expr.str.contains(joined).fill_null(value=False)
 
 
+@cache
 def _check(pattern: str) -> None:
     try:
         pl.select(pl.lit("").str.contains(pattern))

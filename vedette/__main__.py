@@ -1,6 +1,7 @@
 """Entry point: checks that the packages are ours, then runs the command line."""
 
 import gc
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -43,6 +44,8 @@ def _run() -> None:
     # Imports and frames make many objects that stay: at the default the collector looks at them
     # all again and again, which costs a seventh of the start-up.
     gc.set_threshold(50_000, 20, 20)
+    # Polars' allocator, which reads this as it is loaded, else keeps free memory in many places.
+    os.environ.setdefault("_RJEM_MALLOC_CONF", "narenas:1")
     from vedette.cli import cli
 
     cli()

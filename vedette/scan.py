@@ -1,6 +1,6 @@
 """Files in, findings out, once: the reader works beside the detectors, findings are stored."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -9,6 +9,7 @@ from detectors.findings import Finding, merge_runs
 from detectors.gathering import gathered
 from detectors.health import SourceHealth
 from detectors.kernel import RuleKernel
+from ingest.events import Batch
 from ingest.reader import LogReader
 from ingest.times import moment
 from vedette.prefetch import Prefetch
@@ -31,10 +32,13 @@ def scan(
     open_store: "Callable[[], Store]",
     on_batch: Callable[[], None] = lambda: None,
     health: SourceHealth | None = None,
+    *,
+    batches: Iterable[Batch] | None = None,
 ) -> None:
     """Read everything, store every incident; `on_batch` is called as the work goes on.
 
     `health` watches the sources, as the settings want it; by default as it does without settings.
+    `batches` are those of the reader, where they are read ahead already.
 
     The heavy half works ahead in a thread, beside the light one, and from the first moment on:
     the store is opened while the first lines are read.
@@ -44,7 +48,7 @@ def scan(
     watch.fingerprint = kernel.fingerprint
     sums = (
         (kernel.aggregate(each.batch.events, each.complete), each.batch)
-        for each in gathered(reader.batches())
+        for each in gathered(reader.batches() if batches is None else batches)
     )
     with Prefetch(sums, 1) as ahead:
         store = open_store()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from rich.console import Console
 from rich.progress import (
@@ -25,6 +25,7 @@ from ingest.sources import FileSource
 from vedette.failures import PARTLY_READ, reports_failures
 from vedette.memory import return_large_blocks
 from vedette.one_run import secret_for_files
+from vedette.prefetch import Prefetch
 from vedette.rules import catalogue_of
 from vedette.scan import scan
 from vedette.screen import incident_table, note, options, terminal
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
     from alerts.store import Store
     from alerts.views import IncidentView
+
+#: Batches that are read before the detectors take them.
+READ_AHEAD: Final = 1
 
 
 def standard_input() -> BinaryIO:
@@ -58,8 +62,6 @@ def run_scan(
     settings = load_settings(config)
     secret = secret_for_files()
     enrichment = enrichment_of(settings, secret)
-    catalogue = catalogue_of(settings)
-    health = SourceHealth(settings.detectors)
     sources = sources_for(files, settings, log_format)
     reader = LogReader(sources, enrichment=enrichment, stdin=standard_input())
     screen = terminal(stderr=True)
@@ -74,7 +76,10 @@ def run_scan(
         opened.append(new_scan_database(database))
         return Store(opened[0][0], tombstones=Tombstones(secret))
 
-    with progress_of_reading(screen) as progress:
+    # Reading begins before the rules are compiled, which takes as long as many lines.
+    with Prefetch(reader.batches(), READ_AHEAD) as batches, progress_of_reading(screen) as progress:
+        catalogue = catalogue_of(settings).under(enrichment.fingerprint)
+        health = SourceHealth(settings.detectors)
         total = reader.progress.bytes_total
         task = progress.add_task("Scanning", total=total, rate="")
 
@@ -83,7 +88,7 @@ def run_scan(
             done = reader.progress.bytes_read
             progress.update(task, completed=done, rate=f"{rate:,.0f} lines/s")
 
-        scan(reader, catalogue.under(enrichment.fingerprint), open_store, show, health)
+        scan(reader, catalogue, open_store, show, health, batches=batches)
     ((engine, name),) = opened
     _account(screen, reader, time.monotonic() - began, sources, name)
     incidents = stored(engine)
