@@ -29,10 +29,13 @@ def gathered(batches: Iterable[Batch], events: int = EVENTS) -> Iterator[Gathere
     newest = _BEGINNING
     for batch in batches:
         waiting.append(batch)
+        del batch
         if sum(each.events.height for each in waiting) >= events:
-            yield (joined := _joined(waiting, newest))
+            joined = _joined(waiting, newest)
             newest = max(newest, _newest(joined.batch.events))
             waiting = []
+            yield joined
+            del joined  # not to be held while the next ones are read
     if waiting:
         yield _joined(waiting, newest)
 

@@ -38,7 +38,7 @@ _NEAR_LIMIT: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Aggregated:
-    """A batch after the heavy half: its events and matches (for evidence), and its sums."""
+    """A batch after the heavy half: what evidence shows of its events, matches, and sums."""
 
     events: pl.DataFrame
     matches: Mapping[Series, Matches]
@@ -109,7 +109,7 @@ class RuleKernel:
                     mine[number] = (series, matched)
             if mine:
                 sums[window] = summed(Panes.of(window), arrays, mine)
-        return Aggregated(events, found, sums)
+        return Aggregated(events.select(SHOWN), found, sums)
 
     def judge(self, batch: Aggregated, watermark: int | None) -> list[Finding]:
         """Do the light half: add the batch's sums to the state, judge, and close panes."""
@@ -184,7 +184,7 @@ class RuleKernel:
         first = rows.select("row", named).filter(
             pl.int_range(pl.len()).over("entity") < EVIDENCE_LIMIT
         )
-        shown = batch.events.select(SHOWN)[first["row"]]
+        shown = batch.events[first["row"]]
         self._exhibits.keep(rule.name, shown.with_columns(first["entity"]))
 
     def _close(self, watermark: int | None) -> list[Finding]:

@@ -85,7 +85,10 @@ class LogReader:
                     events = partition.feed(read).events
                 if events.height or read is None:
                     watermark = watermark_of([entry.partition for entry in unfinished])
-                    yield Batch(events, watermark, partition.readings())
+                    batch = Batch(events, watermark, partition.readings())
+                    del read, events  # not to be held while the next ones are parsed
+                    yield batch
+                    del batch
 
     @property
     def progress(self) -> Progress:

@@ -48,6 +48,7 @@ class Prefetch(Generic[T]):
         try:
             for item in self._source:
                 self._put(item)
+                del item  # not to be held while the next one is made
                 if self._stopped.is_set():
                     return
         except BaseException as error:  # noqa: BLE001 - raised again in the consumer's thread

@@ -1,14 +1,16 @@
 """Files in, findings out, once: the reader works beside the detectors, findings are stored."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
+
+import polars as pl
 
 from detectors.catalogue import Catalogue
 from detectors.findings import Finding, merge_runs
 from detectors.gathering import gathered
 from detectors.health import SourceHealth
-from detectors.kernel import RuleKernel
+from detectors.kernel import Aggregated, RuleKernel
 from ingest.events import Batch
 from ingest.reader import LogReader
 from ingest.times import moment
@@ -46,16 +48,13 @@ def scan(
     watch = health or SourceHealth()
     kernel = RuleKernel(catalogue.under(watch.signature))
     watch.fingerprint = kernel.fingerprint
-    sums = (
-        (kernel.aggregate(each.batch.events, each.complete), each.batch)
-        for each in gathered(reader.batches() if batches is None else batches)
-    )
+    sums = _summed(kernel, reader.batches() if batches is None else batches)
     with Prefetch(sums, 1) as ahead:
         store = open_store()
         pending: list[Finding] = []
-        for aggregated, batch in ahead:
-            found = kernel.judge(aggregated, batch.watermark)
-            pending = _joined(pending, found + watch.judge(batch.readings))
+        for aggregated, watermark, readings in ahead:
+            found = kernel.judge(aggregated, watermark)
+            pending = _joined(pending, found + watch.judge(readings))
             if len(pending) >= PENDING_LIMIT:
                 store.record(pending, watermark=None)
                 pending = []
@@ -65,6 +64,21 @@ def scan(
         watermark=at(reader.newest),
         quarantine=reader.tally.quarantine.changed(),
     )
+
+
+def _summed(
+    kernel: RuleKernel, batches: Iterable[Batch]
+) -> Iterator[tuple[Aggregated, int | None, pl.DataFrame]]:
+    """Do the heavy half: yields it with each batch's watermark and readings.
+
+    A batch is let go of before the next one is read: it is the most there is in memory.
+    """
+    for each in gathered(batches):
+        aggregated = kernel.aggregate(each.batch.events, each.complete)
+        watermark, readings = each.batch.watermark, each.batch.readings
+        del each
+        yield aggregated, watermark, readings
+        del aggregated
 
 
 def _joined(pending: list[Finding], found: list[Finding]) -> list[Finding]:
