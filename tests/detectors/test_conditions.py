@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
@@ -18,6 +18,9 @@ from detectors.fields import UnknownFieldError, column
 from detectors.literals import required_literals
 from detectors.placeholders import DEFAULTS, expand
 from detectors.screening import Screens, needs
+from detectors.selecting import Selections
+from detectors.series import Part
+from detectors.texts import Facts, Texts
 
 from .streams import event, frame
 
@@ -366,6 +369,43 @@ def test_what_a_rule_accepts_is_among_its_candidates(
         assert rows.dtype == pl.UInt32()
         assert set(accepted) <= set(rows)
         assert rows.is_sorted()
+
+
+@settings(deadline=None, max_examples=150)
+@example(
+    [{"s": {"cs-uri-stem|contains": "/.env"}, "condition": "not s"}],
+    [event(path="/%2eenv"), event(path="/x"), event(path=None)],
+)
+@given(st.lists(detections(), min_size=1, max_size=4), EVENTS)
+def test_what_is_asked_of_distinct_texts_is_true_of_every_event(
+    rules: list[dict[str, Any]], events: list[dict[str, Any]]
+) -> None:
+    nodes = [parsed(detection) for detection in rules]
+    batch = frame([*events, *events])
+    facts = Facts()
+    quickly = [facts.compiled(node).alias(str(n)) for n, node in enumerate(nodes)]
+    plainly = [compile_condition(node).alias(str(n)) for n, node in enumerate(nodes)]
+    decoded = with_decoded(batch)
+    told = decoded.hstack(facts.of(Texts(batch)))
+    assert told.select(quickly).equals(decoded.select(plainly))
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(detections(), min_size=1, max_size=4), EVENTS)
+def test_parts_accept_what_their_conditions_say(
+    rules: list[dict[str, Any]], events: list[dict[str, Any]]
+) -> None:
+    nodes = [parsed(detection) for detection in rules]
+    status = pl.col("status") == 200
+    parts = [Part(str(n), "", compile_condition(node), (node,)) for n, node in enumerate(nodes)]
+    parts += [Part(f"{p.name}+", "", p.expr & status, p.conditions, status) for p in parts]
+    batch = frame(events)
+    selections = Selections(parts)
+    for _ in range(2):  # what is common in one batch is tried everywhere in the next
+        rows = selections.rows(batch)
+        for part in parts:
+            accepted = with_decoded(batch).select(part.expr).to_series().arg_true()
+            assert rows[part].tolist() == accepted.to_list()
 
 
 @settings(deadline=None, max_examples=150)
