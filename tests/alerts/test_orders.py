@@ -468,7 +468,7 @@ def on_postgresql(postgresql: Server, postgresql_template: URL) -> Iterator[Call
     postgresql.drop(url)
 
 
-@settings(SLOW, max_examples=150)
+@settings(SLOW, max_examples=100)
 @given(data=st.data())
 def test_any_order_is_legal_and_replays_change_nothing(
     in_memory: Callable[[], Engine], data: st.DataObject
@@ -476,7 +476,7 @@ def test_any_order_is_legal_and_replays_change_nothing(
     play_any_order(in_memory(), data)
 
 
-@settings(SLOW, max_examples=100)
+@settings(SLOW, max_examples=60)
 @given(data=st.data())
 def test_another_order_comes_to_the_same(
     in_memory: Callable[[], Engine], data: st.DataObject

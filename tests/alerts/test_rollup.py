@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, event, select, update
 
 from alerts import incidents as limits
+from alerts.actions import Change, change_incident
 from alerts.models import (
     FindingRow,
     IncidentRow,
@@ -223,9 +224,9 @@ def test_what_was_told_before_is_told_with_what_it_became(engine: Engine) -> Non
 def test_what_a_person_ended_is_not_told_because_it_stands_alone(engine: Engine) -> None:
     store = Store(engine)
     store.record([many(0, 9, "a", "b"), own(1, 2, "a")], watermark=at(10), routing=OPS)
-    with engine.begin() as connection:
-        ended = update(IncidentRow).where(IncidentRow.entity == "a")
-        connection.execute(ended.values(status="closed", resolution="benign"))
+    (child,) = [row for row in rows(engine, IncidentRow) if row.entity == "a"]
+    close = Change(status="closed", resolution="benign")
+    change_incident(engine, child.id, close, actor="ann", now=at(12))
     assert store.record([own(13, 20, "a")], watermark=at(20), routing=OPS) == []
     assert of(engine, "a") is None
 
