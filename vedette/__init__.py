@@ -1,6 +1,7 @@
 """The program: command line, settings, and the wiring of ingest, detectors, alerts and api.
 
 cli          the command line: one thin function a command
+             (`cli_incidents` has those of `vedette incidents`, `cli_options` what they share)
 commands/    what each command does
 settings     one TOML file plus VEDETTE_ environment
 folders      where state lives when nobody says otherwise
@@ -11,7 +12,9 @@ one_run      the secret of commands that read files once
 replaying    quarantined lines once more, into the store if wanted
 worker       the service's loop: sources in, incidents stored and told
 service      worker, sender and API put together
-screen       tables and lines in the terminal
+screen       tables and lines in the terminal; `incident_screen` shows one incident
+incident_query  from the options of a list to its filter
+people       who types
 failures     from errors to messages and exit statuses
 simulation/  traffic with attacks, and the truth about it
 """
