@@ -82,10 +82,12 @@ class Waiting:
             self._until[key] = ready
         return ready
 
-    def told(self, keys: Iterable[str]) -> None:
-        """Forget groups whose message is on its way."""
-        for key in keys:
-            self._until.pop(key, None)
+    def forget(self, keys: Iterable[str], now: datetime) -> None:
+        """Forget groups whose message is on its way, and those that nothing is left of."""
+        gone = set(keys)
+        self._until = {
+            key: until for key, until in self._until.items() if key not in gone and until > now
+        }
 
 
 class Pace:

@@ -56,7 +56,7 @@ class Survey:
             if after is None:
                 break
             self._deliveries.breathe()
-        self._waiting.told(ready)
+        self._waiting.forget(ready, now)
         return ready
 
     def _judge(

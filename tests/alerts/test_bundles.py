@@ -34,7 +34,7 @@ def test_a_new_group_waits_from_its_first_notification() -> None:
     waiting = Waiting()
     assert waiting.ready_at("g", ROUTE, NOW, None) == NOW + 30 * SECOND
     assert waiting.ready_at("g", ROUTE, NOW + 20 * SECOND, None) == NOW + 30 * SECOND
-    waiting.told(["g"])
+    waiting.forget(["g"], NOW)
     assert waiting.ready_at("g", ROUTE, NOW + 20 * SECOND, None) == NOW + 50 * SECOND
 
 

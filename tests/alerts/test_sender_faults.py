@@ -1,8 +1,9 @@
 """The program ends between any two statements of the sender, again and again: nothing is lost.
 
-Seen to fail when broken: with `begin` after the network call (an attempt is missing); with a new
-mark for each attempt; with `end` before the message is sent; with notifications bound in `notice`
-instead of `bundle`; with `report` after `end` (a dead delivery nobody hears of).
+Seen to fail when broken: with the attempt begun after the network call ("counted before it is
+made"); a new mark for each attempt, or the end written before the message goes ("at least once");
+what is under way not looked at again ("still waiting"); others told of a dead message only after it
+is dead (which the test of each statement in turn finds).
 """
 
 from collections.abc import Callable

@@ -158,6 +158,31 @@ def test_it_escalates_when_nobody_acknowledges(engine: Engine, status: str, told
     assert office.run(timedelta(days=1)) == 0
 
 
+def test_who_heard_of_it_by_escalation_hears_of_its_end(engine: Engine) -> None:
+    routing = one_route("ops", escalate_after=30 * MINUTE, escalate_to=("boss",))
+    office = Office(engine, OPS, target("boss"), routing=routing)
+    office.record(finding())
+    office.run()
+    office.run(30 * MINUTE)
+    office.record(watermark=NOW + 31 * MINUTE)
+    assert office.run(MINUTE) == 2
+    assert office.told("boss") == [[(1, ("escalated:1",))], [(1, ("calm:1",))]]
+
+
+def test_who_heard_of_it_as_fallback_hears_of_its_end(engine: Engine) -> None:
+    office = Office(engine, target("ops", fallback="mail"), target("mail"))
+    office.routing = one_route("ops")
+    office.transports["ops"] = MemoryTransport([REFUSED])
+    office.restart()
+    office.record(finding())
+    office.run()
+    office.told("mail")
+    office.record(watermark=NOW + 31 * MINUTE)
+    assert office.run(31 * MINUTE) == 1
+    assert office.told("mail") == [[(1, ("calm:1",))]]
+    assert "calm:1: suppressed (over before it could be told)" in states(engine)["ops"]
+
+
 def test_more_than_a_target_takes_is_a_digest(engine: Engine) -> None:
     office = Office(engine, target("ops", max_messages=3, per=10 * MINUTE))
     office.record(*many(5))
