@@ -64,10 +64,12 @@ class _Followed:
 
     def position(self) -> dict[str, Any] | None:
         """Return where it stands, None if nothing was opened yet."""
-        place = self.tail.state(self.partition.clock.held_from)
+        position = self.tail.position
+        begin, _ = self.partition.held_from(position)
+        place = self.tail.state(begin if begin < position else None)
         if place is None:
             return None
-        return {**place, **self.partition.state(), **self.gaps.state()}
+        return {**place, **self.partition.state(position), **self.gaps.state()}
 
     @property
     def problems(self) -> list[InputProblem]:

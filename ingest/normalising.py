@@ -15,6 +15,7 @@ from ingest.formats.directives import directives
 from ingest.formats.mixed import read_mixed
 from ingest.formats.parsed import Reading
 from ingest.lines import LAST_ASCII, Flags, Ints, Lines
+from ingest.parts import Parts
 from ingest.quarantine import Reason
 from ingest.records import Records
 from ingest.routes import routes
@@ -43,13 +44,17 @@ class Reject:
 
 @dataclass(frozen=True)
 class Read:
-    """What became of some records: lines == events + rejected + blank + ignored."""
+    """What became of some records: lines == events + rejected + blank + ignored.
+
+    `parts` is what joining parts remembers behind them, where that was read ahead, too.
+    """
 
     events: pl.DataFrame
     rejects: tuple[Reject, ...] = ()
     blank: int = 0
     ignored: int = 0
     lines: int = 0
+    parts: Parts | None = None
 
 
 def joined(parts: Sequence[Read]) -> Read:
@@ -105,6 +110,7 @@ class Normaliser:
         """Return events, all with a time, and what was set aside."""
         account = _Account()
         account.reject("too_long", np.asarray(records.too_long, dtype=np.int64), None)
+        account.reject("partial", np.asarray(records.partial, dtype=np.int64), None)
         lines, positions, labels = self._payloads(records, account)
         directive = self._source.fields or records.directive
         reading = Reading(self._source.mapping, self._source.timezone, directive)

@@ -21,6 +21,8 @@ from ingest.formats.parsed import Reading
 from ingest.lines import Ints, Lines
 from ingest.logs import InputProblem
 from ingest.normalising import Normaliser, Read, joined
+from ingest.parts import Parts
+from ingest.parts import joined as joined_parts
 from ingest.quarantine import Quarantine, Reason
 from ingest.readings import Meter
 from ingest.records import Records
@@ -57,6 +59,7 @@ class Partition:
     detection: Detection | None = None
     directive: str | None = None
     looked: bool = False
+    parts: Parts = field(default_factory=Parts, repr=False)
     _seen: int = field(default=-1, repr=False)
     _counted: int = field(default=-1, repr=False)
     _normaliser: Normaliser = field(init=False, repr=False)
@@ -96,11 +99,27 @@ class Partition:
         """Whether the first lines were looked at and a format is known."""
         return self.looked and self.detection is not None and self.detection.format is not None
 
-    def state(self) -> dict[str, Any]:
-        """Return what `restore` needs, as plain JSON."""
+    def held_from(self, position: int) -> tuple[int, int]:
+        """Return (where to read from after a restart, from where on lines count), as things are.
+
+        `position` is where the next record begins.
+        """
+        held = self.clock.held_from
+        counts = max(position if held is None else held, self.parts.resume)
+        return min(self.parts.needed_from(counts), position), counts
+
+    def state(self, position: int) -> dict[str, Any]:
+        """Return what `restore` needs, as plain JSON; the next record begins at `position`."""
+        begin, counts = self.held_from(position)
         found = self.detection.format if self.detection else None
         seen = {} if self._seen < 0 else {"seen": self._seen}
-        return {**self.clock.state(), "format": found, "directive": self.directive, **seen}
+        return {
+            **self.clock.state(),
+            "format": found,
+            "directive": self.directive,
+            **seen,
+            **self.parts.state(begin, counts),
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a stored state: keys newest, late, format, directive."""
@@ -108,6 +127,7 @@ class Partition:
         self.clock.late = state["late"]
         self.directive = state.get("directive")
         self._seen = self._counted = state.get("seen", -1)
+        self.parts = Parts.restored(state)
         self.looked = state["format"] is not None
         if self.detection is None and state["format"] in FORMATS:
             self.detection = Detection(state["format"], 1.0)
@@ -116,6 +136,7 @@ class Partition:
         """Return a chunk's records; to be called in order, as directives reach further on."""
         records = Records.of_chunk(chunk, self.directive)
         self.directive = last_directive(records.lines) or self.directive
+        records, self.parts = joined_parts(records, self.parts)
         return records
 
     def parse(self, records: Records) -> Read:
@@ -126,6 +147,7 @@ class Partition:
     def begin_anew(self) -> None:
         """Positions count from elsewhere from now on: a topic was created again."""
         self._seen = self._counted = -1
+        self.parts = Parts()
 
     def count(self, read: Read) -> None:
         """Count what cannot be events, except what was counted before a restart.
@@ -162,6 +184,10 @@ class Partition:
 
     def finish(self) -> Timed:
         """Return what was held back: the input has ended, or goes on elsewhere."""
+        lost = sorted(entry.last for entry in self.parts.pending.values() if entry.last >= 0)
+        self.tally.lines += len(lost)
+        self.tally.quarantine.add(self.name, "partial", lost)
+        self.parts = Parts()
         return self._timed(self.clock.newest, self.clock.finish())
 
     def readings(self) -> pl.DataFrame:

@@ -21,7 +21,8 @@ class Records:
     """Lines in order, and where each was: byte offset in a log, or offset in a topic.
 
     Positions never decrease; lines of one Kafka record share its offset. `too_long` holds
-    positions of records whose bytes were given up. `directive` is the W3C `#Fields:` text in
+    positions of records whose bytes were given up, `partial` those of lines in parts that could not
+    be joined. `directive` is the W3C `#Fields:` text in
     force before the first line.
     """
 
@@ -29,6 +30,7 @@ class Records:
     positions: Ints
     too_long: tuple[int, ...] = ()
     directive: str | None = None
+    partial: tuple[int, ...] = ()
 
     @classmethod
     def of_chunk(cls, chunk: Chunk, directive: str | None = None) -> "Records":
@@ -61,12 +63,12 @@ class Records:
         if len(self.lines) <= size:
             yield self
             return
-        directive, too_long = self.directive, self.too_long
+        directive, too_long, partial = self.directive, self.too_long, self.partial
         for first in range(0, len(self.lines), size):
             chosen = slice(first, first + size)
             starts, ends = self.lines.starts[chosen], self.lines.ends[chosen]
             begin = int(starts[0])
             data = self.lines.data[begin : int(ends[-1]) + 1]
             lines = Lines(data, starts - begin, ends - begin)
-            yield Records(lines, self.positions[chosen], too_long, directive)
-            directive, too_long = last_directive(lines) or directive, ()
+            yield Records(lines, self.positions[chosen], too_long, directive, partial)
+            directive, too_long, partial = last_directive(lines) or directive, (), ()

@@ -13,10 +13,11 @@ from ingest.enrichment import Enrichment
 from ingest.events import Batch
 from ingest.formats.detection import SAMPLE_LINES
 from ingest.identity import Identity, candidates_of, find
-from ingest.lines import Ints, Lines
+from ingest.lines import LINE_LIMIT, Ints, Lines
 from ingest.logs import Log
 from ingest.packed import MAGIC_BYTES, codec_of
 from ingest.partitions import Partition, Tally
+from ingest.parts import Parts, joined
 from ingest.quarantine import Reason, Sample
 from ingest.records import Records
 from ingest.rotations import Folders
@@ -138,8 +139,8 @@ class FileRecords:
             for chunk in LogChunks(Log(str(place.file), (place.file,)), self._chunk_bytes):
                 yield replace(chunk, base=place.base + chunk.base)
             return
-        # One byte earlier: if a line begins there, the one before it ended.
-        start = max(first - place.base - 1, 0)
+        # Earlier: lines may be in parts, and if a line begins there, the one before it ended.
+        start = max(first - place.base - 2 * LINE_LIMIT, 0)
         with place.file.open("rb") as stream:
             stream.seek(start)
             blocks = iter(lambda: stream.read(self._chunk_bytes), b"")
@@ -164,14 +165,15 @@ class FileRecords:
     def _records(self, placed: Sequence[_Placed], ranges: Sequence[Range]) -> Iterator[Records]:
         firsts = np.array([first for first, _ in ranges], dtype=np.int64)
         lasts = np.array([last for _, last in ranges], dtype=np.int64)
+        parts = Parts()
         for index, place in enumerate(placed):
             if index + 1 < len(placed) and placed[index + 1].base <= firsts[0]:
                 continue
             for chunk in self._chunks(place, int(firsts[0])):
                 if chunk.base > lasts[-1]:
                     return
-                if chunk.base + len(chunk.data) > firsts[0]:
-                    yield from _within(chunk, firsts, lasts)
+                records, parts = joined(Records.of_chunk(chunk), parts)
+                yield from _within(records, firsts, lasts)
 
 
 class Replay:
@@ -230,9 +232,8 @@ def _packed(file: Path) -> bool:
         return codec_of(stream.read(MAGIC_BYTES)) is not None
 
 
-def _within(chunk: Chunk, firsts: Ints, lasts: Ints) -> Iterator[Records]:
-    """Yield the chunk's lines that begin in one of the ranges."""
-    records = Records.of_chunk(chunk)
+def _within(records: Records, firsts: Ints, lasts: Ints) -> Iterator[Records]:
+    """Yield the lines that begin in one of the ranges."""
     at = np.searchsorted(firsts, records.positions, side="right") - 1
     inside = (at >= 0) & (records.positions <= lasts[np.maximum(at, 0)])
     if inside.any():

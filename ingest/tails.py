@@ -133,6 +133,14 @@ class LogTail:
         """Bytes of the file at hand that the last read left; of packed files none count."""
         return self._unread
 
+    @property
+    def position(self) -> int:
+        """Where the next line begins."""
+        current = self._places.current
+        if current is None:
+            return self._places.base
+        return current.base + (self._offset if self._file is None else self._file.offset)
+
     def state(self, held_from: int | None) -> dict[str, Any] | None:
         """Return where to go on as plain JSON: a file's identity, its base, and an offset in it.
 

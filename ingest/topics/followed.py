@@ -12,6 +12,7 @@ from ingest.gaps import Gaps
 from ingest.logs import InputProblem
 from ingest.normalising import Read, Reject
 from ingest.partitions import Partition
+from ingest.parts import joined
 from ingest.records import Records
 from ingest.topics.blocks import Block
 from ingest.topics.buffers import Start
@@ -49,14 +50,21 @@ class Followed:
 
     def state(self) -> dict[str, Any]:
         """Return where reading goes on after a restart; plain JSON."""
-        return {**self._stands().state(), **self.partition.state(), **self.gaps.state()}
+        offset = self.place.offset
+        begin, _ = self.partition.held_from(offset)
+        place = replace(self._stands(), offset=begin)
+        return {**place.state(), **self.partition.state(offset), **self.gaps.state()}
 
     def begin(self, start: Start) -> pl.DataFrame:
         """Go on at another place; return what was held back, decided with what there is."""
+        parts = self.partition.parts
         events = self.partition.finish().events
         self._held, self._sizes = [], {}
         self.place = replace(start.place, skip=0)
-        self._first, self._dropping = start.place.offset, start.place.skip
+        if start.gap is None:  # it is begun, maybe at the first part of a line
+            self.partition.parts = parts
+        first = max(start.place.offset, self.partition.parts.resume)
+        self._first, self._dropping = first, start.place.skip
         if start.gap is not None:
             gap, since = start.gap, self.partition.clock.newest
             first = start.place.offset
@@ -82,11 +90,14 @@ class Followed:
         if len(records.lines) and (known is None or known.format is None):
             few = np.arange(min(len(records.lines), SAMPLE_LINES))
             self.problem = self.partition.detect(records.lines.select(few))
-        return self.partition.parse(records)
+        records, parts = joined(records, self.partition.parts)
+        return replace(self.partition.parse(records), parts=parts)
 
     def feed(self, blocks: Sequence[Block], read: Read, now: int) -> pl.DataFrame:
         """Return the events of blocks, given what was read of them: these are returned now."""
         self.read_at = now
+        if read.parts is not None:
+            self.partition.parts = read.parts
         self.place = replace(self.place, offset=blocks[-1].next_offset)
         events = read.events
         known = self._known(events)
@@ -110,8 +121,12 @@ class Followed:
 
     def _known(self, events: pl.DataFrame) -> int:
         """Return how many of the first events were returned before the restart; once."""
-        dropping, self._dropping = self._dropping, 0
-        return min(dropping, int((events["position"] == self._first).sum())) if dropping else 0
+        dropping = self._dropping
+        if not dropping:
+            return 0
+        if self.place.offset > self._first:
+            self._dropping = 0
+        return min(dropping, int((events["position"] == self._first).sum()))
 
     def _hold(self, events: pl.DataFrame, fresh: pl.DataFrame) -> None:
         held = self.partition.clock.held

@@ -1,15 +1,19 @@
 """CRI, the files of containerd and CRI-O: `2026-11-02T08:00:00.123456789Z stdout F the line`.
 
-The runtime cuts long lines in parts and marks all but the last with P. Parts cannot be joined,
-because what becomes of a line depends on that line only: they are counted as partial.
+The runtime cuts long lines in parts and marks all but the last with P. `ingest.parts` joins those
+of files and topics beforehand. Parts that come out of another wrapper cannot be joined, because
+what becomes of a line here depends on that line only: they are counted as partial.
 """
 
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ingest.lines import Flags, Lines
+from ingest.lines import Flags, Ints, Lines
 from ingest.wrappers.peeling import NOTHING, Peeled, Wrapper, behind, byte_at, heads
+
+Texts = NDArray[np.object_]
 
 _HEAD_LIMIT: Final = 128
 _TIME: Final = (
@@ -39,6 +43,31 @@ def peel(lines: Lines) -> Peeled:
     part = texts.str.contains(_PART).to_numpy()[found]
     partial, found = found[part], found[~part]
     return Peeled(found, behind(lines.select(found), lengths[found]), partial=partial)
+
+
+def screen(data: bytes) -> bool:
+    """Whether there may be parts among lines of this format."""
+    return b" stdout P" in data or b" stderr P" in data
+
+
+def parts_of(lines: Lines) -> tuple[Ints, Texts, Flags, Ints]:
+    """Look at the lines in this format, in order.
+
+    Returns their indices, streams, whether each is a part but the last, and the lengths of what
+    comes before their text.
+    """
+    where = np.flatnonzero(may_wrap(lines))
+    texts = heads(lines.select(where), _HEAD_LIMIT)
+    head = texts.str.extract(f"({_HEAD})", 1)
+    known = head.is_not_null().to_numpy()
+    where, head = where[known], head.filter(head.is_not_null())
+    streams = head.str.extract(r" (std(?:out|err)) ", 1).to_numpy()
+    return (
+        where,
+        streams,
+        head.str.contains(_PART).to_numpy(),
+        head.str.len_chars().to_numpy().astype(np.int64),
+    )
 
 
 WRAPPER: Final = Wrapper("cri", "Kubernetes container logs (CRI)", may_wrap, peel)

@@ -134,7 +134,7 @@ def read_in_parts(
         frames.append(feed(given, b"".join(data[begin:end]), offsets[begin]))
         begin = end
         if end in restarts:
-            state, held = given.state(), given.clock.held_from
+            state, held = given.state(offsets[end]), given.clock.held_from
             begin = end if held is None else offsets.index(held)
             given = partition()
             given.restore(state)
