@@ -87,8 +87,7 @@ def sort_keys(sort: Sort) -> tuple[InstrumentedAttribute[Any], ...]:
 
 def conditions(connection: Connection, wanted: IncidentFilter) -> list[ColumnElement[bool]]:
     """Return what the wanted incidents fulfil."""
-    # Not "is null": SQLite would take the index of that column, and sort all there is.
-    found: list[ColumnElement[bool]] = [func.coalesce(IncidentRow.merged_into, 0) == 0]
+    found: list[ColumnElement[bool]] = [without(connection, IncidentRow.merged_into)]
     for attribute, value in (
         (IncidentRow.entity_type, wanted.entity_type),
         (IncidentRow.entity, None if wanted.entity is None else safe_name(wanted.entity)),
@@ -103,11 +102,11 @@ def conditions(connection: Connection, wanted: IncidentFilter) -> list[ColumnEle
     if wanted.entity is not None and wanted.entity_type is None:
         found.append(IncidentRow.entity_type.in_(get_args(EntityType)))  # for the index
     if wanted.parent is None and not wanted.include_members:
-        found.append(_apart(wanted))
+        found.append(_apart(connection, wanted))
     return [*found, *_levels(wanted), *_times(wanted), *_names(connection, wanted)]
 
 
-def _apart(wanted: IncidentFilter) -> ColumnElement[bool]:
+def _apart(connection: Connection, wanted: IncidentFilter) -> ColumnElement[bool]:
     """Whether an incident is part of no other, said so that no better index is passed over.
 
     That of the parents is the best for a list without other conditions, in its usual order.
@@ -115,7 +114,20 @@ def _apart(wanted: IncidentFilter) -> ColumnElement[bool]:
     other = (wanted.statuses, wanted.severities, wanted.severity_min, wanted.entity)
     if wanted.sort == "last" and not any((*other, wanted.entity_type, wanted.assignee)):
         return IncidentRow.parent_id.is_(None)
-    return func.coalesce(IncidentRow.parent_id, 0) == 0
+    return without(connection, IncidentRow.parent_id)
+
+
+def without(
+    connection: Connection, attribute: SQLColumnExpression[int | None]
+) -> ColumnElement[bool]:
+    """Whether a row names no other incident there.
+
+    PostgreSQL knows how many do not; SQLite would take the index of that column for "is null",
+    and sort all there is.
+    """
+    if connection.dialect.name == "postgresql":
+        return attribute.is_(None)
+    return func.coalesce(attribute, 0) == 0
 
 
 def _levels(wanted: IncidentFilter) -> list[ColumnElement[bool]]:

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, select
 
+from alerts.filters import without
 from alerts.models import EvidenceRow, FindingRow, IncidentRow, MemberRow, table_of
 from alerts.views import IncidentView
 from detectors.findings import Evidence, Level
@@ -114,8 +115,8 @@ def _first(
 ) -> list[RowMapping]:
     last = _TABLE.c.last_at
     query = select(*_SHOWN).where(*conditions).order_by(last.desc() if newest else last)
-    if not merged:  # not "is null": SQLite would take the index of that column
-        query = query.where(func.coalesce(_TABLE.c.merged_into, 0) == 0)
+    if not merged:
+        query = query.where(without(connection, _TABLE.c.merged_into))
     return list(connection.execute(query.limit(REASON_LIMIT)).mappings())
 
 
