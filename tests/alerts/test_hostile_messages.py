@@ -15,7 +15,7 @@ from alerts.notices import Item, Notice
 from alerts.target import Target
 from alerts.transports import transport_of
 from alerts.views import IncidentView
-from tests.receivers.hostile import HOSTILE
+from tests.hostile.corpus import HOSTILE
 from tests.receivers.kinds import address
 from tests.receivers.mail import MailReceiver
 from tests.receivers.notices import incident, notice

@@ -20,7 +20,7 @@ from alerts.notices import Item
 from alerts.target import Format as Asked
 from alerts.target import Target, TargetError
 from alerts.transports import transport_of
-from tests.receivers.hostile import HOSTILE
+from tests.hostile.corpus import HOSTILE
 from tests.receivers.kinds import SLACK
 from tests.receivers.notices import START, about, incident, notice
 from tests.receivers.web import WebReceiver
