@@ -6,8 +6,8 @@ Runs the scan in turns without them, with them, and with as many of which some a
 traffic, on one simulated log. The rules are made up, the same at every run: of every kind in about
 the share that the community's web and proxy rules have. Those name what attacks, malware and odd
 tools send, which hardly any traffic does; so the second figure is the one to go by. The third is
-for rules that fit a log badly: two dozen name the agents python-requests and Go-http-client, and
-make some 70,000 incidents of a million lines.
+for rules that fit a log badly: two dozen name the agents python-requests and Go-http-client, which
+makes some 70,000 findings and 4,100 incidents of a million lines.
 """
 
 import argparse
