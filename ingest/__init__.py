@@ -12,9 +12,11 @@ follow       logs that grow: LogFollower, over the `tails` of each log, which kn
 Topics
 topics/      Kafka: TopicFollower
 live         files and topics followed as one stream
+gaps         what was not read and can no longer be, and from when to when
 
 From lines to events
 records      raw lines and the position of each; `lines` finds where they begin
+parts        long lines that container runtimes cut, joined
 wrappers/    syslog, containers, shippers' envelopes: taken off
 formats/     one small file a log format, and the detection of the format
 request_lines, times   parts of a line; `uniform_times`, all written alike, at once

@@ -122,7 +122,7 @@ class LiveSources:
             )
         ]
         topics = [
-            _topics(source, tally, enrichment, known.get("topics"))
+            _topics(source, tally, enrichment, known.get("topics"), alone=len(sources) == 1)
             for source in sources
             if isinstance(source, KafkaSource)
         ]
@@ -214,9 +214,20 @@ def _joined(sources: Sequence[LiveSource]) -> Positions:
 
 
 def _topics(
-    source: KafkaSource, tally: Tally, enrichment: Enrichment, positions: Positions | None
+    source: KafkaSource,
+    tally: Tally,
+    enrichment: Enrichment,
+    positions: Positions | None,
+    *,
+    alone: bool,
 ) -> TopicFollower:
     def partition(name: str) -> Partition:
         return Partition(name, source, tally, enrichment)
 
-    return TopicFollower(source, tally=tally, make_partition=partition, positions=positions)
+    return TopicFollower(
+        source,
+        tally=tally,
+        make_partition=partition,
+        positions=positions,
+        hold_back=None if alone else source.hold_back,  # alone, it holds nobody back
+    )

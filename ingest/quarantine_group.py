@@ -18,7 +18,7 @@ REASONS: Final[dict[Reason, str]] = {
     "too_long": "the line is longer than 256 KiB",
     "no_time": "the line has no readable time",
     "future": "the line's time is far ahead of its neighbours",
-    "partial": "the container's log holds only a part of the line",
+    "partial": "the container's log holds only parts of the line",
     "poison": "the Kafka record could not be read: no value, too large, or damaged",
 }
 

@@ -154,6 +154,10 @@ class KafkaSource(Source):
     start: Place | datetime = Field(
         default="end", description="beginning, end or a time: where reading begins at first"
     )
+    hold_back: Duration = Field(
+        default=timedelta(minutes=10),
+        description="how long time waits in other sources while the cluster does not answer",
+    )
     group_id: str = Field(
         default="vedette",
         min_length=1,

@@ -17,7 +17,7 @@ from ingest.gaps import Gap
 from ingest.logs import InputProblem
 from ingest.normalising import Read
 from ingest.partitions import Partition, Tally
-from ingest.reader import watermark_of
+from ingest.reader import least, watermark_of
 from ingest.sources import KafkaSource
 from ingest.topics.blocks import Block
 from ingest.topics.buffers import Buffers, Start
@@ -76,7 +76,9 @@ class TopicFollower:
     `positions` is what `positions()` returned before a restart: it fits the batches returned until
     then, so that no event is lost or seen twice. A partition without one begins where the source
     says; one that appears later at its beginning. Whatever the cluster does is told in `problems`;
-    nothing is raised. With `threaded` False nothing happens between calls of `poll`, for tests.
+    nothing is raised. Once it has not answered for `hold_back`, time passes without it, for the
+    sake of others; None means never. With `threaded` False nothing happens between calls of
+    `poll`, for tests.
     """
 
     def __init__(
@@ -92,16 +94,19 @@ class TopicFollower:
         connect: Connect = connect_to_kafka,
         buffer_bytes: int = BUFFER_BYTES,
         survey_seconds: float = SURVEY_SECONDS,
+        hold_back: timedelta | None = None,
         threaded: bool = True,
     ) -> None:
         self._source = source
         self._tally = tally
         self._make_partition = make_partition
         self._idle = idle // _MICROSECOND
+        self._hold_back = None if hold_back is None else hold_back // _MICROSECOND
+        self._away_since: int | None = None
         self._clock = clock
         self._monotonic = monotonic
         self._stored = {
-            name: state for name, state in (positions or {}).items() if self._is_ours(name)
+            name: dict(state) for name, state in (positions or {}).items() if self._is_ours(name)
         }
         self._followed: dict[TopicPartition, Followed] = {}
         self._ahead: list[_Taken] = []
@@ -156,12 +161,13 @@ class TopicFollower:
 
         `now` is in microseconds since 1970, the clock's time if None. Time passes for a partition
         only while the cluster answers and all of it was read: what a broken connection holds back
-        is not late.
+        is not late, unless that takes longer than others should wait.
         """
         instant = self._clock() if now is None else now
-        if not self._fetching.connected:
-            return []
         until = instant - self._idle
+        if not self._fetching.connected:
+            return self._tick_without(until) if self._is_given_up(instant) else []
+        self._away_since = None
         waiting = {*self._buffers.filled(), *(taken.partition for taken in self._ahead)}
         batches = []
         for partition, followed in self._followed.items():
@@ -175,6 +181,33 @@ class TopicFollower:
                 continue
             events = followed.tick(until)
             batches.append(Batch(events, self.watermark, followed.partition.readings()))
+        return batches
+
+    def _is_given_up(self, now: int) -> bool:
+        """Whether the cluster has not answered for longer than others should wait."""
+        if self._away_since is None:
+            self._away_since = now
+        return self._hold_back is not None and now - self._away_since >= self._hold_back
+
+    def _tick_without(self, until: int) -> list[Batch]:
+        """Let time pass for all partitions, also for those of before a restart."""
+        batches = []
+        for followed in self._followed.values():
+            before = followed.partition.clock.newest
+            if before is None or until >= before + _TICK // _MICROSECOND:
+                events = followed.tick(until)
+                batches.append(Batch(events, self.watermark, followed.partition.readings()))
+        if not self._connections:
+            due = [
+                state
+                for name, state in self._stored.items()
+                if not name.endswith(_ABSENT)
+                and until >= (state.get("newest") or 0) + _TICK // _MICROSECOND
+            ]
+            for state in due:
+                state["newest"] = until
+            if due:
+                batches.append(Batch(no_events(), self.watermark))
         return batches
 
     def positions(self) -> dict[str, dict[str, Any]]:
@@ -199,8 +232,15 @@ class TopicFollower:
 
     @property
     def watermark(self) -> int | None:
-        """Event time up to which all partitions are complete, None while one has not begun."""
-        return watermark_of([followed.partition for followed in self._followed.values()])
+        """Event time up to which all partitions are complete, None while one has not begun.
+
+        Until the cluster answers for the first time, that of the partitions before the restart.
+        """
+        if self._followed or self._connections:
+            return watermark_of([followed.partition for followed in self._followed.values()])
+        times = [s.get("newest") for name, s in self._stored.items() if not name.endswith(_ABSENT)]
+        lateness = self._source.lateness // _MICROSECOND
+        return least([None if time is None else time - lateness for time in times])
 
     @property
     def problems(self) -> list[InputProblem]:

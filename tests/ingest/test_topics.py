@@ -43,6 +43,7 @@ class Following:
             **{"topics": ("web",), "start": "beginning", "format": "combined", **source},
         )
         self.now = START
+        self.hold_back: timedelta | None = None
         self.tally = Tally()
         self.follower = self.begin()
 
@@ -60,6 +61,7 @@ class Following:
             connect=self.cluster.connect,
             buffer_bytes=buffer_bytes,
             threaded=False,
+            hold_back=self.hold_back,
         )
         return self.follower
 
@@ -390,6 +392,38 @@ def test_another_cluster_is_noticed(web: Following) -> None:
     assert len(web.follower.gaps) == 1
 
 
+@pytest.mark.parametrize("polls", range(1, 9))
+@pytest.mark.parametrize("stderr", [0, 3])
+def test_a_line_in_parts_is_joined_over_a_restart_at_any_record(
+    web: Following, polls: int, stderr: int
+) -> None:
+    """Fails if the offset stored is not that of the first part, or what follows it is not left out.
+
+    The last record holds several lines, of which the clock holds one back.
+    """
+    web.cluster.batch = 1
+    begin, end = line(4)[:60], line(4)[60:]
+    cri = "2026-11-02T12:00:00Z {} {} "
+    values = [cri.format("stdout", "F").encode() + line(second) for second in range(4)]
+    values.append(cri.format("stdout", "P").encode() + begin)
+    values += [cri.format("stderr", "F").encode() + line(3)] * stderr
+    values.append(cri.format("stdout", "F").encode() + end)
+    values.append(b"\n".join(cri.format("stdout", "F").encode() + line(s) for s in (5, 6, 5000)))
+    for value in values:
+        web.cluster.send("web", value)
+    web.now += 6 * SECOND
+    found = web.poll(polls)
+    for _ in range(2):
+        web.restart()
+        web.now += 6 * SECOND
+        found += web.poll(20)
+    for second in range(5001, 5005):
+        web.cluster.send("web", line(second))
+    found += web.poll(20)
+    expected = [*range(4), *[3] * stderr, 4, 5, 6, *range(5000, 5005)]
+    assert found == slashed(*expected)
+
+
 def test_poison_is_put_aside_and_stops_nothing(web: Following) -> None:
     web.send(0)
     web.cluster.send("web", None)
@@ -477,6 +511,41 @@ def test_time_does_not_pass_while_the_cluster_is_away(web: Following) -> None:
     web.now += 600 * SECOND
     (batch,) = web.follower.tick()
     assert batch.watermark == web.now - (120 + 5) * SECOND
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_cluster_that_is_away_for_long_does_not_hold_others_back_for_ever(
+    web: Following, restarted: bool
+) -> None:
+    """What it brings later is late, and not lost. Fails without `_is_given_up`."""
+    web.hold_back = timedelta(minutes=10)
+    web.send(*range(4))
+    web.read()
+    web.cluster.failure = DOWN
+    web.send(5, 6)
+    if restarted:
+        web.restart()
+    else:
+        web.begin(web.positions())
+        web.cluster.failure = None
+        web.read()
+        web.cluster.failure = DOWN
+    web.poll(2)
+    assert web.follower.tick() == []
+    before = web.follower.watermark
+    web.now += 9 * 60 * SECOND
+    assert web.follower.tick() == []
+    assert web.follower.watermark == before is not None
+    web.now += 61 * SECOND
+    (batch,) = web.follower.tick()
+    assert batch.watermark == web.follower.watermark == web.now - (120 + 5) * SECOND
+    assert web.follower.tick() == []
+    web.send(7)
+    web.cluster.failure = None
+    web.now += 60 * SECOND
+    assert web.read() == slashed(*([5, 6] if restarted else []), 7)
+    assert web.follower.late == (3 if restarted else 1)
+    assert web.problems() == []
 
 
 def test_time_passes_for_a_topic_that_is_gone(web: Following) -> None:

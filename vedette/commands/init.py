@@ -33,6 +33,7 @@ format = "auto"              # auto, or a name from docs/formats.md
 # bootstrap_servers = ["localhost:9092"]
 # topics = ["vedette.access"]
 # start = "end"              # where reading begins at first: beginning, end, or a time
+# hold_back = "10m"           # time waits so long in other sources while it does not answer
 # group_id = "vedette"       # under which lag tools see how far reading has come
 # security_protocol = "SASL_SSL"       # PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL
 # sasl_mechanism = "SCRAM-SHA-512"     # PLAIN, SCRAM-SHA-256, SCRAM-SHA-512
