@@ -3,6 +3,8 @@
 import logging
 import os
 import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +16,7 @@ from sqlalchemy import (
     URL,
     Connection,
     Engine,
+    NullPool,
     StaticPool,
     create_engine,
     event,
@@ -34,8 +37,18 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 #: How long a writer waits for another before it gives up.
 BUSY_TIMEOUT_MS: Final = 10_000
 
+#: How long looking at a database may wait for it.
+LOOK_SECONDS: Final = 3
+
 #: Execution option of connections that mean to write.
 WRITES: Final = "vedette_writes"
+
+#: Execution option: what is called when a transaction that means to write begins.
+_FENCE: Final = "vedette_fence"
+
+#: How long a transaction that writes may do nothing, by PostgreSQL's clock: then whoever began it
+#: was stopped, or its machine is gone, and others must not wait for it.
+_IDLE_TIMEOUT_MS: Final = 20_000
 
 #: What writers of a PostgreSQL database wait for: a number of our own.
 _WRITER: Final = int.from_bytes(b"vedette", "big")
@@ -74,6 +87,55 @@ def open_database(url: str) -> Engine:
     return engine
 
 
+def open_unchanged(url: str) -> Engine:
+    """Return an engine on the database as it is: nothing is made, migrated or configured.
+
+    For looking only. Nobody is waited for longer than LOOK_SECONDS. Of an SQLite file that is not
+    there connecting fails. Raises DatabaseError for an address that cannot be read.
+    """
+    address = _parsed(url)
+    path = _sqlite_file(address)
+    if path is not None:
+        there = f"{path.absolute().as_uri()}?mode=rw"
+        return create_engine(
+            "sqlite://",
+            creator=lambda: sqlite3.connect(there, uri=True, timeout=LOOK_SECONDS),
+            poolclass=NullPool,
+            hide_parameters=True,
+        )
+    if address.get_backend_name() == "sqlite":
+        return create_engine(address, hide_parameters=True)
+    waiting = f"-c statement_timeout={LOOK_SECONDS * 1000} -c default_transaction_read_only=on"
+    return create_engine(
+        address.update_query_dict({"connect_timeout": str(LOOK_SECONDS), "options": waiting}),
+        hide_parameters=True,
+        poolclass=NullPool,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The schema that a database has (None: none yet), and the one that this program wants."""
+
+    current: str | None
+    wanted: str
+
+    @property
+    def fits(self) -> bool:
+        """Whether the program can read this database as it is."""
+        return self.current == self.wanted
+
+
+def schema_of(connection: Connection) -> Schema:
+    """Return the schema of a database; raises sqlalchemy.exc.DBAPIError."""
+    return Schema(_revision(connection), str(_migrations().get_current_head()))
+
+
+def fault(error: DBAPIError) -> str:
+    """Say what is wrong with a database that answers with an error, and what to do."""
+    return _advice(error)
+
+
 def for_writing(engine: Engine) -> Engine:
     """Return the same engine for transactions that write after they have read.
 
@@ -91,6 +153,15 @@ def for_writing(engine: Engine) -> Engine:
     if engine.dialect.name == "postgresql":
         options["isolation_level"] = "READ COMMITTED"
     return engine.execution_options(**options)
+
+
+def fenced(engine: Engine, check: Callable[[Connection], None]) -> Engine:
+    """Return the same engine, whose writing transactions begin with `check`.
+
+    It runs when no other writer can, and what it raises ends the transaction before it has
+    written anything. Whatever asks `for_writing` of this engine has the fence too.
+    """
+    return engine.execution_options(**{_FENCE: check})
 
 
 def _parsed(url: str) -> URL:
@@ -166,21 +237,29 @@ def _configure_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get(WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    _check_fence(connection)
 
 
 def _begin_postgresql(connection: Connection) -> None:
     if connection.get_execution_options().get(WRITES, False):
         connection.exec_driver_sql(
-            "SELECT set_config('lock_timeout', %s, true), pg_advisory_xact_lock(%s)",
-            (str(BUSY_TIMEOUT_MS), _WRITER),
+            "SELECT set_config('lock_timeout', %s, true),"
+            " set_config('idle_in_transaction_session_timeout', %s, true),"
+            " pg_advisory_xact_lock(%s)",
+            (str(BUSY_TIMEOUT_MS), str(_IDLE_TIMEOUT_MS), _WRITER),
         )
+    _check_fence(connection)
+
+
+def _check_fence(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if options.get(WRITES, False) and _FENCE in options:
+        options[_FENCE](connection)
 
 
 def _migrate(engine: Engine, path: Path | None, where: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    known = ScriptDirectory.from_config(config)
+    config = _configuration()
+    known = _migrations()
     head = str(known.get_current_head())
     try:
         with engine.connect() as connection:
@@ -203,6 +282,17 @@ def _migrate(engine: Engine, path: Path | None, where: str) -> None:
         raise DatabaseError(f"{where}: {_advice(error)}") from error
     except BackupError as error:
         raise DatabaseError(f"{where}: {error}") from error
+
+
+def _configuration() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _migrations() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_configuration())
 
 
 def _revision(connection: Connection) -> str | None:

@@ -74,7 +74,7 @@ def serve(
     Port 0 takes a free one; `port` and `url` of the result are the real ones. Raises ServerError
     for a public address without TLS or a proxy, and for one that cannot be had.
     """
-    if not (behind_proxy or tls or _is_loopback(host)):
+    if not (behind_proxy or tls or is_loopback(host)):
         raise ServerError(
             f"api.host: {host} can be reached from other machines, and keys would travel in the"
             " clear; give api.tls a certificate, set api.behind_proxy = true if a proxy ends TLS,"
@@ -106,7 +106,8 @@ def serve(
     return server
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
     if host == "localhost":
         return True
     try:

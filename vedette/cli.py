@@ -129,6 +129,14 @@ def run(
 
 
 @cli.command()
+def doctor(config: Config = None, as_json: Json = False) -> None:
+    """Look at settings, database, sources, targets and all else, and say what to fix."""
+    from vedette.commands.doctor import run_doctor
+
+    raise typer.Exit(run_doctor(config, as_json=as_json))
+
+
+@cli.command()
 def demo(
     seconds: Annotated[
         str | None, typer.Option("--for", help="Stop by itself after this long, such as 30s.")
