@@ -29,7 +29,7 @@ PART_LINES: Final = 1_000
 #: of them back, and never as many.
 _JOINED: Final = 8
 _DOCKER: Final = "docker "
-_DIGIT, _DASH, _OPEN = b"2-{"
+_DIGIT, _OPEN = b"2{"
 
 Why = Literal["too_long", "partial"]
 
@@ -120,11 +120,7 @@ def may_hold_parts(lines: Lines) -> bool:
         return False
     if (lines.lengths >= DOCKER_PART).any():
         return True
-    begins = lines.starts[lines.firsts == _DIGIT]
-    if not len(begins):
-        return False
-    dashes = lines.codes[np.minimum(begins + 4, len(lines.data) - 1)] == _DASH
-    return bool(dashes.any()) and screen(lines.data)
+    return bool((lines.firsts == _DIGIT).any()) and screen(lines)
 
 
 class _Joining:

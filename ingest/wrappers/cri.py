@@ -21,7 +21,9 @@ _TIME: Final = (
 )
 _HEAD: Final = rf"^{_TIME} std(?:out|err) [FP](?::[^ ]*)?(?: |$)"
 _PART: Final = r"^[^ ]+ std(?:out|err) P"
-_DASH, _T = b"-T"
+_DASH, _T, _BLANK, _PARTIAL = b"-T P"
+_TIME_WIDTHS: Final = range(20, 36)
+_TO_FLAG: Final = len(" stdout ")
 
 
 def may_wrap(lines: Lines) -> Flags:
@@ -45,9 +47,23 @@ def peel(lines: Lines) -> Peeled:
     return Peeled(found, behind(lines.select(found), lengths[found]), partial=partial)
 
 
-def screen(data: bytes) -> bool:
-    """Whether there may be parts among lines of this format."""
-    return b" stdout P" in data or b" stderr P" in data
+def screen(lines: Lines) -> bool:
+    """Whether there may be parts among lines of this format: looks at few bytes of each line."""
+    if not lines.data:
+        return False
+    left = lines.starts[may_wrap(lines)]
+    if not len(left):
+        return False
+    first = lines.data.find(b" ", int(left[0])) - int(left[0])
+    codes, end = lines.codes, len(lines.data) - 1
+    for width in (first, *_TIME_WIDTHS):  # mostly all are as wide as the first
+        ends = codes[np.minimum(left + width, end)] == _BLANK
+        if (codes[np.minimum(left[ends] + width + _TO_FLAG, end)] == _PARTIAL).any():
+            return True
+        left = left[~ends]
+        if not len(left):
+            return False
+    return True  # oddly wide: to be looked at
 
 
 def parts_of(lines: Lines) -> tuple[Ints, Texts, Flags, Ints]:
