@@ -1,9 +1,10 @@
 """Lines that a strict parser refuses, written so that it takes them, or given up.
 
 What servers write although it is no JSON: `\\x41` in strings (nginx without escape=json), raw
-control characters, bytes that are not UTF-8, NaN, numbers beyond all range, and nothing or "-"
-where a value belongs. What a mended line says is what the server meant: bytes that are not
-UTF-8 and `\\x41` stay visible as `\\x41`, values that are none become null.
+control characters, bytes that are not UTF-8, halves of surrogate pairs, NaN, numbers beyond all
+range, and nothing or "-" where a value belongs. What a mended line says is what the server meant:
+bytes that are not UTF-8 and `\\x41` stay visible as `\\x41`, as `\\ud800` does without its other
+half, and values that are none become null.
 """
 
 import json
@@ -21,7 +22,18 @@ _TOKEN: Final = re.compile(
     r"|(?:(?<=[:,\[])[ \t]*+(?:-?(?:NaN|Infinity|inf|nan)|-)|(?<=:))[ \t]*+(?=[,}\]])",
     re.DOTALL,
 )
-_INSIDE: Final = re.compile(r'\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})|\\|[\x00-\x1f]')
+_INSIDE: Final = re.compile(
+    r'\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9A-Fa-f]{4}'
+    r"|u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2})"
+    r"|\\|[\x00-\x1f]"
+)
+
+#: What lines with surrogates have in them, in bytes and in text.
+SURROGATES: Final = (b"\\ud", b"\\uD")
+_SURROGATE: Final = re.compile(r"\\u[dD]")
+
+#: Digits of a whole number: more are beyond all range.
+_DIGITS: Final = 38
 _BRACKETS: Final = re.compile(rf"{_STRING}|([\[{{])|([\]}}])", re.DOTALL)
 
 
@@ -30,7 +42,7 @@ def mended(line: bytes) -> bytes | None:
     text = line.decode(errors="backslashreplace")
     if depth(text) > DEPTH_LIMIT:
         return None
-    if _is_object(text):
+    if not _SURROGATE.search(text) and _is_object(text):
         return text.encode()
     text = _TOKEN.sub(_token, text)
     return text.encode() if _is_object(text) else None
@@ -49,7 +61,7 @@ def depth(text: str) -> int:
 
 def _is_object(text: str) -> bool:
     try:
-        value = json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=len)
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=_whole)
     except (ValueError, RecursionError):
         return False
     return isinstance(value, dict)
@@ -64,6 +76,12 @@ def _finite(text: str) -> float:
     if math.isinf(number):
         raise ValueError("beyond all range")
     return number
+
+
+def _whole(text: str) -> int:
+    if len(text) > _DIGITS:
+        raise ValueError("beyond all range")
+    return 0
 
 
 def _token(found: re.Match[str]) -> str:
@@ -83,6 +101,8 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def _readable(number: str) -> bool:
+    if len(number) > _DIGITS and number.lstrip("-").isdecimal():
+        return False
     try:
         return math.isfinite(float(number))
     except ValueError:

@@ -5,7 +5,7 @@ are left out first; if the rest is still refused, lines with what is known to be
 apart, and the block is cut until what is refused is small. Those lines go through `json_mending`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,11 +13,13 @@ import numpy as np
 import polars as pl
 
 from ingest.formats.json_keys import Keys, Screen, openings
-from ingest.formats.json_mending import DEPTH_LIMIT, mended
+from ingest.formats.json_mending import DEPTH_LIMIT, SURROGATES, mended
 from ingest.formats.json_paths import Path, paths_of, read_paths
-from ingest.lines import LAST_ASCII, Flags, Ints, Lines
+from ingest.lines import LAST_ASCII, Flags, Ints, Lines, places
 
 _OPEN, _CLOSE, _BACKSLASH, _NEWLINE, _RETURN, _BLANK = b"{}\\\n\r "
+_UNICODE, _SURROGATE = b"ud"
+_LOWER: Final = 0x20
 _BOM: Final = b"\xef\xbb\xbf"
 _BEFORE: Final = np.array([9, 11, 12, 13, 32, _BOM[0], _OPEN], dtype=np.uint8)
 _ESCAPES: Final = np.isin(np.arange(256), np.frombuffer(b'"\\/bfnrtu', dtype=np.uint8))
@@ -69,7 +71,7 @@ def read_objects(lines: Lines, names: Iterable[str]) -> tuple[pl.DataFrame, Ints
     lines, rows = _objects(lines)
     if not len(rows):
         return pl.DataFrame(), rows
-    deep = _deep(lines)
+    deep = _deep(lines) | _halves(lines)
     table = None if deep.any() else wanted.read(lines.joined(), len(lines))
     if table is not None:
         return table, rows
@@ -122,6 +124,17 @@ def _deep(lines: Lines) -> Flags:
     return deep
 
 
+def _halves(lines: Lines) -> Flags:
+    """Mark lines that may have half of a surrogate pair: Polars makes text of some that is none."""
+    found = np.zeros(len(lines), dtype=np.bool_)
+    if b"\\" in lines.data and any(mark in lines.data for mark in SURROGATES):
+        escapes = places(lines.codes, _BACKSLASH)
+        after = lines.codes[np.minimum(escapes[:, None] + np.array([1, 2]), len(lines.codes) - 1)]
+        marks = (after[:, 0] == _UNICODE) & ((after[:, 1] | _LOWER) == _SURROGATE)
+        found = lines.containing(escapes[marks])
+    return found
+
+
 def _refused(lines: Lines) -> Flags:
     """Mark lines that Polars will refuse: bytes that are no text, unknown escapes, controls."""
     codes = lines.codes
@@ -152,18 +165,25 @@ def _parts(lines: Lines, rows: Ints, wanted: _Wanted) -> Iterator[tuple[pl.DataF
 
 
 def _with_care(lines: Lines, rows: Ints, wanted: _Wanted) -> Iterator[tuple[pl.DataFrame, Ints]]:
-    """Read what can be mended; one by one only if Polars refuses what Python takes.
+    """Read what can be mended; cut up only if Polars refuses what Python takes.
 
     Mending adds no key that the screen looks for: the block's keys hold here, too.
     """
     texts = [mended(lines[row]) for row in range(len(lines))]
     good = [row for row, text in enumerate(texts) if text is not None]
-    kept = [text for text in texts if text is not None]
-    table = wanted.read(b"\n".join(kept), len(kept)) if kept else None
-    if table is not None:
-        yield table, rows[good]
+    yield from _halved([text for text in texts if text is not None], rows[good], wanted)
+
+
+def _halved(
+    texts: Sequence[bytes], rows: Ints, wanted: _Wanted
+) -> Iterator[tuple[pl.DataFrame, Ints]]:
+    """Read what Polars takes, leaving out as few lines as can be."""
+    if not texts:
         return
-    for row, text in zip(good, kept, strict=True):
-        table = wanted.read(text, 1)
-        if table is not None:
-            yield table, rows[row : row + 1]
+    table = wanted.read(b"\n".join(texts), len(texts))
+    half = len(texts) // 2
+    if table is not None:
+        yield table, rows
+    elif half:
+        yield from _halved(texts[:half], rows[:half], wanted)
+        yield from _halved(texts[half:], rows[half:], wanted)
