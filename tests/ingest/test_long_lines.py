@@ -14,6 +14,7 @@ from ingest import parts as parts_module
 from ingest.lines import LINE_LIMIT, Lines
 from ingest.parts import Parts, joined
 from ingest.records import Records
+from ingest.replay import FileRecords
 from ingest.wrappers.envelopes import DOCKER_PART
 from tests.ingest.following import Follow, line
 
@@ -116,6 +117,22 @@ def test_what_cannot_be_joined_is_set_aside_with_its_last_part(
     counted = follow.follower.tally.quarantine.by_reason()
     assert before.get("unparsed", 0) == between
     assert counted == ({"unparsed": 1} if reason is None else {reason: 1})
+
+
+def test_a_joined_line_that_was_set_aside_is_found_again(follow: Follow) -> None:
+    """Fails if lines are read again without what precedes them."""
+    write(follow, *(cri(line(second).rstrip("\n")) for second in range(4)))
+    write(follow, *in_parts("cri", "no request " * DOCKER_PART), cri("nor this"))
+    follow.begin()
+    follow.read()
+    assert follow.follower is not None
+    groups = follow.follower.tally.quarantine.groups()
+    (group,) = groups
+    assert (group.reason, group.count) == ("unparsed", 2)
+    for ranges in (group.ranges, group.ranges[-1:]):
+        samples = [s for s in group.samples if any(a <= s.position <= b for a, b in ranges)]
+        found = FileRecords().read(str(follow.log), ranges, samples)
+        assert sum(len(records.lines) for records in found) == len(samples)
 
 
 def test_positions_stay_small(follow: Follow) -> None:
