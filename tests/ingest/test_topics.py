@@ -343,6 +343,8 @@ def test_deleted_records_are_a_gap_that_says_when_it_was_blind(
     assert web.read() == slashed(*range(10, 20))
     (gap,) = web.follower.gaps
     assert (gap.position, gap.lost) == (4, 6)
+    assert web.follower.take_gaps() == [gap]
+    assert web.follower.take_gaps() == []
     assert (gap.since, gap.until) == (START + 3 * SECOND, START + 10 * SECOND)
     (problem,) = web.problems()
     assert "offsets 4 to 9 were not read" in problem
@@ -374,6 +376,9 @@ def test_a_topic_that_was_created_again_is_read_from_its_beginning(
         web.restart()
     assert web.read()[-21:] == slashed(*range(9, 30))
     assert web.problems()[0].startswith("the topic was deleted and created again")
+    (gap,) = web.follower.take_gaps()
+    assert (gap.position, gap.lost) == (9, None)
+    assert (gap.since, gap.until) == (START + 8 * SECOND, START + 9 * SECOND)
     place = web.positions()["web-0"]
     assert (place["offset"], place["topic_id"]) == (21, web.cluster.topics["web"].id)
     web.restart()
