@@ -142,6 +142,7 @@ def _alert(item: Item, notice: Notice, severity: str, end: datetime) -> dict[str
 
 
 def _digest(notice: Notice, left: int, now: datetime) -> dict[str, Any]:
+    over = all(ended(item.incident) for item in notice.items)
     return {
         "labels": {"alertname": DIGEST_NAME, "severity": notice.items[0].incident.severity},
         "annotations": {
@@ -151,7 +152,7 @@ def _digest(notice: Notice, left: int, now: datetime) -> dict[str, Any]:
             "reference": notice.mark,
         },
         "startsAt": iso(now),
-        "endsAt": iso(now + FIRES_FOR),
+        "endsAt": iso(now if over else now + FIRES_FOR),
         **({"generatorURL": f"{notice.link}/incidents"} if notice.link else {}),
     }
 

@@ -80,6 +80,13 @@ def test_a_digest_says_how_many_have_no_alert() -> None:
     assert [alert["labels"]["incident"] for alert in named] == ["0", "1", "2"]
     assert rest["labels"] == {"alertname": "VedetteIncidents", "severity": "high"}
     assert rest["annotations"]["summary"].startswith("412 incidents came at once; 409 of them")
+    assert rest["endsAt"] == iso(NOW + FIRES_FOR)
+
+
+def test_a_digest_of_what_is_over_fires_nothing() -> None:
+    items = tuple(Item(incident(id=n, status="resolved"), ("calm:1",)) for n in range(3))
+    *_, rest = alerts(Notice(items, "mark-2", digest=True, incidents=412), NOW)
+    assert (rest["startsAt"], rest["endsAt"]) == (iso(NOW), iso(NOW))
 
 
 @pytest.mark.parametrize(
