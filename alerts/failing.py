@@ -54,12 +54,17 @@ class Trouble:
         self._routing = Elsewhere(routing, target)
 
     def report(self, given_up: int, now: datetime) -> None:
-        """Open the incident, or let it grow: so many messages were given up within WINDOW."""
+        """Open the incident, or let it grow: so many messages were given up within WINDOW.
+
+        While it is open there is no calm in between: nothing arrived. Else each message given up
+        would be news, to be told, and perhaps to be given up in turn.
+        """
+        begun = self._last_at()
         finding = Finding(
             detector=DETECTOR,
             entity_type="target",
             entity=self._target.name,
-            first=now,
+            first=now if begun is None else min(begun, now),
             last=now,
             value=given_up,
             threshold=1,
@@ -73,10 +78,7 @@ class Trouble:
 
     def is_open(self) -> bool:
         """Whether people are told that this target fails."""
-        table = table_of(IncidentRow)
-        query = select(table.c.id).where(*self._own()).limit(1)
-        with self._engine.connect() as connection:
-            return connection.execute(query).scalar() is not None
+        return self._last_at() is not None
 
     def over(self, now: datetime) -> None:
         """Resolve the incident: a message arrived."""
@@ -93,6 +95,13 @@ class Trouble:
                 view = view_of(row["id"], stored_content(row), state)
                 ended = Transition(row["id"], step.transition or "calm", view)
                 enqueue(connection, [ended], self._routing, now)
+
+    def _last_at(self) -> datetime | None:
+        """Return when it was last reported, if that is not over."""
+        table = table_of(IncidentRow)
+        query = select(table.c.last_at).where(*self._own()).order_by(table.c.last_at.desc())
+        with self._engine.connect() as connection:
+            return connection.execute(query.limit(1)).scalar()
 
     def _own(self) -> tuple[ColumnElement[bool], ...]:
         return (

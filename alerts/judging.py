@@ -91,13 +91,17 @@ def judge(rows: Sequence[Row], incident: IncidentView | None, target: Target) ->
 
 
 def heard(rows: Iterable[Row]) -> Heard:
-    """Return what the target last heard, by the notifications that were sent to it."""
+    """Return what the target last heard, by the notifications that were sent to it.
+
+    Those without a delivery were sent long ago: what was known of that is pruned. Of them the
+    latest counts.
+    """
     sent = [row for row in rows if row.state == "sent"]
     if not sent:
         return "nothing"
-    last = max(row.delivery_id or 0 for row in sent)
-    kinds = {row.kind for row in sent if (row.delivery_id or 0) == last}
-    return "over" if kinds & ENDINGS else "active"
+    last = max(sent, key=lambda row: (row.delivery_id or 0, row.id))
+    together = (row for row in sent if last.delivery_id and row.delivery_id == last.delivery_id)
+    return "over" if {last.kind, *(row.kind for row in together)} & ENDINGS else "active"
 
 
 def _ended(rows: Sequence[Row], pending: tuple[Row, ...], target: Target) -> Judgement:

@@ -106,12 +106,12 @@ class Timers:
         sent = [row for row in own if row["state"] == "sent"]
         if not sent or any(row["state"] in {"pending", "bundled"} for row in own):
             return
-        last = max(sent, key=lambda row: (row["sent_at"], row["id"]))
+        last = max(sent, key=lambda row: (_told_at(row), row["id"]))
         interval = self._repeats.get(last["route"])
         if interval is None or _kind(last) in ENDINGS:
             return
         repeats = [row["created_at"] for row in own if _kind(row) == "repeat"]
-        if max([last["sent_at"], *repeats]) > now - interval:
+        if max([_told_at(last), *repeats]) > now - interval:
             return
         number = 1 + len(repeats)
         yield self._values(last, f"repeat:{number}", now)
@@ -136,6 +136,12 @@ class Timers:
             "state": "pending",
             "due_at": now,
         }
+
+
+def _told_at(row: RowMapping) -> datetime:
+    """Return when a notification was sent; when it was made, if its delivery is pruned."""
+    at: datetime = row["sent_at"] or row["created_at"]
+    return at
 
 
 def _kind(row: RowMapping) -> str:

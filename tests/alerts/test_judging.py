@@ -151,3 +151,10 @@ def test_heard() -> None:
     assert heard([SENT, row(2, "calm:1", "sent", delivery_id=2)]) == "over"
     back = row(4, "returned:1", "sent", delivery_id=3)
     assert heard([SENT, row(2, "calm:1", "sent", delivery_id=2), back]) == "active"
+
+
+def test_heard_when_what_is_known_of_messages_is_pruned() -> None:
+    calm, back = row(2, "calm:1", "sent"), row(4, "returned:1", "sent")
+    assert heard([row(1, "opened", "sent"), calm]) == "over"
+    assert heard([row(1, "opened", "sent"), calm, back]) == "active"
+    assert heard([calm, back, row(5, "resolved:4", "sent", delivery_id=9)]) == "over"

@@ -23,8 +23,10 @@ from alerts.models import (
 )
 from alerts.muting import Muting
 from alerts.queries import get_incident
+from alerts.retention import prune
 from alerts.retries import ATTEMPT_LIMIT, LONGEST_RETRY_AFTER, verdict
 from alerts.routing import Route, Routing
+from alerts.tombstones import Tombstones
 from alerts.transports.memory import MemoryTransport
 from detectors.findings import Level
 from tests.alerts.sending import (
@@ -143,6 +145,17 @@ def test_a_reminder_that_is_not_sent_is_not_made_again_and_again(engine: Engine)
     for _ in range(5):
         office.run(timedelta(hours=1))
     assert states(engine)["ops"] == ["opened: sent", "repeat:1: suppressed (below high)"]
+
+
+def test_reminders_come_when_the_messages_before_are_pruned(engine: Engine) -> None:
+    office = Office(engine, OPS, routing=one_route("ops", repeat_interval=timedelta(hours=4)))
+    office.record(finding())
+    office.run()
+    prune(engine, NOW + timedelta(days=91), tombstones=Tombstones(b"s" * 32))
+    assert rows(engine, DeliveryRow) == []
+    assert office.run(timedelta(days=91)) == 1
+    assert office.run(timedelta(hours=4)) == 1
+    assert office.told("ops") == [[(1, ("opened",))], [(1, ("repeat:1",))], [(1, ("repeat:2",))]]
 
 
 @pytest.mark.parametrize(("status", "told"), [("open", 1), ("acknowledged", 0)])
@@ -281,6 +294,23 @@ def test_failing_alerts_that_a_crash_left_open_are_ended(engine: Engine) -> None
     office.restart()
     office.run()
     assert _status(engine, 3) == "resolved"
+
+
+def test_targets_that_stand_in_for_each_other_do_not_make_news_for_each_other(
+    engine: Engine,
+) -> None:
+    pair = target("ops", fallback="boss"), target("boss", fallback="ops")
+    office = Office(engine, *pair, routing=one_route("ops"))
+    office.transports = {name: MemoryTransport(always=REFUSED) for name in ("ops", "boss")}
+    office.restart()
+    for hour in range(30):
+        office.record(finding(NOW + timedelta(hours=hour), entity=f"user{hour}"))
+        office.run(timedelta(hours=1))
+    failing = [row for row in rows(engine, IncidentRow) if row.entity_type == "target"]
+    assert sorted(row.entity for row in failing) == ["boss", "ops"]
+    about = {row.id for row in failing}
+    told = [row for row in rows(engine, NotificationRow) if row.incident_id in about]
+    assert {row.transition for row in told} == {"opened"}
 
 
 def test_attempts_end_in_the_dead_letter(engine: Engine) -> None:
