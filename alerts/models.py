@@ -350,3 +350,15 @@ class GapRow(Model):
     since: Mapped[datetime | None]
     until: Mapped[datetime | None]
     recorded_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class LeaseRow(Model):
+    """Who alone may do something, until when; `epoch` counts the holders and never goes back."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    holder: Mapped[str] = mapped_column(Text)
+    process: Mapped[str | None] = mapped_column(Text)
+    epoch: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[datetime]

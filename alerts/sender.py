@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from alerts.lane import Lane
+from alerts.lease import LeaseLostError
 from alerts.messages import template_problem
 from alerts.muting import Muting
 from alerts.routing import Routing
@@ -104,6 +105,9 @@ class Sender:
             wake.clear()
             try:
                 lane.round(self._now)
+            except LeaseLostError:
+                _log.warning("another worker sends now", target=lane.target.name)
+                return
             except SQLAlchemyError as error:
                 _log.warning(
                     "outbox unusable, next try soon",

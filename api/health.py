@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """Whether the worker does its work; all but `healthy` is shown to key holders only.
+    """Whether the worker does its work; all but `healthy`, `role` is shown to key holders only.
 
-    `problems` says what is wrong with sources; `lag` how many records of each topic partition
+    `role` is active, starting, or standby: then another process does the work. `problems` says what is wrong with sources; `lag` how many records of each topic partition
     wait to be read, `unread` how many bytes of each log; `quarantined` counts lines set aside by
     reason.
     """
@@ -19,3 +19,4 @@ class HealthReport:
     lag: Mapping[str, int] = field(default_factory=dict)
     unread: Mapping[str, int] = field(default_factory=dict)
     quarantined: Mapping[str, int] = field(default_factory=dict)
+    role: str = "active"

@@ -24,7 +24,10 @@ def alive() -> dict[str, str]:
 
 @router.get("/readyz", response_model=None, responses={503: {"description": "Not ready"}})
 def ready(request: Request, services: WithServices, key: PresentedKey) -> Response | dict[str, Any]:
-    """Say whether the database answers and the worker works; details to key holders only."""
+    """Say whether the database answers and the worker works, or stands by for another process.
+
+    Details go to key holders only.
+    """
     database = _database_answers(services)
     report = services.health()
     details: dict[str, Any] = {}
@@ -36,12 +39,14 @@ def ready(request: Request, services: WithServices, key: PresentedKey) -> Respon
             "unread_bytes": dict(report.unread),
         }
     if database and report.healthy:
-        return {"status": "ready", **({"details": details} if details else {})}
+        told = {"details": details} if details else {}
+        return {"status": "ready", "role": report.role, **told}
     return problem(
         request,
         503,
         "not ready",
         {"Retry-After": "5"},
+        role=report.role,
         **({"details": details} if details else {}),
     )
 

@@ -1,4 +1,4 @@
-"""The service put together: worker, sender and API over one database, until told to stop."""
+"""The service put together: lease, duty and API over one database, until told to stop."""
 
 import logging
 import signal
@@ -11,43 +11,38 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from types import FrameType
+from typing import Final
 
 import structlog
 from fastapi import FastAPI
 from pydantic import SecretStr
-from sqlalchemy.engine import Engine
 
 from alerts.database import open_database
-from alerts.gaps import expire_gaps
 from alerts.keys import KeyStore, Role
-from alerts.quarantine import QuarantineStore
-from alerts.retention import prune
-from alerts.secret import server_secret
-from alerts.sender import Sender
-from alerts.store import Store
-from alerts.target import TargetError
-from alerts.times import utc_now
-from alerts.tombstones import Tombstones
+from alerts.lease import LENGTH, Lease, LeaseLostError, Term
 from alerts.views import Transition
 from api.application import create_api
 from api.server import ApiServer, ServerError, Tls, serve
-from detectors.health import SourceHealth
+from vedette.duty import Duty
 from vedette.failures import StartError
 from vedette.memory import return_large_blocks
-from vedette.notifying import muting_of, routing_of, targets_of
-from vedette.rules import catalogue_of
-from vedette.settings import Settings, SettingsError
-from vedette.sources import enrichment_of
-from vedette.worker import Worker
+from vedette.settings import Settings
+
+_log: Final = structlog.get_logger("vedette.service")
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What people need to know when the service has begun."""
+    """What people need to know when the service has begun, and when its role changes.
+
+    `standby_for` names who does the work (host:pid) while this process stands by, and is None
+    once it does the work itself.
+    """
 
     api_url: str | None
     first_key: SecretStr | None
     problems: Sequence[str]
+    standby_for: str | None = None
 
 
 def run_until_stopped(
@@ -58,57 +53,86 @@ def run_until_stopped(
     ready: Callable[[Ready], None],
     limit: timedelta | None = None,
     log_level: int = logging.INFO,
+    lease_length: timedelta = LENGTH,
 ) -> None:
     """Run the service until SIGINT, SIGTERM or the limit.
 
-    Raises DatabaseError, StartError, RuleError, UnknownDetectorError, DetectorSettingsError,
-    SettingsError, SecretError, GeoError, RouteDocumentError.
+    One process works on a database, the others stand by; `ready` is called when this one begins
+    either. Raises DatabaseError, StartError, RuleError, UnknownDetectorError,
+    DetectorSettingsError, SettingsError, SecretError, GeoError, RouteDocumentError.
     """
     log_to_stderr(log_level)
     return_large_blocks()
-    catalogue = catalogue_of(settings)
-    health = SourceHealth(settings.detectors)
     with ExitStack() as opened:
         engine = open_database(settings.store.url.get_secret_value())
         opened.callback(engine.dispose)
-        keys = KeyStore(engine, secret_file)
-        secret = server_secret(secret_file)
-        tombstones = Tombstones(secret)
-        sender = _sender(engine, settings)
-        worker = Worker(
-            settings.sources,
-            catalogue,
-            Store(engine, notify_max_age=settings.notify.max_age, tombstones=tombstones),
-            enrichment=enrichment_of(settings, secret, learn=True),
-            health=health,
-            routing=routing_of(settings),
-            announce=_and_wake(announce, sender),
-            housekeep=lambda: _tidy(engine, settings, tombstones),
-        )
-        opened.callback(worker.close)
-        server = _server(settings, create_api(engine, secret_file, health=worker.health))
-        if server is not None:
-            opened.callback(server.stop)
+        duty = Duty(engine, settings, secret_file, announce)
+        lease = Lease(engine, length=lease_length)
+        api = _Api(settings, create_api(engine, secret_file, health=duty.health))
+        opened.callback(api.stop)
+        if not api.start() and not lease.is_held():
+            raise StartError(api.problem)
+        key = first_key(KeyStore(engine, secret_file))
         with stopping(limit) as stop:
-            opened.callback(sender.stop)
-            sender.start()
-            ready(Ready(server.url if server else None, first_key(keys), worker.problems))
-            worker.run(stop)
+            for term in _terms(lease, duty, stop, lambda holder: ready(api.ready(key, holder))):
+                api.start()
+                _work(duty, term, stop, lambda problems: ready(api.ready(key, None, problems)))
 
 
-def _tidy(engine: Engine, settings: Settings, tombstones: Tombstones) -> None:
-    """Delete what has been kept long enough."""
-    now = utc_now()
-    QuarantineStore(engine).expire(now, settings.quarantine.keep)
-    kept = settings.retention
-    expire_gaps(engine, now, kept.incidents)
-    prune(
-        engine,
-        now,
-        tombstones=tombstones,
-        incidents=kept.incidents,
-        deliveries=kept.deliveries,
-    )
+def _terms(
+    lease: Lease, duty: Duty, stop: Event, standing_by: Callable[[str], None]
+) -> Iterator[Term]:
+    """Yield the lease whenever it is ours, until told to stop; keep it until asked for another."""
+
+    def stand_by(holder: str) -> None:
+        _log.info("standing by", active=holder)
+        duty.stand_by(holder)
+        standing_by(holder)
+
+    while (term := lease.wait(stop, stand_by)) is not None:
+        with lease.kept(term):
+            _log.info("active", process=term.holder.name, epoch=term.epoch)
+            yield term
+
+
+def _work(duty: Duty, term: Term, stop: Event, begun: Callable[[Sequence[str]], None]) -> None:
+    try:
+        duty.work(term, stop, begun)
+    except LeaseLostError as error:
+        _log.error("the lease is lost, nothing more is written", reason=str(error))
+
+
+class _Api:
+    """The API's server. Who stands by beside the active process finds its port taken by that."""
+
+    def __init__(self, settings: Settings, application: FastAPI) -> None:
+        self.problem = ""
+        self._settings = settings
+        self._application = application
+        self._server: ApiServer | None = None
+
+    def start(self) -> bool:
+        """Serve, if that is wanted and not done yet; returns whether all is as it should be."""
+        if self._server is not None:
+            return True
+        try:
+            self._server = _server(self._settings, self._application)
+        except StartError as error:
+            self.problem = str(error)
+            _log.warning("the API is not served by this process", reason=self.problem)
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Serve no more."""
+        if self._server is not None:
+            self._server.stop()
+
+    def ready(
+        self, key: SecretStr | None, standby_for: str | None, problems: Sequence[str] = ()
+    ) -> Ready:
+        """Return what people need to know."""
+        return Ready(self._server.url if self._server else None, key, problems, standby_for)
 
 
 def _server(settings: Settings, application: FastAPI) -> ApiServer | None:
@@ -120,31 +144,6 @@ def _server(settings: Settings, application: FastAPI) -> ApiServer | None:
         return serve(application, api.host, api.port, behind_proxy=api.behind_proxy, tls=tls)
     except ServerError as error:
         raise StartError(str(error)) from error
-
-
-def _sender(engine: Engine, settings: Settings) -> Sender:
-    try:
-        return Sender(
-            engine,
-            targets_of(settings),
-            routing=routing_of(settings),
-            muting=muting_of(settings),
-            link=settings.notify.link,
-        )
-    except TargetError as error:
-        raise SettingsError(f"notify.url or targets: {error}") from error
-
-
-def _and_wake(
-    announce: Callable[[Sequence[Transition]], None], sender: Sender
-) -> Callable[[Sequence[Transition]], None]:
-    """Return what announces changes and lets the sender look at the outbox at once."""
-
-    def announced(transitions: Sequence[Transition]) -> None:
-        sender.wake()
-        announce(transitions)
-
-    return announced
 
 
 def first_key(keys: KeyStore) -> SecretStr | None:

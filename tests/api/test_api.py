@@ -338,7 +338,7 @@ def test_metrics_are_for_key_holders_in_the_text_of_prometheus(api: Api) -> None
 
 def test_readiness_tells_details_to_key_holders_only(api: Api) -> None:
     assert api.client(None).get("/healthz").json() == {"status": "alive"}
-    assert api.client(None).get("/readyz").json() == {"status": "ready"}
+    assert api.client(None).get("/readyz").json() == {"status": "ready", "role": "active"}
     full = api.client().get("/readyz").json()
     assert full["details"] == {
         "database": True,

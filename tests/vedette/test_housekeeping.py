@@ -10,7 +10,7 @@ from alerts.store import Store
 from alerts.times import utc_now
 from alerts.tombstones import Tombstones
 from detectors.findings import Finding, Level
-from vedette.service import _tidy
+from vedette.duty import _tidy
 from vedette.settings import Settings, settings_from
 
 DAY = timedelta(days=1)

@@ -25,17 +25,24 @@ def run_service(config: Path | None, seconds: str | None) -> int:
         return WRONG_USE
     screen = terminal()
 
+    introduced = False
+
     def ready(state: Ready) -> None:
+        nonlocal introduced
         for problem in state.problems:
             note(screen, f"vedette: {printable(problem)}")
-        if state.api_url:
-            note(screen, f"Incident API: {state.api_url}/api/v1/incidents")
-        if state.first_key is not None:
+        if not introduced:
+            note(screen, *_introduction(state))
+        introduced = True
+        if state.standby_for is None:
+            note(screen, "Following the sources. Ctrl-C stops.", "")
+        else:
             note(
                 screen,
-                f"First key (admin), not shown again: {state.first_key.get_secret_value()}",
+                f"Standing by: {printable(state.standby_for)} works on this database.",
+                "This process takes over within seconds when that one stops. Ctrl-C stops.",
+                "",
             )
-        note(screen, "Following the sources. Ctrl-C stops.", "")
 
     run_until_stopped(
         settings,
@@ -46,6 +53,16 @@ def run_service(config: Path | None, seconds: str | None) -> int:
     )
     note(screen, "Stopped.")
     return 0
+
+
+def _introduction(state: Ready) -> list[str]:
+    lines = []
+    if state.api_url:
+        lines.append(f"Incident API: {state.api_url}/api/v1/incidents")
+    if state.first_key is not None:
+        key = state.first_key.get_secret_value()
+        lines.append(f"First key (admin), not shown again: {key}")
+    return lines
 
 
 def duration(text: str) -> timedelta:

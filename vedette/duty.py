@@ -1,0 +1,137 @@
+"""What the active process does: a worker and a sender over one database, fenced by its lease."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Event
+
+from sqlalchemy.engine import Engine
+
+from alerts.gaps import expire_gaps
+from alerts.lease import Term
+from alerts.quarantine import QuarantineStore
+from alerts.retention import prune
+from alerts.secret import server_secret
+from alerts.sender import Sender
+from alerts.store import Store
+from alerts.target import TargetError
+from alerts.times import utc_now
+from alerts.tombstones import Tombstones
+from alerts.views import Transition
+from api.health import HealthReport
+from detectors.health import SourceHealth
+from vedette.notifying import muting_of, routing_of, targets_of
+from vedette.rules import catalogue_of
+from vedette.settings import Settings, SettingsError
+from vedette.sources import enrichment_of
+from vedette.worker import Worker
+
+#: Seconds that messages in flight get when the process stops or has lost its lease.
+_SENDER_SECONDS = 3.0
+
+
+class Duty:
+    """The work that one process at a time does, and what this one says of itself meanwhile."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        secret_file: Path,
+        announce: Callable[[Sequence[Transition]], None],
+    ) -> None:
+        """Check that the work could begin, so that who stands by can do it when it has to.
+
+        Raises RuleError, UnknownDetectorError, DetectorSettingsError, SettingsError, SecretError,
+        GeoError, RouteDocumentError.
+        """
+        self._engine = engine
+        self._settings = settings
+        self._announce = announce
+        self._secret = server_secret(secret_file)
+        self._catalogue = catalogue_of(settings)
+        self._tombstones = Tombstones(self._secret)
+        self._report: Callable[[], HealthReport] = _starting
+        self._sender(engine)
+        enrichment_of(settings, self._secret, learn=True)
+
+    def health(self) -> HealthReport:
+        """Say what this process does and how it fares."""
+        return self._report()
+
+    def stand_by(self, holder: str) -> None:
+        """Say from now on that another process does the work."""
+        report = HealthReport(healthy=True, role="standby", details={"active": holder})
+        self._report = lambda: report
+
+    def work(self, term: Term, stop: Event, begun: Callable[[Sequence[str]], None]) -> None:
+        """Work until `stop` is set; `begun` is called with what is wrong with the sources.
+
+        Raises LeaseLostError: then nothing more is written, and the work can begin anew with
+        another term.
+        """
+        self._report = _starting
+        engine = term.fence(self._engine)
+        with ExitStack() as opened:
+            opened.callback(self._report_starting)
+            sender = self._sender(engine)
+            worker = self._worker(engine, sender)
+            opened.callback(worker.close)
+            self._report = worker.health
+            opened.callback(sender.stop, _SENDER_SECONDS)
+            sender.start()
+            begun(worker.problems)
+            worker.run(stop)
+
+    def _report_starting(self) -> None:
+        self._report = _starting
+
+    def _worker(self, engine: Engine, sender: Sender) -> Worker:
+        settings = self._settings
+
+        def announced(transitions: Sequence[Transition]) -> None:
+            sender.wake()
+            self._announce(transitions)
+
+        return Worker(
+            settings.sources,
+            self._catalogue,
+            Store(engine, notify_max_age=settings.notify.max_age, tombstones=self._tombstones),
+            enrichment=enrichment_of(settings, self._secret, learn=True),
+            health=SourceHealth(settings.detectors),
+            routing=routing_of(settings),
+            announce=announced,
+            housekeep=lambda: _tidy(engine, settings, self._tombstones),
+        )
+
+    def _sender(self, engine: Engine) -> Sender:
+        settings = self._settings
+        try:
+            return Sender(
+                engine,
+                targets_of(settings),
+                routing=routing_of(settings),
+                muting=muting_of(settings),
+                link=settings.notify.link,
+            )
+        except TargetError as error:
+            raise SettingsError(f"notify.url or targets: {error}") from error
+
+
+def _starting() -> HealthReport:
+    return HealthReport(healthy=False, role="starting")
+
+
+def _tidy(engine: Engine, settings: Settings, tombstones: Tombstones) -> None:
+    """Delete what has been kept long enough."""
+    now = utc_now()
+    QuarantineStore(engine).expire(now, settings.quarantine.keep)
+    kept = settings.retention
+    expire_gaps(engine, now, kept.incidents)
+    prune(
+        engine,
+        now,
+        tombstones=tombstones,
+        incidents=kept.incidents,
+        deliveries=kept.deliveries,
+    )
