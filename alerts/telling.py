@@ -19,7 +19,7 @@ def told(
 
     What waits to be sent about an incident that became part of another is withdrawn. One that
     ceased to be is told as if it opened now, or if that was told before, with the severity that
-    it reached meanwhile; of one that a person ended nothing is told.
+    it reached meanwhile, and that it is calm if it is; of one that a person ended nothing is told.
     """
     parents = {move.id: move.now for move in moves}
     detached = [move.id for move in moves if move.now is None]
@@ -33,8 +33,8 @@ def told(
     again = {transition.incident_id for transition in returning if transition.kind == "opened"}
     have = {(transition.incident_id, transition.kind) for transition in rest}
     return [
-        *(transition for transition in rest if transition.incident_id not in again),
         *(t for t in returning if t.kind == "opened" or (t.incident_id, t.kind) not in have),
+        *(t for t in rest if t.incident_id not in again or t.kind.startswith("calm:")),
     ]
 
 

@@ -206,6 +206,22 @@ def test_what_does_something_else_is_told_again(engine: Engine, seen: bool) -> N
     assert store.record([login], watermark=at(5), routing=OPS) == []
 
 
+@pytest.mark.parametrize("watermarks", [[5, 40], [40]])
+def test_what_is_told_again_is_over_when_it_is_calm(
+    engine: Engine, watermarks: list[float]
+) -> None:
+    """Also if a crash or a long batch made one transaction of it; failed without "calm:" there."""
+    store = Store(engine)
+    store.record([many(0, 9, "a", "b"), own(1, 2, "a")], watermark=at(3), routing=OPS)
+    login = own(3, 4, "a", detector="success", level=Level.HIGH, tags=("attack.t1078",))
+    transitions = [
+        transition
+        for minutes in watermarks
+        for transition in store.record([login], watermark=at(minutes), routing=OPS)
+    ]
+    assert [t for t in told(transitions) if t[0] == "a"] == [("a", "opened"), ("a", "calm:1")]
+
+
 def test_what_was_told_before_is_told_with_what_it_became(engine: Engine) -> None:
     store = Store(engine)
     store.record([own(1, 2, "a")], watermark=at(3), routing=OPS)
