@@ -12,7 +12,7 @@ from alerts.bundles import Bundle, Pace, bundles_of
 from alerts.deliveries import Deliveries, Delivery
 from alerts.delivery import Outcome
 from alerts.failing import WINDOW, Trouble
-from alerts.messages import render
+from alerts.messages import Message, render
 from alerts.muting import Muting
 from alerts.retries import ATTEMPT_LIMIT, LONGEST_RETRY_AFTER, verdict
 from alerts.routing import Routing
@@ -117,7 +117,7 @@ class Lane:
         message = render(notice, self.target)
         attempt = self._deliveries.begin(delivery, message.title, clock())
         pace.began(clock(), digest=delivery.digest)
-        outcome = self._transport.deliver(message)
+        outcome = self._delivered(message)
         now = clock()
         decided = verdict(outcome, attempt.count, now)
         if decided.state == "dead":
@@ -125,6 +125,15 @@ class Lane:
         self._deliveries.end(attempt, decided, now)
         self._note(delivery, outcome, attempt.count, pace, now)
         return outcome.delivered
+
+    def _delivered(self, message: Message) -> Outcome:
+        """Send; a fault of the way there is a failed attempt like others, not the lane's end."""
+        try:
+            return self._transport.deliver(message)
+        except Exception as error:  # noqa: BLE001 - plugins by others: what they raise has no bounds
+            fault = type(error).__name__
+            _log.error("way to target failed", target=self.target.name, error=fault)
+            return Outcome(delivered=False, error=f"the program failed to send it ({fault})")
 
     def _give_up(self, delivery: Delivery, now: datetime) -> None:
         """Tell others; before the delivery is dead, so that it cannot be forgotten."""

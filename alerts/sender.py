@@ -8,8 +8,10 @@ arrive. `lane` puts them together.
 """
 
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -114,7 +116,20 @@ class Sender:
                     target=lane.target.name,
                     error=type(error).__name__,
                 )
+            except Exception as error:  # noqa: BLE001 - a thread that ends tells nobody anything
+                _log.error(
+                    "sending failed unexpectedly, next try soon",
+                    target=lane.target.name,
+                    error=type(error).__name__,
+                    where=_place(error),
+                )
             wake.wait(self._interval)
+
+
+def _place(error: BaseException) -> str:
+    """Return where an error comes from; not what it says, which may hold secrets."""
+    *_, frame = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frame.filename).name}:{frame.lineno}"
 
 
 def _report_templates(targets: Sequence[Target]) -> None:

@@ -174,6 +174,25 @@ def test_the_thread_sends_and_stops(engine: Engine, receiver: Receiver) -> None:
     assert [t for t in threading.enumerate() if t.name.startswith("sender-")] == []
 
 
+def test_the_thread_survives_what_nobody_expected(engine: Engine, receiver: Receiver) -> None:
+    def clock() -> datetime:
+        if next(faults, False):
+            raise ZeroDivisionError
+        return NOW
+
+    faults = iter([True, True])
+    open_incident(engine, "ops")
+    sender = Sender(engine, [Target("ops", receiver.url)], now=clock, interval=0.01)
+    with capture_logs() as logs:
+        sender.start()
+        assert receiver.came.wait(10)
+        sender.stop()
+    said = [line for line in logs if line["log_level"] == "error"]
+    assert [line["error"] for line in said] == ["ZeroDivisionError"] * 2
+    assert {line["target"] for line in said} == {"ops"}
+    assert said[0]["where"].startswith("test_sender.py:")
+
+
 def test_hostile_names_arrive_as_text(engine: Engine, receiver: Receiver) -> None:
     open_incident(engine, "ops", entity="a\x1b[2J\u202e\r\nBcc: x@example.org")
     Sender(engine, [Target("ops", receiver.url)]).run_once(NOW)

@@ -13,6 +13,7 @@ from alerts.delivery import Outcome
 from alerts.lane import UNDER_WAY_LIMIT
 from alerts.maintenance import Maintenance, Span, Window
 from alerts.matchers import Matchers
+from alerts.messages import Message
 from alerts.models import (
     DeliveryAttemptRow,
     DeliveryRow,
@@ -311,6 +312,28 @@ def test_targets_that_stand_in_for_each_other_do_not_make_news_for_each_other(
     about = {row.id for row in failing}
     told = [row for row in rows(engine, NotificationRow) if row.incident_id in about]
     assert {row.transition for row in told} == {"opened"}
+
+
+def test_a_fault_of_the_way_to_a_target_is_a_failed_attempt(engine: Engine) -> None:
+    def fail(_message: Message) -> None:
+        raise KeyError("token")
+
+    office = Office(engine, OPS, target("boss"))
+    office.transports["ops"] = MemoryTransport(during=fail)
+    office.restart()
+    office.record(finding())
+    assert office.run() == 1, "the other target is told"
+    (delivery,) = (row for row in rows(engine, DeliveryRow) if row.target == "ops")
+    assert (delivery.state, delivery.attempts) == ("pending", 1)
+    assert delivery.last_error == "the program failed to send it (KeyError)"
+    assert delivery.next_attempt_at > office.now
+    office.transports["ops"] = MemoryTransport()
+    office.restart()
+    assert office.run(MINUTE) == 1
+    assert [row.outcome for row in rows(engine, DeliveryAttemptRow) if row.delivery_id == 1] == [
+        "failed",
+        "sent",
+    ]
 
 
 def test_attempts_end_in_the_dead_letter(engine: Engine) -> None:
