@@ -21,7 +21,11 @@ _ORDER: Final = (
 #: What is said only while it holds, and what the other then makes old.
 _ENDINGS: Final = frozenset({"calm", "resolved"})
 _LIVING: Final = frozenset({"escalated", "repeat", "returned"})
+_ASKING: Final = frozenset({"escalated", "repeat"})
 _PART_OF_OPENING: Final = frozenset({"severity", "stage", "members", "returned"})
+
+#: The news of a message that is sent to see whether it arrives.
+TEST: Final = "test"
 
 _TYPES: Final = {"api_key": "API key", "source": "log"}
 
@@ -37,11 +41,19 @@ def news(item: Item) -> tuple[str, ...]:
         kind, _, value = transition.partition(":")
         told[kind] = value
     old = _LIVING if ended(incident) else _ENDINGS
+    if incident.status == "acknowledged":
+        old |= _ASKING
     if "opened" in told:
         old |= _PART_OF_OPENING
     ranks = {kind: rank for rank, kind in enumerate(_ORDER)}
     kinds = sorted(told.keys() - old, key=lambda kind: (ranks.get(kind, len(ranks)), kind))
-    return tuple(_words(kind, told[kind], incident) for kind in kinds)
+    over = ended(incident) and not _ENDINGS & told.keys()
+    return tuple(
+        f"new incident, {incident.status} by now"
+        if over and kind == "opened"
+        else _words(kind, told[kind], incident)
+        for kind in kinds
+    )
 
 
 def headline(item: Item) -> str:
@@ -69,6 +81,7 @@ def _words(kind: str, value: str, incident: IncidentView) -> str:
         why = (incident.resolution or "").replace("_", " ")
         return f"{incident.status} by a person" + (f" ({why})" if why else "")
     fixed = {
+        TEST: "a test",
         "opened": "new incident",
         "severity": f"severity raised to {incident.severity}",
         "stage": f"next stage: {value}",

@@ -93,6 +93,11 @@ def test_without_a_page_the_command_is_given(kind: Format) -> None:
         (("opened", "calm:1"), {"status": "resolved"}, ("calm again", "new incident")),
         (("repeat:2", "escalated:1"), {}, ("nobody has acknowledged it", "still open")),
         (
+            ("severity:high", "escalated:1"),
+            {"status": "acknowledged"},
+            ("severity raised to high",),
+        ),
+        (
             ("resolved:4",),
             {"status": "closed", "resolution": "false_positive"},
             ("closed by a person (false positive)",),
