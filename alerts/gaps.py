@@ -42,6 +42,15 @@ class StoredGap:
     until: datetime | None
     recorded_at: datetime
 
+    @property
+    def blind(self) -> str:
+        """From when to when nothing, or not all, was seen, in words; UTC."""
+        since = "?" if self.since is None else f"{self.since:%Y-%m-%d %H:%M}"
+        if self.until is None:
+            return f"blind from {since}"
+        same = self.since is not None and self.since.date() == self.until.date()
+        return f"blind from {since} to {self.until:{'%H:%M' if same else '%Y-%m-%d %H:%M'}}"
+
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
         return {

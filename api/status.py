@@ -1,5 +1,6 @@
 """/healthz and /readyz: for probes, without a key."""
 
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -10,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.access import PresentedKey
 from api.problems import problem
 from api.services import Services, WithServices
+from api.storage import SHOWN, StorageReport, storage_report
 
 router = APIRouter(tags=["status"])
 
@@ -37,6 +39,8 @@ def ready(request: Request, services: WithServices, key: PresentedKey) -> Respon
             "problems": list(report.problems),
             "lag_records": dict(report.lag),
             "unread_bytes": dict(report.unread),
+            "silent_sources": list(report.silent),
+            **_stored(storage_report(services.engine, services.now()), services.now()),
         }
     if database and report.healthy:
         told = {"details": details} if details else {}
@@ -49,6 +53,21 @@ def ready(request: Request, services: WithServices, key: PresentedKey) -> Respon
         role=report.role,
         **({"details": details} if details else {}),
     )
+
+
+def _stored(report: StorageReport, now: datetime) -> dict[str, Any]:
+    """Return what was not seen of late, and what waits to be told, as JSON."""
+    return {
+        "gaps": [f"{gap.partition}: {gap.blind}: {gap.reason}" for gap in report.gaps[:SHOWN]],
+        "outbox": {
+            name: {
+                "waiting": backlog.waiting,
+                "overdue_seconds": round(backlog.overdue(now).total_seconds()),
+                "dead": backlog.dead,
+            }
+            for name, backlog in report.outbox.items()
+        },
+    }
 
 
 def _database_answers(services: Services) -> bool:

@@ -1,4 +1,5 @@
-"""Watches the sources themselves: silent ones, lines that nobody can read, times that are wrong.
+"""Watches the sources themselves: silent ones, lines that nobody can read, times that are wrong,
+lines that were never seen.
 
 All is judged on a source's own time (`ingest.readings`), which never goes back: neither other
 sources, nor how the stream was cut into batches, nor in which order the batches of several sources
@@ -13,10 +14,12 @@ import numpy as np
 import polars as pl
 
 from detectors.findings import Finding
+from detectors.missed import missed_lines
 from detectors.overrides import RuleOverride
 from detectors.panes import Panes
 from detectors.registry import (
     CLOCK_SKEW,
+    MISSED_LINES,
     SOURCE_SILENT,
     UNPARSED_LINES,
     Detector,
@@ -26,6 +29,7 @@ from detectors.registry import (
 from detectors.shares import FUTURE, LATE, UNREAD, Slots, violations
 from detectors.silence import Silence, Span
 from ingest.events import READING_SCHEMA
+from ingest.gaps import Gap
 from ingest.lines import Flags, Ints
 from ingest.times import moment
 
@@ -57,7 +61,8 @@ class _Source:
 class SourceHealth:
     """The detectors `source_silent`, `unparsed_lines` and `clock_skew`, over readings.
 
-    Pure: no clock, no I/O. `overrides` are the settings of these three; those of others are
+    `missed_lines` is judged on gaps. Pure: no clock, no I/O. `overrides` are the settings of
+    these; those of others are
     passed over. Raises DetectorSettingsError.
     """
 
@@ -87,6 +92,17 @@ class SourceHealth:
             if source is not None:
                 found += self._findings(str(name), self._judged(str(name), source, rows))
         return found
+
+    def missed(self, gaps: Iterable[Gap]) -> list[Finding]:
+        """Return the findings of `missed_lines` about gaps, new or changed ones."""
+        detector = self._active.get(MISSED_LINES.name)
+        return [] if detector is None else missed_lines(gaps, detector, self.fingerprint)
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Sources that are silent now; may be asked by another thread."""
+        known = tuple(self._sources.items())
+        return tuple(name for name, source in known if source.silence and source.silence.lasts)
 
     def finish(self) -> list[Finding]:
         """Judge the slots that are open, and silences as they are: the input has ended."""

@@ -124,10 +124,28 @@ CLOCK_SKEW: Final = Detector(
     window=timedelta(minutes=10),
 )
 
+MISSED_LINES: Final = Detector(
+    name="missed_lines",
+    id="7c3c4f7e-9d0b-5a3e-9a55-52a4e2d6b1c9",
+    title="Lines were not seen",
+    description=(
+        "Lines of a log, or records of a topic, are gone before they were read, or may be: what"
+        " happened meanwhile was not judged by any rule."
+    ),
+    level=Level.MEDIUM,
+    tags=("attack.defense-evasion", "attack.t1070.002", "owasp.api8"),
+    falsepositives=(
+        "A log that is copied and truncated to rotate it, whose last lines were read in time",
+    ),
+    unit="seconds that were not wholly seen",
+    threshold=1,
+    window=timedelta(0),
+)
+
 #: Lines that `unparsed_lines` and `clock_skew` count must also be this share, in percent.
 SHARE_PERCENT: Final = 20
 
-DETECTORS: Final = (SOURCE_SILENT, UNPARSED_LINES, CLOCK_SKEW)
+DETECTORS: Final = (SOURCE_SILENT, UNPARSED_LINES, CLOCK_SKEW, MISSED_LINES)
 
 
 def active_detectors(overrides: Mapping[str, RuleOverride]) -> dict[str, Detector]:

@@ -77,6 +77,11 @@ class Silence:
         span = self._span()
         return None if span is None or span.value <= self._told else span
 
+    @property
+    def lasts(self) -> bool:
+        """Whether the source is silent now, for so long that it is told."""
+        return self._span() is not None
+
     def state(self) -> dict[str, Any]:
         """Return plain JSON."""
         return {

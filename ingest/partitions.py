@@ -41,6 +41,11 @@ class Tally:
     events: int = 0
     quarantine: Quarantine = field(default_factory=Quarantine)
 
+    @property
+    def held(self) -> int:
+        """Lines whose time waits for others to be believed."""
+        return self.lines - self.events - self.quarantine.total - self.blank - self.ignored
+
     @classmethod
     def under(cls, enrichment: Enrichment) -> "Tally":
         """Return a tally that keeps no text of people who are kept as pseudonyms."""

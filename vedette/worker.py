@@ -34,6 +34,7 @@ from ingest.quarantine import QuarantineGroup
 from ingest.sources import FileSource, KafkaSource
 from vedette.scan import at
 from vedette.source_log import SourceLog
+from vedette.vitals import TOO_OLD, Vitals
 
 #: How often positions and state are stored.
 CHECKPOINT_EVERY: Final = timedelta(seconds=5)
@@ -81,6 +82,7 @@ class Worker:
         self._watermark: int | None = None
         self._saved = monotonic()
         self._failing = False
+        self._vitals = Vitals()
         self._unsaved: list[Finding] = []
         self._set_aside: list[QuarantineGroup] = []
         self._gaps: list[Gap] = []
@@ -160,11 +162,14 @@ class Worker:
 
         What could not be stored goes with the next call, so that no checkpoint overtakes it.
         """
+        begun = monotonic()
         self._unsaved += found
         state = self._checkpoint() if checkpoint else None
         if checkpoint:
             self._set_aside += self._live.tally.quarantine.changed()
-            self._gaps += self._live.take_gaps()
+            gaps = self._live.take_gaps()
+            self._unsaved += self._sources.missed(gaps)
+            self._gaps += gaps
         while True:
             try:
                 changed = self._store.record(
@@ -184,7 +189,9 @@ class Worker:
             break
         self._failing = False
         self._unsaved = []
+        self._vitals.stored(changed)
         if state is not None:
+            self._vitals.saved(monotonic() - begun, len(state.state))
             self._set_aside, self._gaps = [], []
             self._saved = monotonic()
             self._live.commit()
@@ -222,16 +229,19 @@ class Worker:
         watermark = at(self._watermark)
         problems = self.problems
         tally = self._live.tally
+        age = monotonic() - self._saved
         return HealthReport(
-            healthy=not self._failing,
+            healthy=not self._failing and age <= TOO_OLD,
             details={
                 "lines": tally.lines,
                 "events": tally.events,
                 "set_aside": tally.quarantine.total,
                 "ignored": tally.ignored,
                 "late": self._live.late,
+                "held": max(tally.held, 0),
                 "watermark": watermark.isoformat() if watermark else None,
-                "checkpoint_age_seconds": round(monotonic() - self._saved, 1),
+                "checkpoint_age_seconds": round(age, 1),
+                "checkpoint_bytes": self._vitals.checkpoint_bytes,
                 "source_problems": len(problems),
                 "evicted_entities": sum(self._kernel.evicted.values()),
             },
@@ -239,6 +249,10 @@ class Worker:
             lag=self._live.lag,
             unread=self._live.unread,
             quarantined=dict(tally.quarantine.by_reason().items()),
+            silent=self._sources.silent,
+            watermark=watermark,
+            delays=self._vitals.delays.read(),
+            checkpoints=self._vitals.checkpoints.read(),
         )
 
     @property

@@ -333,7 +333,11 @@ def test_metrics_are_for_key_holders_in_the_text_of_prometheus(api: Api) -> None
     assert "vedette_checkpoint_age_seconds 2.5" in lines
     assert 'vedette_quarantined_lines_total{reason="unparsed"} 3.0' in lines
     assert 'vedette_topic_lag_records{partition="access-0"} 7.0' in lines
-    assert 'vedette_log_unread_bytes{partition="a\\"b\\n"} 1.0' in lines
+    assert 'vedette_log_unread_bytes{partition="a\\"b\\\\x0a"} 1.0' in lines
+    assert "vedette_active 1.0" in lines
+    assert "vedette_database_up 1.0" in lines
+    assert "vedette_recent_gaps 0.0" in lines
+    assert not any(line.startswith("vedette_watermark") for line in lines), "not known yet"
 
 
 def test_readiness_tells_details_to_key_holders_only(api: Api) -> None:
@@ -346,6 +350,9 @@ def test_readiness_tells_details_to_key_holders_only(api: Api) -> None:
         "problems": [],
         "lag_records": {"access-0": 7},
         "unread_bytes": {},
+        "silent_sources": [],
+        "gaps": [],
+        "outbox": {},
     }
     api.report = HealthReport(healthy=False, details={"worker": "stopped"})
     answer = api.client(None).get("/readyz")

@@ -16,7 +16,6 @@ from api.answers import EvidenceAnswer, FindingAnswer, IncidentAnswer, TimelineA
 from api.application import create_api
 from api.health import HealthReport
 from api.incidents import IncidentQuery
-from api.metrics import ReportCollector
 from api.middleware import TARGET_LIMIT
 from tests.docs.pages import blocks, page, prose, rows
 from vedette.settings import ApiSettings
@@ -47,13 +46,6 @@ def test_every_route_is_documented(application: FastAPI) -> None:
 def test_every_filter_is_documented() -> None:
     filters = rows(page("api.md").partition("## The list")[2].partition("\n## ")[0])
     assert set(filters) == set(IncidentQuery.model_fields)
-
-
-def test_every_metric_is_documented() -> None:
-    families = ReportCollector(HealthReport(healthy=True)).collect()
-    names = {family.name + ("_total" if family.type == "counter" else "") for family in families}
-    section = page("api.md").partition("## Metrics")[2]
-    assert set(re.findall(r"`(vedette_\w+)`", section)) == names
 
 
 def test_page_limit_and_length_limit() -> None:

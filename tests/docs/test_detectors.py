@@ -122,7 +122,7 @@ def test_row_of_a_detector_that_is_no_rule_agrees_with_it(detector: Detector) ->
             f"{SHARE_PERCENT} %",
         }
     else:
-        assert limit.startswith(f"{detector.threshold} min ")
+        assert re.match(rf"{detector.threshold} (?:min|s) ", limit)
     assert level == detector.level.label
     assert set(re.findall(r"`([^`]+)`", tags)) == set(detector.tags)
     assert f"(runbooks/{detector.name}.md)" in link

@@ -15,7 +15,7 @@ from vedette.doctor.remark import Remark
 from vedette.doctor.rules import check_rules
 from vedette.doctor.secret import check_secret
 from vedette.doctor.server import check_api
-from vedette.doctor.stored import check_gaps, check_messages, check_quarantine
+from vedette.doctor.stored import check_gaps, check_lease, check_messages, check_quarantine
 from vedette.doctor.surroundings import Surroundings
 from vedette.doctor.targets import check_targets
 
@@ -45,6 +45,7 @@ CHECKS: Final = (
     Check("geo", check_geo),
     Check("targets", check_targets),
     Check("api", check_api),
+    Check("lease", check_lease),
     Check("gaps", check_gaps),
     Check("quarantine", check_quarantine),
     Check("messages", check_messages),

@@ -8,7 +8,8 @@ from typing import Final
 from sqlalchemy import Engine
 
 from alerts.backlog import Backlog, backlogs
-from alerts.gaps import StoredGap, list_gaps
+from alerts.gaps import list_gaps
+from alerts.lease import Lease
 from alerts.quarantine import QuarantineStore
 from ingest.masking import printable
 from vedette.doctor.database import stored
@@ -22,6 +23,11 @@ RECENT: Final = timedelta(days=1)
 OVERDUE: Final = timedelta(minutes=15)
 
 _SHOWN: Final = 3
+
+
+def check_lease(at: Surroundings) -> Iterable[Remark]:
+    """Say which process does the work."""
+    return stored(at, _lease)
 
 
 def check_gaps(at: Surroundings) -> Iterable[Remark]:
@@ -39,27 +45,28 @@ def check_messages(at: Surroundings) -> Iterable[Remark]:
     return stored(at, partial(_messages, at))
 
 
+def _lease(engine: Engine) -> Iterator[Remark]:
+    lease = Lease(engine)
+    holder = lease.holder()
+    if holder is None:
+        yield ok("no process has worked on this database yet")
+    elif lease.is_held():
+        yield ok(f"{printable(holder)} does the work")
+    else:
+        yield ok(f"nobody does the work now; {printable(holder)} was the last")
+
+
 def _gaps(at: Surroundings, engine: Engine) -> Iterator[Remark]:
     found = [gap for gap in list_gaps(engine) if gap.recorded_at > at.now - RECENT]
     for gap in found[:_SHOWN]:
         yield warn(
-            f"{printable(gap.partition)}: {blind(gap)}: {gap.reason}",
+            f"{printable(gap.partition)}: {gap.blind}: {gap.reason}",
             "what was logged then was not judged; scan what there is of it elsewhere",
         )
     if len(found) > _SHOWN:
         yield warn(f"{len(found) - _SHOWN} more gaps since a day", "see the API, or the table gaps")
     if not found:
         yield ok("none within a day")
-
-
-def blind(gap: StoredGap) -> str:
-    """Say from when to when nothing was seen."""
-    since = "?" if gap.since is None else f"{gap.since:%Y-%m-%d %H:%M}"
-    if gap.until is None:
-        return f"blind from {since}"
-    same = gap.since is not None and gap.since.date() == gap.until.date()
-    until = f"{gap.until:%H:%M}" if same else f"{gap.until:%Y-%m-%d %H:%M}"
-    return f"blind from {since} to {until}"
 
 
 def _quarantine(at: Surroundings, engine: Engine) -> Iterator[Remark]:

@@ -1,0 +1,41 @@
+"""What the database says of how the service fares: what waits to be told, what was not seen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from alerts.backlog import Backlog, backlogs
+from alerts.gaps import StoredGap, list_gaps
+
+#: Gaps recorded within this time are told.
+RECENT: Final = timedelta(hours=24)
+
+#: Gaps told one by one at most.
+SHOWN: Final = 20
+
+_log: Final = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StorageReport:
+    """Whether the database answers; the outbox by target; gaps of late, the newest first."""
+
+    answers: bool
+    outbox: Mapping[str, Backlog] = field(default_factory=dict)
+    gaps: Sequence[StoredGap] = ()
+
+
+def storage_report(engine: Engine, now: datetime) -> StorageReport:
+    """Ask the database."""
+    try:
+        gaps = list_gaps(engine)
+        recent = [gap for gap in gaps if gap.recorded_at > now - RECENT]
+        return StorageReport(True, backlogs(engine), recent)
+    except SQLAlchemyError as error:
+        _log.warning("database unavailable", error=type(error).__name__)
+        return StorageReport(False)
