@@ -27,6 +27,9 @@ from detectors.findings import Finding
 #: Who acts when the program does.
 PROGRAM: Final = "vedette"
 
+#: Incidents that one transaction resolves for being calm: nobody else writes meanwhile.
+CALM_LIMIT: Final = 2_000
+
 _OPEN: Final = ("open", "acknowledged")
 
 
@@ -55,11 +58,12 @@ def transitions_of(placed: Iterable[tuple[int, Plan]]) -> list[Transition]:
     return [transition for _, transition in sorted(timed, key=lambda pair: pair[0])]
 
 
-def calm_down(connection: Connection, watermark: datetime) -> list[Transition]:
+def calm_down(connection: Connection, watermark: datetime) -> tuple[list[Transition], bool]:
     """Resolve the incidents without anything new for CALM_AFTER before the watermark.
 
-    One that a person opened again, and where nothing new came since, stays as it is. So does one
-    about a target of notifications: its times are not those of any log.
+    Of many, those that have been calm for longest; whether others are left for the next call is
+    returned, too. One that a person opened again, and where nothing new came since, stays as it
+    is. So does one about a target of notifications: its times are not those of any log.
     """
     query = (
         select(table_of(IncidentRow))
@@ -70,6 +74,7 @@ def calm_down(connection: Connection, watermark: datetime) -> list[Transition]:
             IncidentRow.entity_type != "target",
         )
         .order_by(IncidentRow.last_at, IncidentRow.id)
+        .limit(CALM_LIMIT)
     )
     rows = connection.execute(query).mappings().all()
     changes: list[dict[str, Any]] = []
@@ -84,7 +89,7 @@ def calm_down(connection: Connection, watermark: datetime) -> list[Transition]:
             transitions.append(Transition(row["id"], step.transition, view))
     _update(connection, changes)
     write_timeline(connection, steps)
-    return transitions
+    return transitions, len(rows) == CALM_LIMIT
 
 
 def _insert_new(connection: Connection, plans: Iterable[Plan]) -> list[tuple[int, Plan]]:

@@ -128,9 +128,11 @@ class Replayer:
         found = merge_runs(found, kernel.finish())
         watermark = self._checkpoint.watermark if self._checkpoint else None
         routing = self._routing() if watermark is not None else None
-        return len(
-            self._store.record(found, watermark=watermark or at(replay.newest), routing=routing)
-        )
+        calm_at = watermark or at(replay.newest)
+        changes = self._store.record(found, watermark=calm_at, routing=routing)
+        if calm_at is not None:
+            changes += self._store.calm_down(calm_at, routing=routing)
+        return len(changes)
 
     def _source(self, partition: str) -> Source:
         """Return the source that reads the partition today, else what a scan would take."""

@@ -63,11 +63,14 @@ def scan(
                 store.record(pending, watermark=None)
                 pending = []
             on_batch()
+    newest = at(reader.newest)
     store.record(
         _joined(pending, kernel.finish() + watch.finish()),
-        watermark=at(reader.newest),
+        watermark=newest,
         quarantine=reader.tally.quarantine.changed(),
     )
+    if newest is not None:
+        store.calm_down(newest)
 
 
 def _summed(

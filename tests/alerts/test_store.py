@@ -164,6 +164,21 @@ def test_calm_resolves_and_news_reopen(engine: Engine) -> None:
     ]
 
 
+def test_many_that_are_calm_are_resolved_some_at_a_time(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alerts.writing.CALM_LIMIT", 2)
+    store = Store(engine)
+    found = [finding(n, n, entity=f"203.0.113.{n}") for n in range(5)]
+    store.record(found, watermark=None)
+    some = store.record([], watermark=at(60), routing=OPS)
+    assert [t.incident.entity for t in some] == ["203.0.113.0", "203.0.113.1"], "the oldest"
+    rest = store.calm_down(at(60), routing=OPS)
+    assert kinds(rest) == ["calm:1"] * 3
+    assert {row.status for row in incidents(engine)} == {"resolved"}
+    assert store.calm_down(at(60)) == []
+
+
 def test_a_pause_inside_one_call_counts_as_it_would_live(engine: Engine) -> None:
     transitions = Store(engine).record([finding(0, 1), finding(20, 21)], watermark=at(22))
     assert kinds(transitions) == ["opened", "calm:1", "returned:1"]

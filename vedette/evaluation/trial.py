@@ -126,6 +126,8 @@ def run_trial(
                 pending = []
             on_batch()
     book.store.record(merge_runs(pending, trial.finish()), watermark=trial.newest)
+    if trial.newest is not None:
+        book.store.calm_down(trial.newest)
     alarms = _alarms(book.listed(), trial.findings)
     return match(trial.episodes, alarms, trial.findings, trial.days)
 
