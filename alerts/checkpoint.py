@@ -1,13 +1,18 @@
-"""Where the worker was: input positions, watermark, detector state. One row, checksummed."""
+"""Where the worker was: input positions, watermark, detector state. One row, checksummed.
+
+The row holds the state's manifest; the state itself lies in parts (`alerts.checkpoint_parts`).
+"""
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
+from alerts.checkpoint_parts import load_parts
 from alerts.models import CheckpointRow, table_of
 from alerts.times import iso
 
@@ -20,17 +25,25 @@ class CheckpointError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a restart needs. `version` is that of the state's format, `positions` plain JSON."""
+    """What a restart needs. `version` is that of the state's format, `positions` plain JSON.
+
+    `state` is the manifest of detector state, or all of it in old versions. Of its parts, `named`
+    are those that it names; `parts` are, to be stored: the ones that may not be there yet; from
+    the store: all there are. `size` is that of all that are named, in bytes.
+    """
 
     version: int
     fingerprint: str
     watermark: datetime | None
     positions: dict[str, Any] = field(default_factory=dict)
     state: bytes = b""
+    parts: Mapping[str, bytes] = field(default_factory=dict)
+    named: frozenset[str] = frozenset()
+    size: int = 0
 
     @property
     def sha256(self) -> str:
-        """Checksum over every field."""
+        """Checksum over every field but the parts, which are named by theirs."""
         plain = json.dumps(
             [self.version, self.fingerprint, self.watermark and iso(self.watermark)],
         )
@@ -71,6 +84,7 @@ def stored_checkpoint(connection: Connection) -> Checkpoint | None:
     if row is None:
         return None
     checkpoint = Checkpoint(row.version, row.fingerprint, row.watermark, row.positions, row.state)
+    checkpoint = replace(checkpoint, parts=load_parts(connection))
     if checkpoint.sha256 != row.sha256:
         raise CheckpointError(
             "the stored checkpoint fails its checksum; positions and detector state in it"

@@ -283,6 +283,29 @@ class CheckpointRow(Model):
     sha256: Mapped[str] = mapped_column(String(64))
 
 
+class CheckpointPartRow(Model):
+    """A piece of detector state, by its SHA-256; the checkpoint's manifest names those that count.
+
+    Written once and never changed.
+    """
+
+    __tablename__ = "checkpoint_parts"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    data: Mapped[bytes]
+
+
+class CheckpointMarkRow(Model):
+    """Where the worker was when the watermark was this; None: when it first began."""
+
+    __tablename__ = "checkpoint_marks"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    watermark: Mapped[datetime | None]
+    positions: Mapped[dict[str, Any]]
+    sha256: Mapped[str] = mapped_column(String(64))
+
+
 class QuarantineGroupRow(Model):
     """Lines that could not be read: one partition, reason and shape; `key` is their digest."""
 

@@ -1,21 +1,32 @@
-"""Findings into incidents, timeline, outbox and checkpoint: one transaction, written here.
+"""Findings into incidents, timeline, outbox and checkpoint: the order is stated here only.
 
-The order within it: leave out what was pruned or erased; read what is near; write incidents,
-findings, evidence; close what joined; mark what is calm; roll up what is part of an attack by
-many; write timeline, outbox, quarantine and gaps; the checkpoint last. All values are absolute,
+1. What is stored is worked out: findings are made safe, detector state is packed (by the caller).
+2. The parts of detector state that are not in the database yet are written, and those that no
+   manifest names any more are deleted, in short transactions: nothing asks for them yet, or any
+   more (`alerts.checkpoint_parts`).
+3. One transaction. It begins with the lease: another epoch than ours, and nothing is written
+   (`alerts.lease`, through the engine). Then: leave out what was pruned or erased; read what is
+   near; write incidents, findings, evidence; close what joined; mark what is calm; roll up what is
+   part of an attack by many; write timeline, outbox, quarantine and gaps; the checkpoint last:
+   the state's manifest, input positions and ticks, and now and then a mark of these.
+4. The caller tells others how far we are, such as Kafka: for lag tools only.
+
+A crash anywhere leaves the checkpoint before, whose parts are all there. All values are absolute,
 so recording the same findings again changes nothing.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
 
 from alerts.checkpoint import Checkpoint, save_checkpoint, stored_checkpoint
+from alerts.checkpoint_parts import CheckpointParts
 from alerts.database import for_writing
 from alerts.gaps import save_gaps
+from alerts.marks import Mark, save_mark, stored_marks
 from alerts.nearby import Entity, load_nearby
 from alerts.outbox import enqueue, revive
 from alerts.parents import roll_up
@@ -50,6 +61,7 @@ class Store:
         """With `tombstones`, what was pruned or erased is not stored again."""
         self._tombstones = tombstones
         self._engine = for_writing(engine)
+        self._parts = CheckpointParts(self._engine)
         self._notify_max_age = notify_max_age
         self._now = now
 
@@ -62,11 +74,9 @@ class Store:
         routing: Routing | None = None,
         quarantine: Sequence[QuarantineGroup] = (),
         gaps: Sequence[Gap] = (),
+        known_until: datetime | None = None,
     ) -> list[Transition]:
         """Store findings (or runs of them), and the checkpoint if given; return what changed.
-
-        Of many incidents that are calm at the watermark only some are resolved, so that nobody
-        waits for long, and the others in the next call; without one, call `calm_down`.
 
         Neither the order of findings nor how they are cut into calls changes the incidents.
         Incidents calm for 15 min before `watermark` are resolved; None leaves them open. For
@@ -75,18 +85,27 @@ class Store:
         are those that are part of an incident about many clients. `quarantine` is what was put
         aside up to the checkpoint: give it with that, and counts agree after a crash; likewise
         `gaps`, what was missing up to it.
+        With `known_until` input is read again up to there, with less known of what came before:
+        what ended by then makes no incident and is not told, it only makes those grow that are
+        stored already.
         The clock gives only the creation times of notifications, and when quarantine was seen.
         """
         safe = [safe_finding(finding) for finding in findings]
+        if checkpoint is not None:
+            self._parts.prepare(checkpoint.parts, checkpoint.named)
         with self._engine.begin() as connection:
             if self._tombstones is not None:
                 safe = self._tombstones.unburied(connection, safe)
             runs = _by_entity(safe)
-            placed = apply_plans(connection, list(_plans(connection, runs)))
-            transitions = transitions_of(placed)
+            plans = _plans(connection, runs)
+            placed = apply_plans(
+                connection, [p for p in plans if p.elder or _is_new(p, known_until)]
+            )
+            transitions = transitions_of(
+                (number, plan) for number, plan in placed if _is_new(plan, known_until)
+            )
             if watermark is not None:
-                calm, _ = calm_down(connection, watermark)
-                transitions += calm
+                transitions += calm_down(connection, watermark)
             moves = roll_up(connection, placed)
             transitions = told(connection, transitions, moves)
             recent = list(self._recent(transitions, watermark))
@@ -102,30 +121,19 @@ class Store:
                 save_gaps(connection, gaps, self._now())
             if checkpoint is not None:
                 save_checkpoint(connection, checkpoint)
-        return transitions
-
-    def calm_down(self, watermark: datetime, *, routing: Routing | None = None) -> list[Transition]:
-        """Resolve all that is calm at the watermark; return what is to be told, and tell targets.
-
-        For who records no more: `record` resolves some of many, and the rest with its next call.
-        Each transaction is as short as that of `record`.
-        """
-        transitions: list[Transition] = []
-        more = True
-        while more:
-            with self._engine.begin() as connection:
-                calm, more = calm_down(connection, watermark)
-                news = told(connection, calm, ())
-                if routing is not None:
-                    recent = list(self._recent(news, watermark))
-                    enqueue(connection, recent, routing, self._now())
-            transitions += news
+                save_mark(connection, Mark(checkpoint.watermark, _places(checkpoint.positions)))
+        if checkpoint is not None:
+            self._parts.settled(checkpoint.named)
         return transitions
 
     def load_checkpoint(self) -> Checkpoint | None:
         """Return the last checkpoint, None if there is none; raises CheckpointError."""
         with self._engine.connect() as connection:
             return stored_checkpoint(connection)
+
+    def marks(self) -> list[Mark]:
+        """Return where the worker was in the last day, oldest first."""
+        return stored_marks(self._engine)
 
     def _recent(
         self, transitions: Iterable[Transition], watermark: datetime | None
@@ -134,6 +142,15 @@ class Store:
             last_at = transition.incident.last_at
             if watermark is None or last_at >= watermark - self._notify_max_age:
                 yield transition
+
+
+def _is_new(plan: Plan, known_until: datetime | None) -> bool:
+    return known_until is None or plan.content.last_at >= known_until
+
+
+def _places(positions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where reading stands; what was learned meanwhile is only taken up as it is now."""
+    return {kind: places for kind, places in positions.items() if kind in {"files", "topics"}}
 
 
 def _by_entity(findings: Iterable[Finding]) -> dict[Entity, list[Finding]]:

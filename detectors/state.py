@@ -59,7 +59,7 @@ class State:
                 unsettled=table.unsettled,
                 series={n: series.signature for series, n in self.numbers[window].items()},
                 evicted=dict(table.evicted),
-                sums=table.everything(),
+                segments=tuple(segment.sums for segment in table.segments),
             )
             for window, table in self.tables.items()
         }
@@ -81,8 +81,8 @@ class State:
                 if series not in anew
             }
             table = self.tables[window]
-            table.replace(_renumbered(stored.sums, known))
             table.closed, table.unsettled = stored.closed, stored.unsettled
+            table.take_up([_renumbered(sums, known) for sums in stored.segments])
             table.evicted = {known[n]: c for n, c in stored.evicted.items() if n in known}
         return anew
 

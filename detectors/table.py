@@ -219,6 +219,11 @@ class Table:
         self.fresh = [segment for segment in self.fresh if segment.newest >= self.closed]
         self.segments = [s for s in self.segments if s.newest >= self.horizon]
 
+    def take_up(self, every: Sequence[Sums]) -> None:
+        """Go on with segments of before; `closed` says which of their panes are open."""
+        self.segments = [Segment.of(sums, self.distinct) for sums in every if sums.panes.height]
+        self.fresh = [segment for segment in self.segments if segment.newest >= self.closed]
+
     def replace(self, sums: Sums) -> None:
         """Hold these rows and no others."""
         self.segments = [] if sums.panes.is_empty() else [Segment.of(sums, self.distinct)]

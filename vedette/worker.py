@@ -1,10 +1,11 @@
 """The service's loop: follow the sources, judge what is new, store and announce incidents.
 
-Order, stated here only: read a batch; judge it; store findings, notifications and, every few
-seconds, the checkpoint (input positions, detector state, what was set aside) in one transaction;
-then tell Kafka how far we are, take up new geo data and route templates, and announce.
+Read a batch; judge it; have the store record findings and, every few seconds, the checkpoint
+(input positions, detector state, what was set aside): in what order that reaches the database is
+stated in `alerts.store`, and only there. When it is stored: tell Kafka how far we are, take up new
+geo data and route templates, and announce.
 After a crash the input since the last checkpoint is read again, which changes nothing, since
-everything that is stored is absolute.
+everything that is stored is absolute. Where the worker begins says `vedette.recovery`.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,26 +13,28 @@ from dataclasses import replace
 from datetime import timedelta
 from threading import Event
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from sqlalchemy.exc import OperationalError
 
-from alerts.checkpoint import Checkpoint, CheckpointError
+from alerts.checkpoint import Checkpoint
 from alerts.routing import Routing
 from alerts.store import Store
+from alerts.times import iso
 from alerts.views import Transition
 from api.health import HealthReport
 from detectors.catalogue import Catalogue
 from detectors.findings import Finding
 from detectors.health import SourceHealth
 from detectors.kernel import RuleKernel
-from detectors.snapshot import VERSION, Snapshot, SnapshotError
+from detectors.snapshot import VERSION, Packer, Snapshot
 from ingest.enrichment import Enrichment
 from ingest.gaps import Gap
 from ingest.live import INTERVAL, LiveSources, by_kind
 from ingest.quarantine import QuarantineGroup
 from ingest.sources import FileSource, KafkaSource
+from vedette.recovery import KNOWN_UNTIL, origin_of
 from vedette.scan import at
 from vedette.source_log import SourceLog
 from vedette.vitals import TOO_OLD, Vitals
@@ -86,45 +89,28 @@ class Worker:
         self._unsaved: list[Finding] = []
         self._set_aside: list[QuarantineGroup] = []
         self._gaps: list[Gap] = []
-        checkpoint = self._restored()
-        positions = by_kind(checkpoint.positions if checkpoint else {})
+        self._packer = Packer()
+        origin = origin_of(store, catalogue)
+        if origin.snapshot is not None:
+            self._restore(origin.snapshot)
+        self._known_until = origin.known_until
+        self._gaps += origin.gaps
+        positions = by_kind(origin.positions)
         self._enrichment.restore(positions["enrichment"])
         self._kernel.fingerprint = self._sources.fingerprint = self._fingerprint()
         self._live = LiveSources.open(
-            sources,
-            self._enrichment,
-            start="end" if checkpoint is None else "beginning",
-            positions=positions,
+            sources, self._enrichment, start=origin.start, positions=positions
         )
-        if checkpoint is None:  # so that what comes before the first one is not lost in a crash
+        if origin.is_first:  # so that what comes before the first one is not lost in a crash
             self._save([], Event(), checkpoint=True)
         self._source_log = SourceLog(
             _log, sources, known=self.problems, earlier=self._live.detections
         )
 
-    def _restored(self) -> Checkpoint | None:
-        """Take up state where the last run left it; without it, begin at the sources' end."""
-        try:
-            checkpoint = self._store.load_checkpoint()
-        except CheckpointError as error:
-            _log.warning(
-                "checkpoint damaged: reading goes on at the end of the logs, and what came "
-                "meanwhile is not seen",
-                reason=str(error),
-            )
-            return None
-        if checkpoint is not None:
-            self._restore_kernel(checkpoint)
-        return checkpoint
-
-    def _restore_kernel(self, checkpoint: Checkpoint) -> None:
-        try:
-            snapshot = Snapshot.from_bytes(checkpoint.state)
-            anew = self._kernel.restore(snapshot)
-            anew += self._sources.restore(snapshot.others.get(_HEALTH, {}))
-        except SnapshotError as error:
-            _log.warning("detector state not readable: all rules begin anew", reason=str(error))
-            return
+    def _restore(self, snapshot: Snapshot) -> None:
+        """Take up state where the last run left it."""
+        anew = self._kernel.restore(snapshot)
+        anew += self._sources.restore(snapshot.others.get(_HEALTH, {}))
         if anew:
             _log.warning("detectors begin anew, as they changed", rules=anew)
 
@@ -179,6 +165,7 @@ class Worker:
                     routing=self._routing,
                     quarantine=self._set_aside,
                     gaps=self._gaps,
+                    known_until=self._known_until,
                 )
             except OperationalError as error:
                 self._failing = True
@@ -191,7 +178,7 @@ class Worker:
         self._unsaved = []
         self._vitals.stored(changed)
         if state is not None:
-            self._vitals.saved(monotonic() - begun, len(state.state))
+            self._vitals.saved(monotonic() - begun, len(state.state) + state.size)
             self._set_aside, self._gaps = [], []
             self._saved = monotonic()
             self._live.commit()
@@ -212,12 +199,21 @@ class Worker:
 
     def _checkpoint(self) -> Checkpoint:
         others = {_HEALTH: self._sources.snapshot()}
+        packed = self._packer.pack(replace(self._kernel.snapshot(), others=others))
+        positions: dict[str, Any] = self._live.positions()
+        positions["enrichment"] = self._enrichment.state()
+        watermark = at(self._watermark)
+        if self._known_until is not None:
+            positions[KNOWN_UNTIL] = iso(self._known_until)
         return Checkpoint(
             version=VERSION,
             fingerprint=self._kernel.fingerprint,
-            watermark=at(self._watermark),
-            positions={**self._live.positions(), "enrichment": self._enrichment.state()},
-            state=replace(self._kernel.snapshot(), others=others).to_bytes(),
+            watermark=watermark,
+            positions=positions,
+            state=packed.manifest,
+            parts=packed.pieces,
+            named=packed.named,
+            size=packed.size,
         )
 
     def _fingerprint(self) -> str:

@@ -15,7 +15,7 @@ from detectors.findings import Finding, merge_runs
 from detectors.kernel import RuleKernel
 from detectors.overrides import RuleOverride
 from detectors.sigma import compile_rules
-from detectors.snapshot import Snapshot
+from detectors.snapshot import Packer, Snapshot
 from detectors.table import KEY_CAP
 from ingest.events import BATCH_SCHEMA
 
@@ -101,6 +101,7 @@ def run(
     kernel = RuleKernel(catalogue, key_cap=key_cap, prompt=prompt)
     found: list[Finding] = []
     newest: datetime | None = None
+    packer, pieces = Packer(), dict[str, bytes]()
     for number, batch in enumerate(batches):
         before = -(2**61) if newest is None else micros(newest)
         latest = batch["effective_time"].max()
@@ -113,7 +114,9 @@ def run(
             complete = Complete(before, watermark)
         found += kernel.judge(kernel.aggregate(batch, complete), watermark)
         if number in restore_after:
-            snapshot = Snapshot.from_bytes(kernel.snapshot().to_bytes())
+            packed = packer.pack(kernel.snapshot())
+            pieces.update(packed.pieces)
+            snapshot = Snapshot.unpack(packed.manifest, {key: pieces[key] for key in packed.named})
             kernel = RuleKernel(catalogue, key_cap=key_cap, prompt=prompt)
             assert kernel.restore(snapshot) == []
     return told(found + kernel.finish())
