@@ -78,6 +78,9 @@ class Store:
     ) -> list[Transition]:
         """Store findings (or runs of them), and the checkpoint if given; return what changed.
 
+        Of many incidents that are calm at the watermark only some are resolved, so that nobody
+        waits for long, and the others in the next call; without one, call `calm_down`.
+
         Neither the order of findings nor how they are cut into calls changes the incidents.
         Incidents calm for 15 min before `watermark` are resolved; None leaves them open. For
         each transition a notification to each target that `routing` names is stored, unless it
@@ -105,7 +108,8 @@ class Store:
                 (number, plan) for number, plan in placed if _is_new(plan, known_until)
             )
             if watermark is not None:
-                transitions += calm_down(connection, watermark)
+                calm, _ = calm_down(connection, watermark)
+                transitions += calm
             moves = roll_up(connection, placed)
             transitions = told(connection, transitions, moves)
             recent = list(self._recent(transitions, watermark))
@@ -124,6 +128,24 @@ class Store:
                 save_mark(connection, Mark(checkpoint.watermark, _places(checkpoint.positions)))
         if checkpoint is not None:
             self._parts.settled(checkpoint.named)
+        return transitions
+
+    def calm_down(self, watermark: datetime, *, routing: Routing | None = None) -> list[Transition]:
+        """Resolve all that is calm at the watermark; return what is to be told, and tell targets.
+
+        For who records no more: `record` resolves some of many, and the rest with its next call.
+        Each transaction is as short as that of `record`.
+        """
+        transitions: list[Transition] = []
+        more = True
+        while more:
+            with self._engine.begin() as connection:
+                calm, more = calm_down(connection, watermark)
+                news = told(connection, calm, ())
+                if routing is not None:
+                    recent = list(self._recent(news, watermark))
+                    enqueue(connection, recent, routing, self._now())
+            transitions += news
         return transitions
 
     def load_checkpoint(self) -> Checkpoint | None:
