@@ -10,7 +10,7 @@ summary      the sentence that says what happened
 views        an incident as the terminal, the API and messages show it
 checkpoint   where the worker was: positions, watermark, detector state
 store        findings into incidents, timeline and outbox, in one transaction
-outbox       the rows that say what to tell whom
+outbox       the rows that say what to tell whom; `backlog` counts what waits
 quarantine   what could not be read: lists, details, expiry; `quarantine_rows` writes it
 queries      lists and details of incidents; `filters` and `cursors` say which and where to go on
 details      one incident with all that is kept about it
@@ -23,7 +23,7 @@ silences     nobody is told for a while, because a person said so
 maintenance  nor in hours known beforehand (pure)
 inhibition   nor of what an open incident explains (pure)
 muting       the three put together, for who sends
-target       where messages go
+target       where messages go; `endpoint` is its host, without what is secret
 messages     what a message says
 sender       the outbox out: a thread a target, each a `lane`
 survey       what a target is to be told now, by `judging` and `bundles` (pure)

@@ -41,6 +41,7 @@ Detectors that are no rules:
 registry     their names, limits and settings
 health       silent sources, lines that nobody can read, wrong times
 silence      how long one source has been silent
+missed       lines that were gone before they were read
 shares       bad lines of one source within a window
 
 findings     what is found, and how findings grow together

@@ -111,10 +111,11 @@ def _retention(source: KafkaSource, longest: timedelta) -> list[Remark]:
         return [skipped(f"not known how long topics keep records: {error.reason}")]
     except OSError:
         return [skipped(f"{servers(source)}: certificates cannot be loaded (see brokers)")]
-    return [_kept(name, length, longest) for name, length in found.items()]
+    return [kept(name, length, longest) for name, length in found.items()]
 
 
-def _kept(name: str, length: timedelta | None, longest: timedelta) -> Remark:
+def kept(name: str, length: timedelta | None, longest: timedelta) -> Remark:
+    """Say whether a topic keeps records as long as the longest window of a rule."""
     if length is None:
         return ok(f"topic {name}: keeps records for ever, or by size")
     seen = f"topic {name}: keeps records for {format_duration(length)}"
