@@ -14,6 +14,7 @@ again         records by their offsets, for replay
 follower      TopicFollower: all partitions of a source, read fairly
 backoff       waits between attempts to connect
 diagnosis     why no broker answers
+retention     how long topics keep records
 library_batches  batches taken from kafka-python's fetcher
 """
 

@@ -111,7 +111,9 @@ def _missing(file: Path) -> Remark:
 
 def _reached(connection: Connection, url: URL, file: Path | None) -> str:
     if file is not None:
-        return f"{file}: SQLite {sqlite3.sqlite_version}, {size(file.stat().st_size)}"
+        log = file.with_name(f"{file.name}-wal")
+        bytes_ = sum(path.stat().st_size for path in (file, log) if path.exists())
+        return f"{file}: SQLite {sqlite3.sqlite_version}, {size(bytes_)}"
     version = connection.execute(text("show server_version")).scalar()
     return f"{_shown(url)}: PostgreSQL {version}"
 
