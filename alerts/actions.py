@@ -127,6 +127,12 @@ def change_incidents(
     return altered
 
 
+def why_missing(engine: Engine, identity: int) -> str:
+    """Say why there is no incident of that number: there never was one, or it is gone."""
+    with engine.connect() as connection:
+        return _missing(connection, identity)
+
+
 def _change(
     connection: Connection,
     identity: int,
@@ -168,14 +174,18 @@ def _ends(before: State, state: State) -> bool:
 def _row(connection: Connection, identity: int) -> RowMapping:
     found = connection.execute(select(_INCIDENTS).where(_INCIDENTS.c.id == identity))
     row = found.mappings().first()
-    if row is not None:
-        return row
+    if row is None:
+        raise NoSuchIncidentError(_missing(connection, identity))
+    return row
+
+
+def _missing(connection: Connection, identity: int) -> str:
     query = select(TombstoneRow.reason, TombstoneRow.at).where(TombstoneRow.id == identity)
     gone = connection.execute(query).first()
     if gone is None:
-        raise NoSuchIncidentError(f"there is no incident {identity}")
+        return f"there is no incident {identity}"
     why = "was kept as long as the settings say" if gone.reason == "pruned" else "was erased"
-    raise NoSuchIncidentError(f"incident {identity} {why}, and is gone since {gone.at:%Y-%m-%d}")
+    return f"incident {identity} {why}, and is gone since {gone.at:%Y-%m-%d}"
 
 
 def _whole(connection: Connection, row: RowMapping) -> int:

@@ -75,7 +75,7 @@ def summarise(findings: Sequence[Finding], members: int = 0) -> str:
     if causes:
         said += f", after {listed([*causes, *more])}"
     if members and all(finding.value != members for finding in findings):
-        said += f", {members:,} clients in all"
+        said += f", {members:,} {'client' if members == 1 else 'clients'} in all"
     times = span(min(f.first for f in findings), max(f.last for f in findings))
     start = "" if many else _SUBJECTS[entity_type].format(name) + ": "
     return f"{start}{said}, {times}."

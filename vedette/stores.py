@@ -47,14 +47,22 @@ def stored_incidents(
 ) -> tuple[Engine, str]:
     """Open the database to list from, and return what to call it.
 
-    The one named; else the service's if it is configured or exists; else the last scan's.
+    The one named; else the service's if it is configured or exists; else the last scan's. None
+    of them is made here: an empty database of the service would hide the next scan.
     """
     if name is not None:
         return _named(name)
     service = state_folder() / "vedette.db"
-    if configured or service.exists() or not last_scan_file().exists():
-        return open_database(settings.store.url.get_secret_value()), "the service's database"
-    return open_database(sqlite_url(last_scan_file())), "the last scan"
+    if configured or service.exists():
+        return service_database(settings, None)
+    if last_scan_file().exists():
+        return open_database(sqlite_url(last_scan_file())), "the last scan"
+    if settings.store.url.get_secret_value() != sqlite_url(service):
+        return service_database(settings, None)
+    raise DatabaseError(
+        "nothing is stored yet: read logs with `vedette scan`, start the service with"
+        " `vedette run`, or name its settings with --config"
+    )
 
 
 def service_database(settings: Settings, name: str | None) -> tuple[Engine, str]:

@@ -144,7 +144,8 @@ def _line(notice: Notice, escape: Callable[[str], str], width: int) -> str:
     start = f"[{gravest.incident.severity.upper()}] "
     if notice.digest:
         counts = ", ".join(severities(incidents))
-        return f"{start}{notice.incidents:,} incidents, among them {counts}"
+        some = ", among them" if notice.incidents > len(incidents) else ":"
+        return f"{start}{notice.incidents:,} incidents{some} {counts}"
     name = escape(cut(subject(gravest.incident), width))
     if len(incidents) == 1:
         return f"{start}{name}: {escape(headline(gravest))} (incident {gravest.incident.id})"

@@ -17,12 +17,11 @@ from alerts.delivery import IDEMPOTENCY_HEADER, Outcome
 from alerts.messages import Message
 from alerts.messages.context import GRAVEST_FIRST, cut, moment
 from alerts.messages.escaping import as_text
-from alerts.messages.news import ended, news
+from alerts.messages.news import TEST, ended, news
 from alerts.notices import Item, Notice
 from alerts.target import Target, TargetError
 from alerts.times import iso, utc_now
 from alerts.transports.answers import outcome_of, outcome_of_failure
-from alerts.views import IncidentView
 
 #: Name of all alerts about incidents.
 ALERT_NAME: Final = "VedetteIncident"
@@ -32,6 +31,9 @@ DIGEST_NAME: Final = "VedetteIncidents"
 
 #: How long an alert fires without news. Alertmanager would end it after five minutes.
 FIRES_FOR: Final = timedelta(hours=24)
+
+#: How long the alert of a test fires: nobody shall have to end it.
+TEST_FIRES_FOR: Final = timedelta(minutes=5)
 
 #: Seconds to connect, and to wait for each part of the answer.
 _TIMEOUT: Final = (4.0, 10.0)
@@ -102,7 +104,7 @@ def alerts(notice: Notice, now: datetime) -> list[dict[str, Any]]:
 
 def _alerts_of(item: Item, notice: Notice, now: datetime) -> list[dict[str, Any]]:
     incident = item.incident
-    current = _alert(item, notice, incident.severity, _end(incident, now))
+    current = _alert(item, notice, incident.severity, _end(item, now))
     if not any(transition.startswith("severity:") for transition in item.transitions):
         return [current]
     over = max(now, incident.started_at)
@@ -157,9 +159,11 @@ def _digest(notice: Notice, left: int, now: datetime) -> dict[str, Any]:
     }
 
 
-def _end(incident: IncidentView, now: datetime) -> datetime:
+def _end(item: Item, now: datetime) -> datetime:
     """Return when the alert ends: already, if the incident has; else unless news come."""
-    end = min(incident.last_at, now) if ended(incident) else now + FIRES_FOR
+    incident = item.incident
+    fires_for = TEST_FIRES_FOR if TEST in item.transitions else FIRES_FOR
+    end = min(incident.last_at, now) if ended(incident) else now + fires_for
     return max(end, incident.started_at)
 
 

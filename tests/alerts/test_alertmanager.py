@@ -10,7 +10,12 @@ from alerts.notices import Item, Notice
 from alerts.target import Target
 from alerts.times import iso
 from alerts.transports import transport_of
-from alerts.transports.alertmanager import FIRES_FOR, AlertmanagerTransport, alerts
+from alerts.transports.alertmanager import (
+    FIRES_FOR,
+    TEST_FIRES_FOR,
+    AlertmanagerTransport,
+    alerts,
+)
 from tests.receivers.notices import INCIDENT, START, about, incident, notice
 from tests.receivers.web import WebReceiver
 
@@ -43,6 +48,12 @@ def test_an_open_incident_is_an_alert_that_fires() -> None:
         "endsAt": iso(NOW + FIRES_FOR),
         "generatorURL": "https://vedette.example/incidents/17",
     }
+
+
+def test_a_test_ends_by_itself() -> None:
+    (alert,) = alerts(about("test"), NOW)
+    assert alert["annotations"]["news"] == "a test"
+    assert alert["endsAt"] == iso(NOW + TEST_FIRES_FOR)
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,8 @@ def test_without_a_page_the_command_is_given(kind: Format) -> None:
         (("calm:1", "returned:2"), {}, ("active again",)),
         (("calm:1", "returned:2", "calm:3"), {"status": "resolved"}, ("calm again",)),
         (("opened", "calm:1"), {"status": "resolved"}, ("calm again", "new incident")),
+        (("opened",), {"status": "resolved"}, ("new incident, resolved by now",)),
+        (("opened",), {"status": "closed"}, ("new incident, closed by now",)),
         (("repeat:2", "escalated:1"), {}, ("nobody has acknowledged it", "still open")),
         (
             ("severity:high", "escalated:1"),
@@ -126,6 +128,8 @@ def test_a_digest_counts_and_names_the_gravest(kind: Format) -> None:
     many = [incident(id=n, severity="critical" if n < 3 else "low") for n in range(20)]
     message = render(notice(*many, digest=True, incidents=412, link=LINK), target(kind))
     assert message.title == "[CRITICAL] 412 incidents, among them 3 critical, 17 low"
+    whole = render(notice(*many, digest=True, link=LINK), target(kind))
+    assert whole.title == "[CRITICAL] 20 incidents: 3 critical, 17 low"
     plain = re.sub(r"<[^>]+>|\*", "", message.body)
     assert "412 incidents came at once" in plain
     assert "Of the 20 gravest" in plain

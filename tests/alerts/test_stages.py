@@ -167,6 +167,7 @@ def test_many_clients_are_the_subject(entity_type: Any, entity: str, begins: str
         unit="clients refused",
     )
     assert summarise([one], 41).startswith(begins)
+    assert summarise([one], 1).endswith(", 1 client in all, from 09:00:00 to 09:01:00 UTC.")
     assert summarise([one], 1_041).endswith(
         "(limit 25), 1,041 clients in all, from 09:00:00 to 09:01:00 UTC."
     )

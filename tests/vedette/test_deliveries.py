@@ -84,6 +84,15 @@ def test_history_says_what_was_sent_and_what_was_not(shell: Shell, office: Offic
     assert len(shell.json("--limit", "1")) == 1
 
 
+def test_several_dead_messages_are_sent_again_at_once(shell: Shell, office: Office) -> None:
+    office.transports["ops"] = MemoryTransport([DOWN])
+    office.restart()
+    office.record(finding(entity="other"))
+    office.run()
+    assert len(shell.json("--state", "dead")) == 2
+    assert "vedette notify retry --target ops --config" in shell.run("history").stdout
+
+
 def test_history_says_why_something_waits(shell: Shell, office: Office) -> None:
     office.record(finding(entity="other"))
     (waiting, _) = shell.json("--state", "waiting")
@@ -139,9 +148,12 @@ def test_a_test_message_that_arrives(shell: Shell, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("vedette.commands.deliveries.transport_of", lambda _target: transport)
     result = shell.run("test", "ops")
     assert result.exit_code == 0, result.output
-    assert re.search(r"ops took the test message; its mark is test-[0-9a-f]{32}", result.stdout)
+    assert re.search(
+        r"ops took the test message; its reference is test-[0-9a-f]{32}", result.stdout
+    )
     (message,) = transport.messages
     assert "This is a test" in message.body
+    assert message.title == "[INFORMATIONAL] target ops: a test (incident 0)"
 
 
 def test_a_target_that_is_not_there(shell: Shell) -> None:

@@ -81,6 +81,20 @@ def test_the_service_and_the_last_scan(tmp_path: Path, monkeypatch: pytest.Monke
     assert left(service) == left(sqlite_url(last_scan_file())) == {"bob"}
     assert "Deleted from the service's database" in result.stdout
     assert "Deleted from the last scan" in result.stdout
+    filled(service, ("user", "eve"))
+    result = vedette("user", "eve", "--yes")
+    assert "Deleted from the service's database" in result.stdout
+    assert "last scan" not in result.output
+
+
+def test_what_was_erased_is_said(database_url: str) -> None:
+    filled(database_url, ("user", "ada"))
+    assert vedette("user", "ada", "--database", database_url, "--yes").exit_code == 0
+    for command in (["show", "1"], ["export", "1"]):
+        asked = ["incidents", *command, "--database", database_url]
+        result = CliRunner().invoke(cli, asked)
+        assert result.exit_code == 1
+        assert "incident 1 was erased, and is gone since" in words(result)
 
 
 def test_nobody_there_means_no(database_url: str) -> None:

@@ -266,6 +266,19 @@ def test_init_writes_settings_that_nobody_else_reads(
     assert "--force" in again.stderr
 
 
+def test_a_list_of_nothing_does_not_hide_the_next_scan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    runner = CliRunner()
+    nothing = runner.invoke(cli, ["incidents"])
+    assert nothing.exit_code == 1
+    assert "nothing is stored yet: read logs with `vedette scan`" in nothing.stderr
+    attack = [combined(n, request=f"GET /no-{n} HTTP/1.1", status=404) for n in range(15)]
+    assert runner.invoke(cli, ["scan", str(written(tmp_path / "a.log", attack))]).exit_code == 0
+    assert "203.0.113.7" in runner.invoke(cli, ["incidents"]).stdout
+
+
 def test_keys_are_shown_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     runner = CliRunner()

@@ -13,6 +13,7 @@ from rich.text import Text
 from alerts.delivery import Outcome
 from alerts.history import Entry, State, history, revive
 from alerts.messages import render
+from alerts.messages.news import TEST
 from alerts.notices import Item, Notice
 from alerts.target import Target, TargetError
 from alerts.times import utc_now
@@ -41,14 +42,14 @@ def send_test(name: str, config: Path | None) -> int:
         note(terminal(stderr=True), f"vedette: {_unknown(name, settings)}")
         return WRONG_USE
     mark = f"test-{uuid.uuid4().hex}"
-    notice = Notice((Item(_example(target), ("opened",)),), mark, link=settings.notify.link)
+    notice = Notice((Item(_example(target), (TEST,)),), mark, link=settings.notify.link)
     try:
         outcome = transport_of(target).deliver(render(notice, target))
     except TargetError as error:
         note(terminal(stderr=True), f"vedette: {error}")
         return WRONG_USE
     if outcome.delivered:
-        note(terminal(), f"{name} took the test message; its mark is {mark}.")
+        note(terminal(), f"{name} took the test message; its reference is {mark}.")
         return 0
     note(terminal(stderr=True), f"vedette: {name} did not take the test message: {_said(outcome)}")
     return FAILED
@@ -86,7 +87,7 @@ def show_history(
     dead = [entry for entry in entries if entry.state == "dead"]
     if dead:
         same = options(config=config, database=database)
-        note(console, f"Dead messages again: vedette notify retry {dead[0].delivery}{same}")
+        note(console, f"Send what is dead again: vedette notify retry{_which(dead)}{same}")
     return 0
 
 
@@ -122,6 +123,14 @@ def _unknown(name: str, settings: Settings) -> str:
     if not known:
         return "there are no targets: set notify.url, or add [targets.NAME]; --config names a file"
     return f"there is no target {name}; known are {known}"
+
+
+def _which(dead: Sequence[Entry]) -> str:
+    """Return how `vedette notify retry` is told which messages."""
+    if len(dead) == 1:
+        return f" {dead[0].delivery}"
+    targets = {entry.target for entry in dead}
+    return options(target=targets.pop()) if len(targets) == 1 else " --all"
 
 
 def _said(outcome: Outcome) -> str:

@@ -77,7 +77,9 @@ def erase_everywhere(
             note(screen, f"Nothing is kept about {whom}.", _ELSEWHERE)
             return 0
         for name, (_, found) in kept.items():
-            screen.print(_table(f"Kept about {whom} in {name}", found))
+            if found.anything:
+                note(screen, f"Kept about {whom} in {name}")
+                screen.print(_table(found))
         if not yes and not _agreed(whom):
             note(screen, "Nothing was deleted; --yes deletes without asking.")
             return WRONG_USE
@@ -85,7 +87,9 @@ def erase_everywhere(
             erased = erase_entity(
                 engine, entity_type, names, tombstones=Tombstones(secret), now=utc_now()
             )
-            terminal().print(_table(f"Deleted from {name}", erased))
+            if erased.anything:
+                note(terminal(), f"Deleted from {name}")
+                terminal().print(_table(erased))
             note(screen, *_left(engine, name))
     note(screen, _ELSEWHERE)
     return 0
@@ -130,8 +134,8 @@ def _somebody_there() -> bool:
     return sys.stdin.isatty()
 
 
-def _table(title: str, erased: Erased) -> Table:
-    table = Table(title=title, title_justify="left", header_style="bold")
+def _table(erased: Erased) -> Table:
+    table = Table(header_style="bold")
     table.add_column("what")
     table.add_column("how many", justify="right")
     for kind in fields(erased):

@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 from sqlalchemy import Engine
 
+from alerts.actions import why_missing
 from alerts.details import IncidentDetail
 from alerts.exports.written import FORMATS, exported
 from alerts.queries import get_incident
@@ -56,9 +57,10 @@ def export(
         if not numbers:
             found, more = listed(engine, wanted, limit)
             numbers = [incident.id for incident in found]
-        missing = [str(each) for each in numbers if get_incident(engine, each) is None]
+        missing = [each for each in numbers if get_incident(engine, each) is None]
         if missing:
-            note(screen, f"vedette: no incident {', '.join(missing)} in {name}")
+            why = "; ".join(why_missing(engine, each) for each in missing)
+            note(screen, f"vedette: {name}: {why}")
             return FAILED
         details = _details(engine, numbers)
         with _Output(out) as stream:
@@ -67,7 +69,8 @@ def export(
     finally:
         engine.dispose()
     if out is not None:
-        note(screen, f"{len(numbers)} incidents written to {printable(str(out))}.")
+        many = "incident" if len(numbers) == 1 else "incidents"
+        note(screen, f"{len(numbers):,} {many} written to {printable(str(out))}.")
     if more:
         note(screen, f"More than {limit} match; --limit writes more.")
     return 0

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from alerts.actions import why_missing
 from alerts.exports.csv_cells import header, row
 from alerts.filters import IncidentFilter
 from alerts.queries import PAGE_LIMIT, get_incident, list_incidents, places_of
@@ -72,12 +73,13 @@ def show_stored(identity: int, config: Path | None, database: str | None, *, as_
     engine, name = stored_incidents(load_settings(config), database, configured=config is not None)
     try:
         detail = get_incident(engine, identity)
+        if detail is None:
+            why = why_missing(engine, identity)
+            note(terminal(stderr=True), f"vedette: {name}: {why}")
+            return FAILED
         parts = list_incidents(engine, IncidentFilter(parent=identity), None, 1).items
     finally:
         engine.dispose()
-    if detail is None:
-        note(terminal(stderr=True), f"vedette: no incident {identity} in {name}")
-        return FAILED
     if as_json:
         sys.stdout.write(printable_json(json.dumps(detail.to_dict())) + "\n")
     else:
