@@ -1,10 +1,10 @@
 """Everything that is kept about one entity deleted, wherever it is in the database.
 
 Its incidents go with all their rows. Incidents of others stop naming it: the clients that they
-count and evidence that names it go, and what they say is worked out anew; comments, details,
-messages and silences have ERASED in the place of its name. So do quarantine's shapes; samples of
-lines that name it go. Tombstones under a keyed hash keep a replay of old logs from storing its
-incidents again.
+count and evidence that names it go, and what they say is worked out anew; names of entities (a
+route with its address), comments, details, messages, gaps and silences have ERASED in the place of
+its name. So do quarantine's shapes; samples of lines that name it go. Tombstones under a keyed hash
+keep a replay of old logs from storing its incidents again.
 """
 
 import sqlite3
@@ -33,6 +33,7 @@ from alerts.models import (
     DeliveryRow,
     EvidenceRow,
     FindingRow,
+    GapRow,
     IncidentRow,
     MemberRow,
     NotificationRow,
@@ -51,6 +52,9 @@ from detectors.findings import EntityType
 #: Entities that are, or stand for, people; others are named in texts for other reasons.
 PEOPLE: Final = frozenset({"client", "network", "user", "api_key"})
 
+#: Entities that settings name: they are called so on purpose, and found by it.
+_OF_SETTINGS: Final = frozenset({"target", "all"})
+
 #: Passes over all texts: rows may come while they are read, without locking anybody out.
 _PASSES: Final = 3
 
@@ -67,8 +71,12 @@ _TEXTS: Final[tuple[tuple[Table, tuple[str, ...]], ...]] = (
     (table_of(DeliveryRow), ("title", "group_key", "last_error")),
     (table_of(DeliveryAttemptRow), ("error",)),
     (table_of(SilenceRow), ("matchers", "comment")),
-    (table_of(QuarantineGroupRow), ("shape", "suggestion")),
+    (table_of(QuarantineGroupRow), ("partition", "shape", "suggestion")),
+    (table_of(GapRow), ("partition", "reason")),
 )
+
+#: Texts of evidence; what names somebody goes altogether.
+_SHOWN: Final = ("text", "path", "partition", "service")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +129,7 @@ def erase_entity(
             erased += step(connection)
     if entity_type in PEOPLE:
         for _ in range(_PASSES):
-            gone = _mentioned(engine, writing, mentions)
+            gone = _mentioned(engine, writing, mentions, tombstones, now)
             erased += gone
             if not gone.anything:
                 break
@@ -140,12 +148,15 @@ def kept_about(engine: Engine, entity_type: EntityType, names: Sequence[str]) ->
             kept += Erased(members=connection.execute(counted).scalar_one())
         if entity_type not in PEOPLE:
             return kept
-        evidence = _naming(connection, _EVIDENCE, ("text", "path"), mentions)
+        evidence = _naming(connection, _EVIDENCE, _SHOWN, mentions)
         samples = _naming(connection, _SAMPLES, ("text",), mentions)
-        texts = sum(
-            row.get("incident_id", row["id"] if table is _INCIDENTS else None) not in ids
+        incidents = _naming(connection, _INCIDENTS, ("summary", "labels"), mentions)
+        incidents += _called_so(connection, mentions)
+        texts = len({row["id"] for row in incidents}.difference(ids)) + sum(
+            row.get("incident_id") not in ids
             for table, columns in _TEXTS
-            for row in _naming(connection, table, set(columns) - {"members"}, mentions)
+            if table is not _INCIDENTS
+            for row in _naming(connection, table, columns, mentions)
         )
         others = sum(row["incident_id"] not in ids for row in evidence)
         return kept + Erased(evidence=others, quarantine_samples=len(samples), texts=texts)
@@ -212,12 +223,45 @@ def _tell_anew(connection: Connection, incidents: Sequence[int]) -> None:
         )
 
 
-def _mentioned(engine: Engine, writing: Engine, mentions: Mentions) -> Erased:
+def _called_so(connection: Connection, mentions: Mentions) -> list[dict[str, Any]]:
+    """Return the incidents about entities whose names hold somebody's."""
+    named = _naming(connection, _INCIDENTS, ("entity",), mentions)
+    return [row for row in named if row["entity_type"] not in _OF_SETTINGS]
+
+
+def _rename(
+    connection: Connection,
+    incidents: Sequence[dict[str, Any]],
+    mentions: Mentions,
+    tombstones: Tombstones,
+    now: datetime,
+) -> int:
+    """Call what incidents are about otherwise; under the old name they are not stored again."""
+    number = number_of_none(connection)
+    left = [
+        (number - place, row["entity_type"], row["entity"], row["started_at"], row["last_at"])
+        for place, row in enumerate(incidents)
+    ]
+    tombstones.bury(connection, left, "erased", now)
+    for row in incidents:
+        name = mentions.erased_from(row["entity"])
+        connection.execute(
+            update(_INCIDENTS).where(_INCIDENTS.c.id == row["id"]).values(entity=name)
+        )
+        own = FindingRow.incident_id == row["id"]
+        connection.execute(update(FindingRow).where(own).values(entity=name))
+    return len(incidents)
+
+
+def _mentioned(
+    engine: Engine, writing: Engine, mentions: Mentions, tombstones: Tombstones, now: datetime
+) -> Erased:
     """Erase what texts say: found without locking anybody out, then deleted or rewritten."""
     with engine.connect() as connection:
-        evidence = _naming(connection, _EVIDENCE, ("text", "path"), mentions)
+        evidence = _naming(connection, _EVIDENCE, _SHOWN, mentions)
         samples = _naming(connection, _SAMPLES, ("text",), mentions)
         listed = _naming(connection, _INCIDENTS, ("members",), mentions)
+        called = _called_so(connection, mentions)
         texts = [
             (table, columns, _naming(connection, table, columns, mentions))
             for table, columns in _TEXTS
@@ -227,12 +271,14 @@ def _mentioned(engine: Engine, writing: Engine, mentions: Mentions) -> Erased:
             evidence=_delete(connection, _EVIDENCE, evidence),
             quarantine_samples=_delete(connection, _SAMPLES, samples),
         )
-        changed = {row["incident_id"] for row in evidence} | {row["id"] for row in listed}
+        renamed = _rename(connection, called, mentions, tombstones, now)
+        changed = {row["incident_id"] for row in evidence}
+        changed |= {row["id"] for row in (*listed, *called)}
         _tell_anew(connection, sorted(changed))
         rewritten = sum(
             _rewrite(connection, table, columns, rows, mentions) for table, columns, rows in texts
         )
-    return erased + Erased(texts=rewritten)
+    return erased + Erased(texts=renamed + rewritten)
 
 
 def _naming(
@@ -242,6 +288,7 @@ def _naming(
     found: list[dict[str, Any]] = []
     for name in columns:
         query = select(table).where(mentions.likely_in(table.c[name]))
+        query = query.execution_options(yield_per=1_000)
         found += (
             dict(row)
             for row in connection.execute(query).mappings()

@@ -2,11 +2,17 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
 from sqlalchemy import ColumnElement, Text, cast, or_
+
+#: What LIKE would take for something else, and what says that it shall not.
+_ESCAPE: Final = "!"
+_SPECIAL: Final = re.compile(r"[%_!]")
+
+_FOREIGN: Final = re.compile(r"[^\x00-\x7f]+")
 
 #: What stands where a name was.
 ERASED: Final = "[erased]"
@@ -21,7 +27,12 @@ class Mentions:
     """
 
     def __init__(self, names: Iterable[str]) -> None:
-        written = {w for name in names for w in (name, quote(name, safe=""), quote_plus(name))}
+        written = {
+            written
+            for name in names
+            for cased in (name, name.lower(), name.upper(), name.title())
+            for written in (cased, quote(cased, safe=""), quote_plus(cased))
+        }
         #: The longest first, so that a name is replaced whole.
         self._names: Sequence[str] = sorted(filter(None, written), key=lambda n: (-len(n), n))
         self._pattern = re.compile(
@@ -40,16 +51,17 @@ class Mentions:
         return value
 
     def likely_in(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Return a condition that holds for every text or JSON value that may name somebody."""
-        written = {w for name in self._names for w in (name, json.dumps(name)[1:-1])}
+        """Return a condition that holds for every text or JSON value that may name somebody.
+
+        Databases know upper and lower case of ASCII letters only, or of the language they were
+        made for; and JSON writes other letters as numbers. So any text may stand for those.
+        """
+        patterns = {_pattern(name) for name in self._names}
+        patterns |= {_pattern(name, lambda part: json.dumps(part)[1:-1]) for name in self._names}
         text = cast(column, Text)
-        return or_(
-            *(
-                test
-                for name in sorted(written)
-                for test in (
-                    text.contains(name, autoescape=True),
-                    text.icontains(name, autoescape=True),
-                )
-            )
-        )
+        return or_(*(text.ilike(pattern, escape=_ESCAPE) for pattern in sorted(patterns)))
+
+
+def _pattern(name: str, written: Callable[[str], str] = str) -> str:
+    parts = (_SPECIAL.sub(rf"{_ESCAPE}\g<0>", written(part)) for part in _FOREIGN.split(name))
+    return f"%{'%'.join(parts)}%"

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, insert, select, text
 
+from alerts.actions import Change, change_incident
 from alerts.erasure import Erased, compact, erase_entity, kept_about
 from alerts.mentions import ERASED, Mentions
 from alerts.models import (
@@ -17,6 +18,7 @@ from alerts.models import (
     DeliveryRow,
     EvidenceRow,
     FindingRow,
+    GapRow,
     IncidentRow,
     Model,
     NotificationRow,
@@ -58,8 +60,8 @@ def finding(
     return Finding(detector, kind, entity, **{**values, **changes})
 
 
-def evidence(position: int, shown: str, path: str = "/x") -> Evidence:
-    return Evidence(START, "log", position, shown, path, 404)
+def evidence(position: int, shown: str, path: str = "/x", *, partition: str = "log") -> Evidence:
+    return Evidence(START, partition, position, shown, path, 404)
 
 
 MANY = finding(
@@ -272,6 +274,48 @@ def test_what_is_no_person_loses_only_its_incidents(full: Engine) -> None:
     erased = erase(full, "GET /", kind="route")
     assert (erased.incidents, erased.texts) == (1, 0)
     assert 0 < everything(full).count(VICTIM) < before
+
+
+def test_others_whose_names_hold_it_are_called_otherwise(engine: Engine) -> None:
+    route = finding(f"shop GET /u/{VICTIM}", "route", evidence=(evidence(1, "GET /u 404"),))
+    user = finding("ops", "user", evidence=(evidence(2, "GET /x", partition=f"/log/{VICTIM}"),))
+    store_of(engine).record([route, user], watermark=None)
+    group = {"reason": "unparsed", "shape": "?", "first_seen_at": NOW, "last_seen_at": NOW}
+    add(engine, QuarantineGroupRow, key="k", partition=f"/log/{VICTIM}.log", **group)
+    gap = {"position": 1, "unit": "bytes", "recorded_at": NOW}
+    add(engine, GapRow, key="k", partition=f"/log/{VICTIM}", reason=f"{VICTIM} is gone", **gap)
+    kept = kept_about(engine, "client", [VICTIM])
+    erased = erase(engine, VICTIM)
+    assert (kept.texts, kept.evidence) == (erased.texts, erased.evidence) == (3, 1)
+    assert VICTIM not in everything(engine)
+    shown = get_incident(engine, 1)
+    assert shown is not None
+    assert shown.incident.entity == f"shop GET /u/{ERASED}"
+    assert ERASED in shown.incident.summary
+    assert store_of(engine).record([route], watermark=None) == [], "a replay brings nothing back"
+    assert VICTIM not in everything(engine)
+
+
+def test_who_works_on_incidents_and_what_settings_name_stays(engine: Engine) -> None:
+    failing = finding("ada", "target", "alerts_failing")
+    store_of(engine).record([failing], watermark=None)
+    store_of(engine).record([finding("ada", "user")], watermark=None)
+    change_incident(engine, 1, Change(assignee="ada"), actor="ada", now=NOW)
+    erase(engine, "ada", kind="user")
+    with engine.connect() as connection:
+        assert connection.execute(select(IncidentRow.entity)).scalars().all() == ["ada"]
+        assert connection.execute(select(IncidentRow.assignee)).scalars().all() == ["ada"]
+        assert "ada" in connection.execute(select(TimelineRow.actor)).scalars().all()
+
+
+@pytest.mark.parametrize("said", ["ÄNNE", "Änne", "äNNE", "%C3%84nne", "%c3%a4NNE"])
+def test_a_name_in_other_case(engine: Engine, said: str) -> None:
+    shown = evidence(1, f"GET /u/{said} 404", f"/u/{said}")
+    store_of(engine).record([finding("GET /u", "route", evidence=(shown,))], watermark=None)
+    add(engine, TimelineRow, incident_id=1, at=NOW, actor="ada", action="commented",
+        detail={"text": f"{said} again"})  # fmt: skip
+    assert erase(engine, "änne", kind="user") == Erased(evidence=1, texts=1)
+    assert erase(engine, "änne", kind="user") == Erased()
 
 
 def test_whoever_is_not_there_is_not_missed(full: Engine) -> None:
