@@ -30,6 +30,7 @@ survey       what a target is to be told now, by `judging` and `bundles` (pure)
 deliveries   messages as rows, and the order in which they are written; `retries` what follows
 timers       reminders and escalation, by the clock
 failing      the incident about alerts that do not arrive
+departed     what is left of targets that are no longer in the settings
 transports   ways to receivers, and their twin in memory
 history      what was sent when, what not, and why; dead messages again
 retention    what is older than settings say is deleted; `deletion` deletes incidents whole

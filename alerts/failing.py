@@ -24,7 +24,11 @@ DETECTOR: Final = "alerts_failing"
 #: Messages given up that belong together.
 WINDOW: Final = timedelta(hours=24)
 
-_OPEN: Final = ("open", "acknowledged")
+#: What an incident about failing alerts is, while it is not over.
+_FAILING: Final = (
+    IncidentRow.entity_type == "target",
+    IncidentRow.status.in_(("open", "acknowledged")),
+)
 
 
 class Elsewhere(Routing):
@@ -82,30 +86,31 @@ class Trouble:
 
     def over(self, now: datetime) -> None:
         """Resolve the incident: a message arrived."""
-        table = table_of(IncidentRow)
-        with for_writing(self._engine).begin() as connection:
-            for row in connection.execute(select(table).where(*self._own())).mappings().all():
-                state, step = calm(stored_state(row), row["last_at"])
-                connection.execute(
-                    update(table)
-                    .where(table.c.id == row["id"])
-                    .values(version=row["version"] + 1, **state_values(state))
-                )
-                write_timeline(connection, [(row["id"], replace(step, at=now))])
-                view = view_of(row["id"], stored_content(row), state)
-                ended = Transition(row["id"], step.transition or "calm", view)
-                enqueue(connection, [ended], self._routing, now)
+        end_failing(self._engine, self._routing, now, IncidentRow.entity == self._target.name)
 
     def _last_at(self) -> datetime | None:
         """Return when it was last reported, if that is not over."""
         table = table_of(IncidentRow)
-        query = select(table.c.last_at).where(*self._own()).order_by(table.c.last_at.desc())
+        query = select(table.c.last_at).where(*_FAILING, table.c.entity == self._target.name)
+        query = query.order_by(table.c.last_at.desc())
         with self._engine.connect() as connection:
             return connection.execute(query.limit(1)).scalar()
 
-    def _own(self) -> tuple[ColumnElement[bool], ...]:
-        return (
-            IncidentRow.entity_type == "target",
-            IncidentRow.entity == self._target.name,
-            IncidentRow.status.in_(_OPEN),
-        )
+
+def end_failing(
+    engine: Engine, routing: Routing, now: datetime, which: ColumnElement[bool]
+) -> None:
+    """Resolve the open incidents about failing alerts for which `which` holds, and tell it."""
+    table = table_of(IncidentRow)
+    with for_writing(engine).begin() as connection:
+        for row in connection.execute(select(table).where(*_FAILING, which)).mappings().all():
+            state, step = calm(stored_state(row), row["last_at"])
+            connection.execute(
+                update(table)
+                .where(table.c.id == row["id"])
+                .values(version=row["version"] + 1, **state_values(state))
+            )
+            write_timeline(connection, [(row["id"], replace(step, at=now))])
+            view = view_of(row["id"], stored_content(row), state)
+            ended = Transition(row["id"], step.transition or "calm", view)
+            enqueue(connection, [ended], routing, now)

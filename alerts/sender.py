@@ -4,7 +4,8 @@ A round of one target, as in Alertmanager one stage after another: `timers` add 
 escalations; what is under way is tried again; `survey` goes through what is due (`judging`: is it
 told at all; `muting`: now; `bundles`: with what); `deliveries` writes down what is about to be
 sent, and how that went; `retries` says what follows; `failing` tells others of what does not
-arrive. `lane` puts them together.
+arrive. `lane` puts them together. What is left of targets that are no longer in the settings is
+ended by `departed`.
 """
 
 import threading
@@ -18,6 +19,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from alerts.departed import Departed
 from alerts.lane import Lane
 from alerts.lease import LeaseLostError
 from alerts.messages import template_problem
@@ -28,6 +30,9 @@ from alerts.times import utc_now
 from alerts.transports import Transport, transport_of
 
 _log: Final = structlog.get_logger(__name__)
+
+#: Does what is due by a clock; returns how many messages were delivered.
+_Round = Callable[[Callable[[], datetime]], int]
 
 
 class Sender:
@@ -53,7 +58,7 @@ class Sender:
         """
         self._stopping = threading.Event()
         _report_templates(targets)
-        self._lanes = [
+        lanes = [
             Lane(
                 engine,
                 target,
@@ -65,14 +70,22 @@ class Sender:
             )
             for target in targets
         ]
+        names = [target.name for target in targets]
+        departed = Departed(engine, names, routing or Routing([]))
+        self._rounds: list[tuple[str, _Round, threading.Event]] = [
+            (name, begin, threading.Event())
+            for name, begin in [
+                *((lane.target.name, lane.round) for lane in lanes),
+                ("(departed)", departed.round),
+            ]
+        ]
         self._now = now
         self._interval = interval
-        self._wakes = {lane.target.name: threading.Event() for lane in self._lanes}
         self._threads: list[threading.Thread] = []
 
     def run_once(self, now: datetime) -> int:
         """Send what is due at `now`, target by target; return how many messages were delivered."""
-        return sum(lane.round(lambda: now) for lane in self._lanes)
+        return sum(begin(lambda: now) for _, begin, _ in self._rounds)
 
     def start(self) -> None:
         """Begin sending in threads; does nothing while they run."""
@@ -81,16 +94,16 @@ class Sender:
         self._stopping.clear()
         self._threads = [
             threading.Thread(
-                target=self._loop, args=(lane,), name=f"sender-{lane.target.name}", daemon=True
+                target=self._loop, args=(name, begin, wake), name=f"sender-{name}", daemon=True
             )
-            for lane in self._lanes
+            for name, begin, wake in self._rounds
         ]
         for thread in self._threads:
             thread.start()
 
     def wake(self) -> None:
         """Look at the outbox now: something was added. Waits for nothing."""
-        for wake in self._wakes.values():
+        for _, _, wake in self._rounds:
             wake.set()
 
     def stop(self, timeout: float = 10.0) -> None:
@@ -101,25 +114,24 @@ class Sender:
             thread.join(timeout / len(self._threads))
         self._threads = []
 
-    def _loop(self, lane: Lane) -> None:
-        wake = self._wakes[lane.target.name]
+    def _loop(self, name: str, begin: _Round, wake: threading.Event) -> None:
         while not self._stopping.is_set():
             wake.clear()
             try:
-                lane.round(self._now)
+                begin(self._now)
             except LeaseLostError:
-                _log.warning("another worker sends now", target=lane.target.name)
+                _log.warning("another worker sends now", target=name)
                 return
             except SQLAlchemyError as error:
                 _log.warning(
                     "outbox unusable, next try soon",
-                    target=lane.target.name,
+                    target=name,
                     error=type(error).__name__,
                 )
             except Exception as error:  # noqa: BLE001 - a thread that ends tells nobody anything
                 _log.error(
                     "sending failed unexpectedly, next try soon",
-                    target=lane.target.name,
+                    target=name,
                     error=type(error).__name__,
                     where=_place(error),
                 )

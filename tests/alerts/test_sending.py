@@ -314,6 +314,28 @@ def test_targets_that_stand_in_for_each_other_do_not_make_news_for_each_other(
     assert {row.transition for row in told} == {"opened"}
 
 
+def test_what_is_left_of_a_target_that_settings_no_longer_have(engine: Engine) -> None:
+    office = Office(engine, OPS, target("mail"))
+    office.transports["ops"] = MemoryTransport([REFUSED, DOWN])
+    office.restart()
+    office.record(finding())
+    office.run()
+    office.record(finding(entity="under way"))
+    office.run()
+    office.record(finding(entity="waiting"))
+    office.told("mail")
+    office.targets, office.routing = (target("mail"),), Routing.everything_to("mail")
+    office.restart()
+    office.run(MINUTE)
+    assert _status(engine, 2) == "resolved", "the incident about ops"
+    left = [row.state for row in rows(engine, NotificationRow) if row.target == "ops"]
+    assert left == ["dead", "dead", "suppressed"]
+    assert "opened: suppressed (the target is no longer in the settings)" in states(engine)["ops"]
+    assert {row.state for row in rows(engine, DeliveryRow)} == {"sent", "dead"}
+    office.run(MINUTE)
+    assert (2, ("calm:1",)) in [item for message in office.told("mail") for item in message]
+
+
 def test_a_fault_of_the_way_to_a_target_is_a_failed_attempt(engine: Engine) -> None:
     def fail(_message: Message) -> None:
         raise KeyError("token")
@@ -406,7 +428,8 @@ def test_nobody_waits_for_what_is_far_away(engine: Engine) -> None:
     office = Office(engine, OPS, routing=Routing([Route("all", ("elsewhere",))]))
     office.record(finding())
     assert office.run() == 0
-    assert states(engine) == {"elsewhere": ["opened: pending"]}
+    why = "the target is no longer in the settings"
+    assert states(engine) == {"elsewhere": [f"opened: suppressed ({why})"]}
 
 
 class _Transactions:
