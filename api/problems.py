@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from api.middleware import SECURITY_HEADERS, request_id_of
+from ingest.masking import printable
 
 PROBLEM_TYPE: Final = "application/problem+json"
 
@@ -62,7 +63,7 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - for the type checker
     errors = [
         {
-            "loc": [str(part)[:_ECHO_LIMIT] for part in fault["loc"]],
+            "loc": [printable(str(part)[:_ECHO_LIMIT]) for part in fault["loc"]],
             "msg": fault["msg"],
             "type": fault["type"],
         }

@@ -21,11 +21,17 @@ from sigma.policy.regex_engine import RE2RegexEngine, RegexPattern
 from sigma.rule import SigmaRule
 
 from detectors.placeholders import expand, values_named
+from ingest.yaml_limits import LOADER, YamlLimitError, YamlLimits, check_yaml
 
 LevelName = Literal["informational", "low", "medium", "high", "critical"]
 
-#: PyYAML's loader of plain data, in C where its wheel has it.
-_Loader: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+#: Bytes of a file of rules, and what it may hold.
+FILE_LIMIT: Final = 4 << 20
+LIMITS: Final = YamlLimits(documents=1_000, values=20_000, depth=50, text=65_536)
+
+#: Characters of a condition, and of a reason why a rule is refused.
+CONDITION_LIMIT: Final = 4_096
+REASON_LIMIT: Final = 1_000
 
 
 class _QuietEngine(RE2RegexEngine):
@@ -64,6 +70,8 @@ class RuleError(ValueError):
     """A rule is refused; the message names file, line and reason."""
 
     def __init__(self, file: Path, line: int, reason: str) -> None:
+        if len(reason) > REASON_LIMIT:
+            reason = f"{reason[: REASON_LIMIT // 2]} … {reason[-REASON_LIMIT // 2 :]}"
         super().__init__(f"{file}:{line}: {reason}")
         self.file, self.line, self.reason = file, line, reason
 
@@ -204,17 +212,36 @@ def examine(
         return
     given = dict(placeholders or {})
     try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        yield RuleError(file, 1, f"not UTF-8: byte {error.start} is {error.reason}")
+        text = text_of(file)
+    except RuleError as error:
+        yield error
         return
     try:
+        check_yaml(text, LIMITS)
         for line, data in _documents(text):
             yield _document(file, line, data, given)
+    except YamlLimitError as error:
+        yield RuleError(file, error.line, error.reason)
     except yaml.YAMLError as error:
         mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
         reason = error.problem if isinstance(error, yaml.MarkedYAMLError) else str(error)
         yield RuleError(file, mark.line + 1 if mark else 1, reason or "not valid YAML")
+
+
+def text_of(file: Path) -> str:
+    """Return what a file of rules says.
+
+    Raises RuleError if it is no text, or more than FILE_LIMIT, OSError if it is not readable.
+    """
+    with file.open("rb") as opened:
+        data = opened.read(FILE_LIMIT + 1)
+    if len(data) > FILE_LIMIT:
+        raise RuleError(file, 1, f"larger than {FILE_LIMIT >> 20} MiB")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        reason = f"not UTF-8: byte {error.start} is {error.reason}"
+        raise RuleError(file, 1, reason) from error
 
 
 def _documents(text: str) -> Iterator[tuple[int, object]]:
@@ -222,7 +249,7 @@ def _documents(text: str) -> Iterator[tuple[int, object]]:
 
     For one with a value that cannot be (the 30th of February), the error that says so.
     """
-    loader = _Loader(text)
+    loader = LOADER(text)
     try:
         while loader.check_node():
             node: Any = loader.get_node()
@@ -246,17 +273,30 @@ def _document(
     if not isinstance(data, dict):
         return RuleError(file, line, "a rule must be a mapping with title and detection")
     try:
+        _check_condition(data)
         parsed = _parse(data, given)
         conditions: tuple[object, ...] = ()
         if isinstance(parsed, SigmaRule):
             conditions = tuple(c.parsed for c in parsed.detection.parsed_condition)
     except SigmaError as error:
         return RuleError(file, line, f"{data.get('title')!r}: {error}")
+    except (RecursionError, YamlLimitError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error.reason
+        return RuleError(file, line, f"{data.get('title')!r}: {reason}")
     except (AttributeError, KeyError, TypeError) as error:  # pySigma takes some kinds for granted
         reason = f"some value has the wrong kind, such as a list for a text ({error})"
         return RuleError(file, line, f"{data.get('title')!r}: {reason}")
     used = values_named(data["detection"], given) if conditions else {}
     return Document(file, line, data, parsed, conditions, used)
+
+
+def _check_condition(data: Mapping[str, Any]) -> None:
+    detection = data.get("detection")
+    condition = detection.get("condition") if isinstance(detection, dict) else None
+    for each in condition if isinstance(condition, list) else [condition]:
+        if isinstance(each, str) and len(each) > CONDITION_LIMIT:
+            reason = f"a condition of {len(each):,} characters; the most is {CONDITION_LIMIT:,}"
+            raise YamlLimitError(1, reason)
 
 
 def _parse(

@@ -5,10 +5,15 @@ Every expression is Boolean without nulls; a missing text matches nothing.
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Literal
+from typing import Final, Literal
 
 import polars as pl
 from sigma.types import SigmaCasedString, SigmaRegularExpression, SigmaString, SpecialChars
+
+#: Characters of a regular expression, and of one that a message shows. What it is compiled to is
+#: bounded by Rust's engine: 10 MB.
+PATTERN_LIMIT: Final = 10_000
+_SHOWN: Final = 120
 
 #: Where in a text a word has to be.
 Place = Literal["start", "within", "end", "whole"]
@@ -19,7 +24,10 @@ class UnsupportedConditionError(ValueError):
 
 
 def has_any(expr: pl.Expr, place: Place, words: Sequence[str]) -> pl.Expr:
-    """Whether the text has one of the words at the place: one pass, whatever their number."""
+    """Whether the text has one of the words at the place: one pass, whatever their number.
+
+    Raises UnsupportedConditionError for more than Rust's engine takes.
+    """
     if place == "within":
         return _contains(expr, words)
     if place == "whole":
@@ -27,6 +35,7 @@ def has_any(expr: pl.Expr, place: Place, words: Sequence[str]) -> pl.Expr:
         return found.fill_null(value=False)
     either = "|".join(pl.escape_regex(word) for word in words)
     pattern = f"(?i)^(?:{either})" if place == "start" else f"(?i)(?:{either})$"
+    _check(pattern)
     return expr.str.contains(pattern).fill_null(value=False)
 
 
@@ -39,7 +48,10 @@ def _contains(expr: pl.Expr, words: Sequence[str]) -> pl.Expr:
 
 
 def matches_pattern(expr: pl.Expr, value: SigmaString) -> pl.Expr:
-    """Compile a text pattern, by the cheapest operation that says the same."""
+    """Compile a text pattern, by the cheapest operation that says the same.
+
+    Raises UnsupportedConditionError for more than Rust's engine takes.
+    """
     cased = isinstance(value, SigmaCasedString)
     fold = str if cased else str.lower
     folded = expr if cased else expr.str.to_lowercase()
@@ -57,7 +69,8 @@ def matches_pattern(expr: pl.Expr, value: SigmaString) -> pl.Expr:
         case [None, str(text), None]:
             found = expr.str.contains(text, literal=True) if cased else _contains(expr, [text])
         case _:
-            found = expr.str.contains(wildcards(value))
+            _check(pattern := wildcards(value))
+            found = expr.str.contains(pattern)
     return found.fill_null(value=False)
 
 
@@ -91,17 +104,35 @@ def matches_regex(expr: pl.Expr, patterns: Sequence[str]) -> pl.Expr:
     Rust's engine is linear in time and has no look-around. Raises UnsupportedConditionError.
     """
     for pattern in patterns:
+        if len(pattern) > PATTERN_LIMIT:
+            raise UnsupportedConditionError(
+                f"the regular expression {_shown(pattern)} has {len(pattern):,} characters; the"
+                f" most is {PATTERN_LIMIT:,}"
+            )
         _check(pattern)
     joined = "|".join(f"(?:{pattern})" for pattern in patterns)
+    _check(joined)
     return expr.str.contains(joined).fill_null(value=False)
 
 
 @cache
 def _check(pattern: str) -> None:
+    """Raise UnsupportedConditionError for what Rust's engine refuses, also for its size."""
     try:
         pl.select(pl.lit("").str.contains(pattern))
     except pl.exceptions.ComputeError as error:
         raise UnsupportedConditionError(
-            f"the regular expression {pattern!r} does not run in linear time or is not valid: "
-            f"{str(error).splitlines()[-1]}"
+            f"the regular expression {_shown(pattern)} does not run in linear time, is too large"
+            f" or is not valid: {_said(str(error))}"
         ) from error
+
+
+def _shown(pattern: str) -> str:
+    return repr(pattern if len(pattern) <= _SHOWN else f"{pattern[:_SHOWN]}…")
+
+
+def _said(text: str) -> str:
+    """Return the line of Rust's message that tells the reason."""
+    lines = [line.strip() for line in text.splitlines()]
+    told = [line for line in lines if line.startswith("error: ") or "size limit" in line]
+    return (told or lines)[0].removeprefix("error: ")[:_SHOWN]

@@ -33,6 +33,9 @@ from detectors.rules import (
 )
 from detectors.series import SOURCES, Part, Series, Source
 
+#: Rules that may be used at once, the built-in ones among them.
+RULES_LIMIT: Final = 5_000
+
 #: A plain rule that fires by itself makes one finding of matches no further apart than this.
 SINGLE_EVENT_WINDOW: Final = timedelta(minutes=1)
 WEB_CATEGORIES: Final = frozenset({"webserver", "proxy"})
@@ -91,7 +94,9 @@ def compile_rules(
 def _refuse_twins(documents: Iterable[Document]) -> None:
     """Refuse two rules of one name: settings and findings could not tell them apart."""
     seen: dict[str, Document] = {}
-    for document in documents:
+    for count, document in enumerate(documents):
+        if count == RULES_LIMIT:
+            raise document.refuse(f"there are more than {RULES_LIMIT:,} rules")
         twin = seen.setdefault(document.name, document)
         if twin is not document:
             raise document.refuse(f"the name {document.name!r} is taken by {twin.file}:{twin.line}")

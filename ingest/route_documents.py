@@ -4,18 +4,23 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import yaml
 
+from ingest.yaml_limits import LOADER, YamlLimits, check_yaml
+
 SIZE_LIMIT: Final = 32 << 20
 PATH_LIMIT: Final = 20_000
 TEMPLATE_LENGTH: Final = 1024
 
-_DEPTH_LIMIT: Final = 200
+_LIMITS: Final = YamlLimits(documents=1, values=5_000_000, depth=200, text=1 << 20)
+
+#: Templates of one document: paths under several servers count once for each.
+TEMPLATES_LIMIT: Final = 4 * PATH_LIMIT
 
 #: Paths that the variables of one server may make.
 _BASE_LIMIT: Final = 64
@@ -93,14 +98,8 @@ def _tree(data: bytes) -> Any:  # noqa: ANN401 - whatever the document holds
 
 
 def _yaml(text: str) -> Any:  # noqa: ANN401 - whatever the document holds
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    depth = 0
-    for event in yaml.parse(text, Loader=loader):
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEPTH_LIMIT:  # or the loader, which recurses in C, ends the process
-            raise ValueError("nested too deeply")
-    return yaml.load(text, Loader=loader)  # noqa: S506 - one of the two safe loaders
+    check_yaml(text, _LIMITS)
+    return yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader
 
 
 def _document(tree: object, name: str, service: str | None) -> RouteDocument:
@@ -126,6 +125,10 @@ def _document(tree: object, name: str, service: str | None) -> RouteDocument:
         for found in _operations(path, item, theirs):
             templates[found.template] = None
             operations[found.method, found.template] = found
+        if len(templates) > TEMPLATES_LIMIT:
+            raise ValueError(
+                f"its paths under all its servers are more than {TEMPLATES_LIMIT:,}, too many"
+            )
     return RouteDocument(name, tuple(templates), tuple(operations.values()), service)
 
 
@@ -166,8 +169,8 @@ def _swagger_bases(tree: Mapping[str, Any]) -> tuple[str, ...]:
 def _bases(servers: object, otherwise: tuple[str, ...]) -> tuple[str, ...]:
     if not isinstance(servers, list) or not servers:
         return otherwise
-    found = [base for server in servers if isinstance(server, dict) for base in _of_server(server)]
-    return tuple(dict.fromkeys(found)) or otherwise
+    every = (base for server in servers if isinstance(server, dict) for base in _of_server(server))
+    return tuple(dict.fromkeys(islice(every, TEMPLATES_LIMIT))) or otherwise
 
 
 def _of_server(server: Mapping[str, Any]) -> Iterator[str]:

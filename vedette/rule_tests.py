@@ -15,7 +15,7 @@ from sigma.rule import SigmaRule
 from detectors.catalogue import Catalogue
 from detectors.conditions import compile_condition
 from detectors.decoded import with_decoded
-from detectors.documents import Document, RuleError
+from detectors.documents import LIMITS, Document, RuleError, text_of
 from detectors.fields import SIGMA_FIELDS
 from detectors.findings import merge_runs
 from detectors.kernel import RuleKernel
@@ -25,6 +25,7 @@ from ingest.networks import client_columns
 from ingest.reader import LogReader
 from ingest.routes import route_templates, routes
 from ingest.sources import FileSource
+from ingest.yaml_limits import YamlLimitError, check_yaml
 
 #: When the first event of a test happens, unless it says so itself.
 START: Final = datetime(2026, 11, 2, 8, tzinfo=UTC)
@@ -99,14 +100,18 @@ def run_tests(file: Path, own: Sequence[Document], known: Sequence[Document]) ->
 
 
 def _cases(file: Path) -> Iterator[tuple[int, Case]]:
-    loader = yaml.SafeLoader(file.read_text(encoding="utf-8"))
+    text = text_of(file)
+    loader = yaml.SafeLoader(text)
     try:
+        check_yaml(text, LIMITS)
         root = loader.get_single_node()
         if not isinstance(root, yaml.SequenceNode):
             raise RuleError(file, 1, "a file of tests is a list; each test has name, match, events")
         for node in root.value:
             line = node.start_mark.line + 1
             yield line, _case(file, line, loader.construct_object(node, deep=True))
+    except YamlLimitError as error:
+        raise RuleError(file, error.line, error.reason) from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise RuleError(file, line, error.problem or "not valid YAML") from error

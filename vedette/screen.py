@@ -26,9 +26,10 @@ _WORDS: Final = {"severity": "raised", "calm": "calm", "opened": "opened", "retu
 
 
 def note(console: Console, *lines: str) -> None:
-    """Print lines as they are: no markup, no wrapping inside words."""
-    for line in lines:
-        console.print(Text(line), soft_wrap=True)
+    """Print texts as they are: no markup, no wrapping inside words, nothing but lines of text."""
+    for text in lines:
+        shown = "\n".join(printable(line) for line in text.split("\n"))
+        console.print(Text(shown), soft_wrap=True)
 
 
 def options(**given: object) -> str:

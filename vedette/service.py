@@ -2,7 +2,6 @@
 
 import logging
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from api.application import create_api
 from api.server import ApiServer, ServerError, Tls, serve
 from vedette.duty import Duty
 from vedette.failures import StartError
+from vedette.log_lines import log_to_stderr
 from vedette.memory import return_large_blocks
 from vedette.settings import Settings
 
@@ -186,16 +186,3 @@ def stopping(limit: timedelta | None) -> Iterator[Event]:
         listener.join()
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def log_to_stderr(level: int) -> None:
-    """Write the program's own log to stderr, a line each; the renderer escapes values."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

@@ -40,6 +40,10 @@ FORMATS: Final = (*DECLARED, *_PLAIN)
 #: A field of a line of text: what stands in quotes, or a word.
 _FIELD: Final = re.compile(r'(?<=")[^"]+(?=")|[^\s"\[\]|,]+')
 
+#: Each field of a format's example gets every so many-th text, the next field the next ones: all
+#: texts are in every format, and all fields have several.
+_EVERY: Final = 4
+
 #: Bytes that are no UTF-8, put where text is expected.
 _BROKEN: Final = (b"\xff\xfe\xc3(", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xc0\xae\xc0\xae")
 
@@ -49,9 +53,9 @@ def _bytes(text: str) -> bytes:
 
 
 def _in_text(line: str, texts: tuple[bytes, ...]) -> Iterator[bytes]:
-    for field in _FIELD.finditer(line):
+    for number, field in enumerate(_FIELD.finditer(line)):
         before, after = _bytes(line[: field.start()]), _bytes(line[field.end() :])
-        for text in texts:
+        for text in texts[number % _EVERY :: _EVERY] or texts:
             yield before + text + after
 
 
@@ -71,14 +75,14 @@ def _leaves(data: object) -> Iterator[tuple[Any, Any]]:
 def _in_object(line: str, texts: tuple[str, ...]) -> Iterator[bytes]:
     """Put each text into each field: escaped by the rules of JSON, and once as it is."""
     data = json.loads(line)
-    for holder, key in list(_leaves(data)):
+    for number, (holder, key) in enumerate(list(_leaves(data))):
         kept = holder[key]
-        for text in texts:
+        for text in texts[number % _EVERY :: _EVERY] or texts:
             holder[key] = text
             yield json.dumps(data).encode()
         holder[key] = "MARK"
         raw = json.dumps(data, ensure_ascii=False)
-        for text in (*map(_bytes, texts[::7]), *_BROKEN):
+        for text in (*map(_bytes, texts[number % 16 :: 16]), *_BROKEN):
             yield _bytes(raw).replace(b"MARK", text)
         holder[key] = kept
 
@@ -121,7 +125,7 @@ def attacks(texts: tuple[str, ...] = HOSTILE) -> bytes:
     for number, text in enumerate(texts):
         for second in range(40):
             event = {
-                "time": f"2026-11-02T08:{number % 60:02}:{second:02}Z",
+                "time": f"2026-11-02T{8 + number // 60:02}:{number % 60:02}:{second:02}Z",
                 "client_ip": f"198.18.{number}.{second % 20}",
                 "method": text if second % 7 == 0 else "POST",
                 "uri": f"/login/{second}/{text}?x={text}",
