@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Iterable
+from difflib import get_close_matches
 from fnmatch import translate
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from detectors.documents import LevelName
-from detectors.findings import Level
+from detectors.findings import EntityType, Level
+from ingest.masking import printable
 
 if TYPE_CHECKING:
     from alerts.views import IncidentView
@@ -70,6 +72,14 @@ class Matchers(BaseModel):
                 raise ValueError(f"{pattern} is no network, as 203.0.113.0/24 or 2001:db8::/32 is")
         return patterns
 
+    @field_validator("entity_type")
+    @classmethod
+    def _are_types(cls, patterns: Patterns) -> Patterns:
+        wrong = unmatched(patterns, get_args(EntityType))
+        if wrong is not None:
+            raise ValueError(f"nothing is of the type {wrong}")
+        return patterns
+
     @property
     def empty(self) -> bool:
         """Whether no field is given, so that every incident matches."""
@@ -117,6 +127,25 @@ def values_of(incident: "IncidentView", field: str) -> tuple[str, ...]:
         "label": incident.labels,
     }
     return several[field] if field in several else (str(getattr(incident, field)),)
+
+
+def unmatched(patterns: Iterable[str], names: Iterable[str]) -> str | None:
+    """Return the first pattern that matches none of the names, with a hint; None if all do.
+
+    A matcher that can match nothing is a typing error, and nobody would notice.
+    """
+    known = sorted(names)
+    for pattern in patterns:
+        if not any(_fits(pattern, name) for name in known):
+            return f"{printable(pattern)!r}; {suggestion(pattern, known)}"
+    return None
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Say which of the known names may be meant, or all of them."""
+    names = sorted(known)
+    near = get_close_matches(name.casefold(), names, 1)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
 
 
 def _any(patterns: Patterns, values: Iterable[str], addresses: bool) -> bool:

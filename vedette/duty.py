@@ -20,8 +20,8 @@ from alerts.tombstones import Tombstones
 from alerts.views import Transition
 from api.health import HealthReport
 from detectors.health import SourceHealth
-from vedette.notifying import muting_of, routing_of, targets_of
-from vedette.rules import catalogue_of
+from vedette.notifying import check_detectors, muting_of, routing_of, targets_of
+from vedette.rules import catalogue_of, detector_names
 from vedette.settings import Settings, SettingsError
 from vedette.sources import enrichment_of
 from vedette.worker import Worker
@@ -50,6 +50,7 @@ class Duty:
         self._announce = announce
         self._secret = server_secret(secret_file)
         self._catalogue = catalogue_of(settings)
+        check_detectors(settings, detector_names(settings, self._catalogue))
         self._tombstones = Tombstones(self._secret)
         self._report: Callable[[], HealthReport] = _starting
         self._sender(engine)

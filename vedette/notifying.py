@@ -1,15 +1,17 @@
 """Who is told of incidents, by the settings: targets, routes, and what mutes."""
 
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 
 from alerts.inhibition import Inhibition, InhibitRule
 from alerts.maintenance import Maintenance, Window
+from alerts.matchers import Matchers, unmatched
 from alerts.muting import Muting
 from alerts.routing import Route, Routing
 from alerts.target import Target
 from detectors.findings import Level
 from vedette.notify_settings import DEFAULT_TARGET, NotifyRoute, TargetSettings
-from vedette.settings import Settings
+from vedette.settings import Settings, SettingsError
 
 #: The only route of settings that have none.
 ONLY_ROUTE = "all"
@@ -40,6 +42,24 @@ def muting_of(settings: Settings) -> Muting:
     ]
     windows = [Window(window.name, window.times(), window.match) for window in settings.maintenance]
     return Muting(Inhibition(rules), Maintenance(windows))
+
+
+def check_detectors(settings: Settings, known: Collection[str]) -> None:
+    """Refuse matchers of the settings whose detector is none; raises SettingsError."""
+    for place, matchers in _matchers(settings):
+        wrong = unmatched(matchers.detector, known)
+        if wrong is not None:
+            raise SettingsError(f"{place}.detector: there is no detector {wrong}")
+
+
+def _matchers(settings: Settings) -> Iterator[tuple[str, Matchers]]:
+    for number, route in enumerate(settings.notify.routes):
+        yield f"notify.routes.{number}.match", route.match
+    for number, rule in enumerate(settings.inhibit):
+        yield f"inhibit.{number}.source", rule.source
+        yield f"inhibit.{number}.target", rule.target
+    for number, window in enumerate(settings.maintenance):
+        yield f"maintenance.{number}.match", window.match
 
 
 def _target(name: str, target: TargetSettings) -> Target:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+from alerts.failing import DETECTOR as ALERTS_FAILING
 from detectors.catalogue import Catalogue, load_catalogue
 from detectors.naming import name_of
 from detectors.overrides import RuleOverride
-from detectors.registry import rule_overrides
+from detectors.registry import DETECTORS, rule_overrides
 from detectors.rules import Tier
 from vedette.settings import Settings, TierSettings
 
@@ -24,6 +25,13 @@ def catalogue_of(
         placeholders=settings.rules.placeholders,
         tiers=[_tier(name, tier) for name, tier in settings.tiers.items()],
     )
+
+
+def detector_names(settings: Settings, catalogue: Catalogue) -> frozenset[str]:
+    """Return the names that an incident's detectors can have, those switched off included."""
+    named = (rule.name for rule in catalogue.rules)
+    others = (detector.name for detector in DETECTORS)
+    return frozenset([*named, *others, *settings.detectors, ALERTS_FAILING])
 
 
 def _tier(name: str, written: TierSettings) -> Tier:

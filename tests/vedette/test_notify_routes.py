@@ -55,6 +55,32 @@ from = 2020-01-01T00:00:00Z
 until = 2120-01-01T00:00:00Z
 """
 
+RULE = """
+title: Request of mine
+id: 0a86d0cb-7a3b-4b0c-8a0c-3a5f5f6a3c11
+name: my_request
+logsource:
+  category: webserver
+detection:
+  selection:
+    cs-uri-stem: /mine
+  condition: selection
+---
+title: Mine
+id: 0a86d0cb-7a3b-4b0c-8a0c-3a5f5f6a3c12
+name: web_recon
+correlation:
+  type: event_count
+  rules: [my_request]
+  group-by: [c-ip]
+  timespan: 10m
+  condition: {gte: 2}
+level: low
+vedette:
+  unit: requests of mine
+  runbook: docs/mine.md
+"""
+
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -184,6 +210,62 @@ def test_hostile_names_reach_no_terminal(config: Path) -> None:
     assert "[red]x[/red]" in vedette("1", "-c", config).stdout
 
 
-def test_a_severity_that_is_none_is_refused(config: Path) -> None:
-    result = vedette("-c", config, "--severity", "severe")
-    assert (result.exit_code, "must be one of informational" in result.stderr) == (2, True)
+@pytest.mark.parametrize(
+    ("option", "name", "hint"),
+    [
+        ("--severity", "severe", "known are critical, high, informational, low, medium"),
+        ("--severity", "hi*", "known are critical"),
+        ("--entity-type", "clients", "did you mean 'client'?"),
+        ("--detector", "login_brust", "did you mean 'login_burst'?"),
+    ],
+)
+def test_what_no_incident_has_is_refused(config: Path, option: str, name: str, hint: str) -> None:
+    result = vedette("-c", config, option, name)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{option} {name}: there is none such; {hint}" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("[[notify.routes]]\nname = 'b'\ntargets = ['slack']\nmatch = {}", "notify.routes.3.match"),
+        ("[[inhibit]]\nname = 'b'\nsource = {}\ntarget = {{ tag = 'x' }}", "inhibit.1.source"),
+        ("[[inhibit]]\nname = 'b'\nsource = {{ tag = 'x' }}\ntarget = {}", "inhibit.1.target"),
+        (
+            "[[maintenance]]\nname = 'b'\nweekly = 'Sun 01:00-02:00'\nmatch = {}",
+            "maintenance.1.match",
+        ),
+    ],
+)
+def test_a_detector_that_is_none_is_refused_wherever_the_settings_have_it(
+    config: Path, text: str, place: str
+) -> None:
+    matchers = '{ detector = ["login_*", "login_brust"] }'
+    more = text.replace("{{", "{").replace("}}", "}").replace("{}", matchers)
+    config.write_text(SETTINGS.format(folder=config.parent) + more, encoding="utf-8")
+    result = vedette("-c", config)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{place}.detector: there is no detector 'login_brust'; did you mean 'login_burst'?" in (
+        result.stderr
+    )
+
+
+def test_detectors_of_every_kind_are_known(config: Path) -> None:
+    known = '["login_burst", "MISSED_*", "alerts_failing", "web_recon", "read_rate"]'
+    rules = config.parent / "rules"
+    rules.mkdir()
+    more = f"""
+[[notify.routes]]
+name = "all kinds"
+targets = ["slack"]
+match = {{ detector = {known} }}
+[rules]
+folders = ["{rules}"]
+[detectors.read_rate]
+enabled = false
+"""
+    config.write_text(SETTINGS.format(folder=config.parent) + more, encoding="utf-8")
+    assert "no detector 'web_recon'" in vedette("-c", config).stderr
+    (rules / "mine.yml").write_text(RULE, encoding="utf-8")
+    result = vedette("-c", config)
+    assert result.exit_code == 0, result.output

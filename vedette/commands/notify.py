@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from rich.console import Console
 from rich.table import Table
@@ -14,17 +14,19 @@ from rich.text import Text
 from sqlalchemy import Engine
 
 from alerts.inhibition import level_of
+from alerts.matchers import suggestion
 from alerts.muting import Mute
 from alerts.queries import get_incident
 from alerts.routing import Routing, Step
 from alerts.target import Target
 from alerts.times import iso, utc_now
 from alerts.views import IncidentView
-from detectors.findings import Level
+from detectors.findings import EntityType, Level
 from ingest.durations import format_duration
 from ingest.masking import printable
 from vedette.failures import FAILED, WRONG_USE, reports_failures
-from vedette.notifying import muting_of, routing_of, targets_of
+from vedette.notifying import check_detectors, muting_of, routing_of, targets_of
+from vedette.rules import catalogue_of, detector_names
 from vedette.screen import note, terminal
 from vedette.settings import Settings, load_settings
 from vedette.stores import service_database, stored_incidents
@@ -116,11 +118,19 @@ def explain_routes(
 ) -> int:
     """Print which routes an incident takes, which targets are told, and what mutes it now."""
     screen = terminal(stderr=True)
-    if severity not in {level.label for level in Level}:
-        known = ", ".join(level.label for level in Level)
-        note(screen, f"vedette: --severity {printable(severity)}: must be one of {known}")
-        return WRONG_USE
     settings, now = load_settings(config), utc_now()
+    names = detector_names(settings, catalogue_of(settings))
+    check_detectors(settings, names)
+    for option, given, known in (
+        ("severity", (severity,), [level.label for level in Level]),
+        ("entity-type", (entity_type,), get_args(EntityType)),
+        ("detector", detectors, names),
+    ):
+        for name in given:
+            if name not in known:
+                hint = suggestion(name, known)
+                note(screen, f"vedette: --{option} {printable(name)}: there is none such; {hint}")
+                return WRONG_USE
     incident: IncidentView | None
     if number is None:
         engine, name = service_database(settings, database)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from rich.table import Table
 from rich.text import Text
 
-from alerts.matchers import Matchers
+from alerts.matchers import Matchers, unmatched
 from alerts.muting import open_incidents
 from alerts.silences import Silence, SilenceError, add_silence, expire_silence, list_silences
 from alerts.times import utc_now
@@ -19,8 +19,9 @@ from ingest.durations import parse_duration
 from ingest.masking import printable
 from vedette.failures import FAILED, WRONG_USE, reports_failures
 from vedette.people import terminal_user
+from vedette.rules import catalogue_of, detector_names
 from vedette.screen import note, options, terminal
-from vedette.settings import load_settings
+from vedette.settings import Settings, load_settings
 from vedette.stores import service_database
 
 
@@ -41,13 +42,15 @@ def add(
     """Keep a silence and say what it mutes."""
     screen = terminal(stderr=True)
     now = utc_now()
+    settings = load_settings(config)
     try:
         matchers = _about(wanted, everything)
+        _check_detectors(matchers, settings)
         starts_at, ends_at = _span(now, start, until, duration)
     except ValueError as error:
         note(screen, f"vedette: {error}")
         return WRONG_USE
-    engine, name = service_database(load_settings(config), database)
+    engine, name = service_database(settings, database)
     try:
         silence = add_silence(
             engine,
@@ -126,6 +129,15 @@ def _about(wanted: Mapping[str, Any], everything: bool) -> Matchers:
         text = str(mistake.get("ctx", {}).get("error", mistake["msg"]))
         text = text.replace("Input should be", "must be")
         raise ValueError(f"--{option}: {printable(text)}") from error
+
+
+def _check_detectors(matchers: Matchers, settings: Settings) -> None:
+    """Raise ValueError for a detector that is none; rules are read only if there is one to know."""
+    if matchers.detector:
+        known = detector_names(settings, catalogue_of(settings))
+        wrong = unmatched(matchers.detector, known)
+        if wrong is not None:
+            raise ValueError(f"--detector: there is no detector {wrong}")
 
 
 def _span(

@@ -1,6 +1,7 @@
 """The rules: they compile, how many there are, what the settings change about them in vain."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from detectors.catalogue import UnknownDetectorError, UnknownPlaceholderError
 from detectors.documents import RuleError
@@ -8,7 +9,16 @@ from detectors.overrides import RuleOverride
 from detectors.registry import DetectorSettingsError, active_detectors
 from vedette.doctor.remark import Remark, fail, ok, warn
 from vedette.doctor.surroundings import Surroundings
-from vedette.rules import catalogue_of
+from vedette.notifying import check_detectors
+from vedette.rules import catalogue_of, detector_names
+from vedette.settings import SettingsError
+
+_WRONG: Final = (
+    UnknownDetectorError,
+    UnknownPlaceholderError,
+    DetectorSettingsError,
+    SettingsError,
+)
 
 
 def check_rules(at: Surroundings) -> Iterator[Remark]:
@@ -16,10 +26,11 @@ def check_rules(at: Surroundings) -> Iterator[Remark]:
     try:
         catalogue = catalogue_of(at.settings)
         others = active_detectors(at.settings.detectors)
+        check_detectors(at.settings, detector_names(at.settings, catalogue))
     except RuleError as error:
         yield fail(str(error), "mend or remove the rule; vedette rules check FILE tries it alone")
         return
-    except (UnknownDetectorError, UnknownPlaceholderError, DetectorSettingsError) as error:
+    except _WRONG as error:
         yield fail(str(error), "correct the settings")
         return
     except OSError as error:
