@@ -6,6 +6,8 @@ labels are what Alertmanager tells alerts apart by, so they change with the seve
 """
 
 import threading
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -65,15 +67,20 @@ class AlertmanagerTransport:
 
     def deliver(self, message: Message) -> Outcome:
         """Post the alerts of the message's notice."""
-        found: list[Outcome] = []
-        thread = threading.Thread(
-            target=lambda: found.append(self._post(message.notice)),
-            name="alertmanager",
-            daemon=True,
-        )
-        thread.start()
-        thread.join(self._seconds)
-        return found[0] if found else Outcome(delivered=False, error="timed out")
+        done: Future[Outcome] = Future()
+        threading.Thread(
+            target=self._answer, args=(done, message.notice), name="alertmanager", daemon=True
+        ).start()
+        try:
+            return done.result(self._seconds)
+        except FutureTimeoutError:
+            return Outcome(delivered=False, error="timed out")
+
+    def _answer(self, done: Future[Outcome], notice: Notice) -> None:
+        try:
+            done.set_result(self._post(notice))
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            done.set_exception(error)
 
     def _post(self, notice: Notice) -> Outcome:
         try:
@@ -105,7 +112,8 @@ def alerts(notice: Notice, now: datetime) -> list[dict[str, Any]]:
 def _alerts_of(item: Item, notice: Notice, now: datetime) -> list[dict[str, Any]]:
     incident = item.incident
     current = _alert(item, notice, incident.severity, _end(item, now))
-    if not any(transition.startswith("severity:") for transition in item.transitions):
+    raised = any(transition.startswith("severity:") for transition in item.transitions)
+    if not raised and not ended(incident):  # a rise may have been told to others only
         return [current]
     over = max(now, incident.started_at)
     return [current, *(_alert(item, notice, name, over) for name in _below(incident.severity))]

@@ -61,7 +61,9 @@ def test_a_test_ends_by_itself() -> None:
 )
 def test_what_has_ended_ends_with_the_same_labels(transition: str, status: str) -> None:
     (begun,) = alerts(about("opened"), NOW)
-    (over,) = alerts(about(transition, status=status), NOW)
+    over, *lower = alerts(about(transition, status=status), NOW)
+    assert [alert["labels"]["severity"] for alert in lower] == ["medium", "low", "informational"]
+    assert {alert["endsAt"] for alert in lower} == {iso(NOW)}, "it may have been told as that"
     assert over["labels"] == begun["labels"]
     assert (over["startsAt"], over["endsAt"]) == (iso(START), iso(INCIDENT.last_at))
     (again,) = alerts(about("returned:2"), NOW)
@@ -71,9 +73,9 @@ def test_what_has_ended_ends_with_the_same_labels(transition: str, status: str) 
 
 def test_no_alert_ends_before_it_starts_or_in_time_to_come() -> None:
     ahead = incident(status="resolved", last_at=NOW + timedelta(hours=1))
-    (alert,) = alerts(notice(ahead), NOW)
+    alert, *_ = alerts(notice(ahead), NOW)
     assert alert["endsAt"] == iso(NOW)
-    (alert,) = alerts(notice(incident(status="resolved")), START - timedelta(days=1))
+    alert, *_ = alerts(notice(incident(status="resolved")), START - timedelta(days=1))
     assert alert["endsAt"] == iso(START)
 
 
@@ -141,3 +143,13 @@ def test_an_answer_in_small_parts_has_its_end(web: WebReceiver) -> None:
     outcome = transport.deliver(render(notice(), target))
     assert (outcome.delivered, outcome.error) == (False, "timed out")
     assert transport.deliver(render(notice(), target)).delivered
+
+
+def test_a_fault_of_the_program_is_no_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object) -> None:
+        raise KeyError("token")
+
+    monkeypatch.setattr("alerts.transports.alertmanager.alerts", fail)
+    transport = AlertmanagerTransport(Target("am", SecretStr("alertmanager://127.0.0.1:9")))
+    with pytest.raises(KeyError):
+        transport.deliver(render(notice(), Target("am", SecretStr("json://127.0.0.1"))))
