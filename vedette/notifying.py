@@ -1,14 +1,16 @@
 """Who is told of incidents, by the settings: targets, routes, and what mutes."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 
 from alerts.inhibition import Inhibition, InhibitRule
 from alerts.maintenance import Maintenance, Window
 from alerts.matchers import Matchers, unmatched
+from alerts.messages import template_problem
 from alerts.muting import Muting
 from alerts.routing import Route, Routing
-from alerts.target import Target
+from alerts.target import Target, TargetError
+from alerts.transports import transport_of
 from detectors.findings import Level
 from vedette.notify_settings import DEFAULT_TARGET, NotifyRoute, TargetSettings
 from vedette.settings import Settings, SettingsError
@@ -50,6 +52,24 @@ def check_detectors(settings: Settings, known: Collection[str]) -> None:
         wrong = unmatched(matchers.detector, known)
         if wrong is not None:
             raise SettingsError(f"{place}.detector: there is no detector {wrong}")
+
+
+def check_targets(targets: Sequence[Target]) -> list[str]:
+    """Refuse addresses that cannot be sent to, and return what is wrong with templates.
+
+    Raises SettingsError. A broken template is no reason to tell nobody: ours takes its place.
+    """
+    try:
+        for target in targets:
+            transport_of(target)
+        problems = {target.name: template_problem(target) for target in targets}
+    except TargetError as error:
+        raise SettingsError(f"notify.url or targets: {error}") from error
+    return [
+        f"Target {name}: {problem}. Until that is mended, messages have our own words."
+        for name, problem in problems.items()
+        if problem is not None
+    ]
 
 
 def _matchers(settings: Settings) -> Iterator[tuple[str, Matchers]]:

@@ -269,3 +269,25 @@ enabled = false
     (rules / "mine.yml").write_text(RULE, encoding="utf-8")
     result = vedette("-c", config)
     assert result.exit_code == 0, result.output
+
+
+def test_what_run_would_refuse_is_refused(config: Path) -> None:
+    written = config.read_text(encoding="utf-8")
+    config.write_text(written.replace("json://user:geheim@", "slak://user:geheim@"), "utf-8")
+    result = vedette("-c", config)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "target slack: its address is not one that Apprise knows" in result.stderr
+    assert "geheim" not in result.output
+    config.write_text(written.replace("[targets.slack]", "[targets.slack]\nformat = 'slack'"))
+    assert "format slack is for slack:// addresses only" in vedette("-c", config).stderr
+
+
+def test_a_template_that_is_not_there_is_said(config: Path) -> None:
+    written = config.read_text(encoding="utf-8")
+    config.write_text(written.replace("[targets.slack]", "[targets.slack]\ntemplate = 'gone.j2'"))
+    (remark,) = answer("-c", config)["remarks"]
+    assert remark == (
+        "Target slack: template gone.j2: cannot be read: No such file or directory."
+        " Until that is mended, messages have our own words."
+    )
+    assert "Target slack: template gone.j2" in vedette("-c", config).stdout

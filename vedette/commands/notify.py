@@ -25,7 +25,13 @@ from detectors.findings import EntityType, Level
 from ingest.durations import format_duration
 from ingest.masking import printable
 from vedette.failures import FAILED, WRONG_USE, reports_failures
-from vedette.notifying import check_detectors, muting_of, routing_of, targets_of
+from vedette.notifying import (
+    check_detectors,
+    check_targets,
+    muting_of,
+    routing_of,
+    targets_of,
+)
 from vedette.rules import catalogue_of, detector_names
 from vedette.screen import note, terminal
 from vedette.settings import Settings, load_settings
@@ -41,6 +47,7 @@ class Explanation:
     routing: Routing
     targets: dict[str, Target]
     mutes: Sequence[Mute]
+    problems: Sequence[str]
 
     def told(self) -> list[tuple[str, str, str | None]]:
         """Return targets with their route, and why a target hears nothing all the same."""
@@ -50,9 +57,9 @@ class Explanation:
         ]
 
     def remarks(self) -> list[str]:
-        """Return what keeps everybody from being told, whatever the routes say."""
+        """Return what keeps people from being told so, whatever the routes say."""
         incident = self.incident
-        found = []
+        found = list(self.problems)
         if incident.mode != "alert":
             found.append("Its detectors are in mode monitor: nobody is told.")
         if incident.parent_id is not None:
@@ -145,8 +152,10 @@ def explain_routes(
         engine.dispose()
         note(screen, f"vedette: no incident {number} in {name}")
         return FAILED
-    explanation = explain(settings, engine, incident, now)
-    engine.dispose()
+    try:
+        explanation = explain(settings, engine, incident, now)
+    finally:
+        engine.dispose()
     if as_json:
         sys.stdout.write(json.dumps(explanation.to_dict()) + "\n")
     else:
@@ -157,12 +166,16 @@ def explain_routes(
 def explain(
     settings: Settings, engine: Engine, incident: IncidentView, now: datetime
 ) -> Explanation:
-    """Return who is told of an incident by these settings, and what mutes it at a moment."""
+    """Return who is told of an incident by these settings, and what mutes it at a moment.
+
+    Raises SettingsError for an address that cannot be sent to.
+    """
     routing = routing_of(settings)
     targets = {target.name: target for target in targets_of(settings)}
+    problems = check_targets(list(targets.values()))
     with engine.connect() as connection:
         mutes = list(muting_of(settings).at(connection, now).mutes(incident))
-    return Explanation(incident, routing.explain(incident), routing, targets, mutes)
+    return Explanation(incident, routing.explain(incident), routing, targets, mutes, problems)
 
 
 def _described(
@@ -216,7 +229,7 @@ def _print(console: Console, explanation: Explanation) -> None:
     told = explanation.told()
     if told:
         console.print(_targets(explanation))
-    note(console, *explanation.remarks())
+    note(console, *map(printable, explanation.remarks()))
     for mute in explanation.mutes:
         note(console, f"Muted now: {printable(mute.reason)}, until {mute.until:%Y-%m-%d %H:%M} UTC")
     if not explanation.mutes:
