@@ -6,8 +6,9 @@ talked to, and after a stop between any two of them the next start goes on:
 1. `put_aside`: what is not sent, or not yet, and why. Stopped before: judged again.
 2. `bundle`: a delivery with its mark, its notifications to `bundled`. Of many notifications some
    at a time: stopped midway, the delivery goes with those it has, and the others with a later one.
-3. `begin`: an attempt, counted. Stopped from here on, the attempt has no end, and the same
-   delivery goes again, with the same mark and the same notifications.
+3. `leave_out`: what became part of another incident meanwhile. `begin`: an attempt, counted.
+   Stopped from here on, the attempt has no end, and the same delivery goes again, with the same
+   mark and the same notifications, but for those.
 4. The message goes to the receiver.
 5. Given up only: the incident about failing alerts, then `pass_on` to the fallback target. Both
    change nothing if they are done again.
@@ -258,6 +259,35 @@ class Deliveries:
             return None
         return delivery
 
+    def leave_out(self, delivery: Delivery) -> None:
+        """Take out of a delivery what became part of another incident since it was bundled."""
+        query = (
+            select(_incidents.c.id, _incidents.c.merged_into, _incidents.c.parent_id)
+            .join(_rows, _rows.c.incident_id == _incidents.c.id)
+            .where(
+                _rows.c.delivery_id == delivery.id,
+                _rows.c.state == "bundled",
+                or_(_incidents.c.merged_into.is_not(None), _incidents.c.parent_id.is_not(None)),
+            )
+            .distinct()
+        )
+        with self.reading.connect() as connection:
+            parts = connection.execute(query).all()
+        changes = [
+            {"of": part.id, "new": "suppressed", "why": f"merged into incident {part.merged_into}"}
+            if part.merged_into is not None
+            else {"of": part.id, "new": "rolled_up", "why": f"part of incident {part.parent_id}"}
+            for part in parts
+        ]
+        if not changes:
+            return
+        own = update(_rows).where(
+            _rows.c.delivery_id == delivery.id, _rows.c.incident_id == bindparam("of")
+        )
+        values = own.values(state=bindparam("new"), reason=bindparam("why"), delivery_id=None)
+        with self._writing.begin() as connection:
+            connection.execute(values, changes)
+
     def notice(self, delivery: Delivery, link: str | None) -> Notice | None:
         """Return what a delivery tells: its incidents as they are now; None if none is left."""
         own = _rows.c.delivery_id == delivery.id
@@ -323,7 +353,7 @@ class Deliveries:
                 )
                 connection.execute(delete(_sent).where(_sent.c.id == delivery.id))
             else:
-                error = "nothing is left to tell: its incidents were removed"
+                error = "nothing is left to tell: its incidents were removed, or joined others"
                 _decide(connection, delivery.id, Verdict("dead", error), now)
 
     def pass_on(self, delivery: Delivery, fallback: str, now: datetime) -> None:

@@ -14,6 +14,7 @@ from alerts.delivery import Outcome
 from alerts.failing import WINDOW, Trouble
 from alerts.messages import Message, render
 from alerts.muting import Muting
+from alerts.notices import Notice
 from alerts.retries import ATTEMPT_LIMIT, LONGEST_RETRY_AFTER, verdict
 from alerts.routing import Routing
 from alerts.survey import Survey
@@ -110,14 +111,16 @@ class Lane:
             error = f"the program stopped in the midst of attempt {delivery.attempts}"
             self._deliveries.give_up(delivery, error, clock())
             return False
+        self._deliveries.leave_out(delivery)
         notice = self._deliveries.notice(delivery, self._link)
         if notice is None:
             self._deliveries.abandon(delivery, clock())
             return False
-        message = render(notice, self.target)
-        attempt = self._deliveries.begin(delivery, message.title, clock())
+        message = self._message(notice)
+        title = message.title if isinstance(message, Message) else ""
+        attempt = self._deliveries.begin(delivery, title, clock())
         pace.began(clock(), digest=delivery.digest)
-        outcome = self._delivered(message)
+        outcome = self._delivered(message) if isinstance(message, Message) else message
         now = clock()
         decided = verdict(outcome, attempt.count, now)
         if decided.state == "dead":
@@ -125,6 +128,15 @@ class Lane:
         self._deliveries.end(attempt, decided, now)
         self._note(delivery, outcome, attempt.count, pace, now)
         return outcome.delivered
+
+    def _message(self, notice: Notice) -> Message | Outcome:
+        """Write it; a fault in that is a failed attempt: it must not hold up others for ever."""
+        try:
+            return render(notice, self.target)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it counts
+            fault = type(error).__name__
+            _log.error("message cannot be written", target=self.target.name, error=fault)
+            return Outcome(delivered=False, error=f"the program failed to write it ({fault})")
 
     def _delivered(self, message: Message) -> Outcome:
         """Send; a fault of the way there is a failed attempt like others, not the lane's end."""

@@ -20,6 +20,9 @@ from alerts.statements import insert_or_ignore
 #: Incidents that are looked at together.
 _PAGE: Final = 500
 
+#: Kinds that say that an incident is there, or there again.
+_BEGINNINGS: Final = frozenset({"opened", "returned"})
+
 #: States of notifications that somebody was told, or should have been.
 _MEANT: Final = frozenset({"sent", "dead", "bundled"})
 
@@ -55,13 +58,13 @@ class Timers:
         """Add the notifications that are due; return how many."""
         added = 0
         for incidents in self._open_incidents():
-            rows = self._rows(incidents)
+            rows = self._rows(list(incidents))
             new = [
                 values
-                for incident in incidents
+                for incident, decided_at in incidents.items()
                 for values in (
                     *self._repeat(rows[incident], now),
-                    *self._escalate(rows[incident], now),
+                    *self._escalate(rows[incident], decided_at, now),
                 )
             ]
             if new:
@@ -72,20 +75,21 @@ class Timers:
             added += len(new)
         return added
 
-    def _open_incidents(self) -> Iterator[Sequence[int]]:
+    def _open_incidents(self) -> Iterator[dict[int, datetime | None]]:
+        """Yield the incidents that are open, with when a person said so, if one did."""
         columns = _incidents.c
-        query = select(columns.id).where(
+        query = select(columns.id, columns.decided_at).where(
             columns.status == "open", columns.merged_into.is_(None), columns.parent_id.is_(None)
         )
         last = 0
         while True:
             page = query.where(columns.id > last).order_by(columns.id).limit(_PAGE)
             with self._reading.connect() as connection:
-                found = connection.execute(page).scalars().all()
+                found = connection.execute(page).all()
             if not found:
                 return
-            yield found
-            last = found[-1]
+            yield {row.id: row.decided_at for row in found}
+            last = found[-1].id
 
     def _rows(self, incidents: Sequence[int]) -> dict[int, list[RowMapping]]:
         query = (
@@ -116,15 +120,30 @@ class Timers:
         number = 1 + len(repeats)
         yield self._values(last, f"repeat:{number}", now)
 
-    def _escalate(self, rows: Sequence[RowMapping], now: datetime) -> Iterator[dict[str, Any]]:
-        """Give an escalation if somebody was told long ago, and there is none yet."""
-        if any(row["target"] == self._target and _kind(row) == "escalated" for row in rows):
+    def _escalate(
+        self, rows: Sequence[RowMapping], decided_at: datetime | None, now: datetime
+    ) -> Iterator[dict[str, Any]]:
+        """Give an escalation if somebody was told long ago, and there was none.
+
+        The time counts from the last telling that it opened or returned, or from when a person
+        opened it again. One that was not sent, as somebody had acknowledged it, counts no more
+        after that.
+        """
+        own = [row for row in rows if row["target"] == self._target and _kind(row) == "escalated"]
+        meant = [
+            row for row in rows if row["route"] in self._escalations and row["state"] in _MEANT
+        ]
+        if not meant or any(row["state"] != "suppressed" for row in own):
             return
-        for row in rows:
-            after = self._escalations.get(row["route"])
-            if after is not None and row["state"] in _MEANT and row["created_at"] <= now - after:
-                yield self._values(row, "escalated:1", now)
-                return
+        begun = max(
+            [row for row in meant if _kind(row) in _BEGINNINGS] or meant[:1],
+            key=lambda row: (row["created_at"], row["id"]),
+        )
+        since = max(begun["created_at"], decided_at or begun["created_at"])
+        if any(row["created_at"] >= since for row in own):
+            return
+        if since <= now - self._escalations[begun["route"]]:
+            yield self._values(begun, f"escalated:{1 + len(own)}", now)
 
     def _values(self, row: RowMapping, transition: str, now: datetime) -> dict[str, Any]:
         return {

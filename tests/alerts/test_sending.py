@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, insert
 
+from alerts.actions import Change, change_incident
 from alerts.bundles import DIGEST
 from alerts.delivery import Outcome
 from alerts.lane import UNDER_WAY_LIMIT
@@ -170,6 +171,46 @@ def test_it_escalates_when_nobody_acknowledges(engine: Engine, status: str, told
     assert office.run(MINUTE) == told
     assert office.told("boss") == [[(1, ("escalated:1",))]] * told
     assert office.run(timedelta(days=1)) == 0
+
+
+def test_what_returns_has_time_until_it_escalates(engine: Engine) -> None:
+    routing = one_route("ops", escalate_after=30 * MINUTE, escalate_to=("boss",))
+    office = Office(engine, OPS, target("boss"), routing=routing)
+    office.record(finding())
+    office.run()
+    office.record(watermark=NOW + 16 * MINUTE)
+    office.run(16 * MINUTE)
+    office.now += 9 * MINUTE
+    office.record(finding(NOW + 25 * MINUTE))
+    office.run()
+    office.told("ops")
+    office.run(29 * MINUTE)
+    assert office.told("boss") == []
+    office.run(MINUTE)
+    assert office.told("boss") == [[(1, ("escalated:1",))]]
+
+
+def test_what_is_opened_again_escalates_though_it_was_acknowledged(engine: Engine) -> None:
+    routing = one_route("ops", escalate_after=30 * MINUTE, escalate_to=("boss",))
+    office = Office(engine, OPS, target("boss"), routing=routing)
+    office.record(finding())
+    office.run()
+    with engine.begin() as connection:
+        values = {"transition": "escalated:1", "state": "suppressed", "target": "boss"}
+        row = rows(engine, NotificationRow)[0]._asdict() | values | {"delivery_id": None}
+        row |= {"created_at": NOW + 30 * MINUTE}
+        del row["id"]
+        connection.execute(insert(table_of(NotificationRow)), row)
+    office.run(60 * MINUTE)
+    assert office.told("boss") == []
+    change_incident(engine, 1, Change(status="acknowledged"), actor="ann", now=office.now)
+    change_incident(engine, 1, Change(status="open"), actor="ann", now=office.now)
+    office.run(29 * MINUTE)
+    assert office.told("boss") == []
+    office.run(MINUTE)
+    assert office.told("boss") == [[(1, ("escalated:2",))]]
+    office.run(timedelta(days=1))
+    assert office.told("boss") == []
 
 
 def test_who_heard_of_it_by_escalation_hears_of_its_end(engine: Engine) -> None:
@@ -356,6 +397,41 @@ def test_a_fault_of_the_way_to_a_target_is_a_failed_attempt(engine: Engine) -> N
         "failed",
         "sent",
     ]
+
+
+def test_a_fault_in_writing_a_message_is_a_failed_attempt(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise KeyError("secret")
+
+    office = Office(engine, OPS)
+    office.record(finding())
+    with monkeypatch.context() as patched:
+        patched.setattr("alerts.lane.render", fail)
+        office.run()
+        (delivery,) = rows(engine, DeliveryRow)
+        assert (delivery.state, delivery.attempts) == ("pending", 1)
+        assert delivery.last_error == "the program failed to write it (KeyError)"
+        for _ in range(ATTEMPT_LIMIT):
+            office.run(timedelta(minutes=16))
+        assert rows(engine, DeliveryRow)[0].state == "dead"
+    office.record(finding(entity="other"))
+    assert office.run() == 1
+
+
+def test_what_became_part_of_another_is_left_out_of_later_attempts(engine: Engine) -> None:
+    office = Office(engine, OPS, routing=one_route("ops", group_by=()))
+    office.transports["ops"] = MemoryTransport([DOWN])
+    office.restart()
+    office.record(finding(), finding(NOW + 50 * MINUTE), finding(entity="other"))
+    office.run()
+    office.told("ops")
+    office.record(finding(NOW + 25 * MINUTE))
+    office.run(10 * MINUTE)
+    (message,) = office.told("ops")
+    assert {incident for incident, _ in message} == {1, 2}
+    assert [row.merged_into for row in rows(engine, IncidentRow)] == [None, None, 1]
 
 
 def test_attempts_end_in_the_dead_letter(engine: Engine) -> None:
