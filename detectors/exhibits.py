@@ -5,12 +5,16 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import polars as pl
+import polars.selectors as cs
 
 from detectors.findings import EVIDENCE_LIMIT, Evidence
 from ingest.evidence import SHOWN, SHOWN_SCHEMA, evidence_columns
 
 #: Entities (per rule) whose evidence is kept; the longest untouched leave first.
 ENTITY_LIMIT: Final = 5_000
+
+#: Characters of a text that are kept; fewer are shown.
+TEXT_LIMIT: Final = 4_096
 
 #: Entities of one rule that one batch may add evidence for.
 BATCH_LIMIT: Final = 100
@@ -35,7 +39,8 @@ class Exhibits:
 
     def keep(self, rule: str, rows: pl.DataFrame) -> None:
         """Keep events: `entity`, and the columns of SHOWN."""
-        for entity, *event in rows.select("entity", *SHOWN).iter_rows():
+        short = rows.select("entity", *SHOWN).with_columns(cs.string().str.head(TEXT_LIMIT))
+        for entity, *event in short.iter_rows():
             kept = self._raw.setdefault((rule, entity), [])
             if len(kept) < EVIDENCE_LIMIT:
                 kept.append(tuple(event))

@@ -8,6 +8,9 @@ import polars_hash as plh
 from detectors.findings import EntityType
 from ingest.masking import mask_series
 
+#: Bytes of a name; longer ones are cut there.
+NAME_LIMIT: Final = 512
+
 #: Columns of entities that may hold anything a client has written.
 WRITTEN: Final = frozenset({"user", "route", "service"})
 _WRITTEN_TYPES: Final[frozenset[EntityType]] = frozenset({"user", "route", "service"})
@@ -16,9 +19,13 @@ _WRITTEN_TYPES: Final[frozenset[EntityType]] = frozenset({"user", "route", "serv
 def shown(texts: pl.Series) -> pl.Series:
     """Return names (String) without secrets; what was masked still differs, by a short hash.
 
-    An e-mail address or a key as user name becomes `***#5d1f09c2`, the same in every run.
+    An e-mail address or a key as user name becomes `***#5d1f09c2`, the same in every run. What is
+    longer than NAME_LIMIT is its beginning and such a hash: the state of millions stays bounded.
     """
     masked = mask_series(texts)
+    long = masked.str.len_bytes() > NAME_LIMIT
+    if long.any():
+        masked = masked.str.head(NAME_LIMIT // 4).zip_with(long, masked)
     changed = (masked != texts).fill_null(value=False)
     if not changed.any():
         return texts

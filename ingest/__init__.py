@@ -23,6 +23,7 @@ request_lines, times   parts of a line; `uniform_times`, all written alike, at o
 clients      who asked: the peer, or whom trusted proxies name (`forwarding`, `networks`)
 geo          where addresses are (`mmdb`, `address_ranges`)
 routes       path templates: `declared_paths` of `route_documents`, patterns, or `route_learning`
+yaml_limits  how much a document of the user's may hold
 pseudonyms   keyed hashes for API keys, users, clients
 enrichment   these four, shared by all sources; `distinct` works each value out once
 normalising  all of this in order (`events` has the columns)

@@ -14,6 +14,7 @@ worker       the service's loop: sources in, incidents stored and told
 vitals       what the worker measures of itself
 doctor/      looks at an installation and says what to fix
 service      worker, sender and API put together
+log_lines    the service's own log, a line of text each
 screen       tables and lines in the terminal; `incident_screen` shows one incident
 incident_query  from the options of a list to its filter
 people       who types

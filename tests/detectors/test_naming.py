@@ -1,10 +1,10 @@
 """What entities are called: no secret is told, and no two are taken for one."""
 
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.naming import name_of, shown
+from detectors.naming import NAME_LIMIT, name_of, shown
 
 
 def test_ordinary_names_stay() -> None:
@@ -20,6 +20,7 @@ def test_secrets_are_masked_and_stay_apart() -> None:
     assert plain == "joe"
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), st.emails(), st.text(max_size=20)), max_size=20))
 def test_a_name_does_not_depend_on_its_neighbours(names: list[str | None]) -> None:
     together = shown(pl.Series(names, dtype=pl.String())).to_list()
@@ -30,3 +31,11 @@ def test_a_name_does_not_depend_on_its_neighbours(names: list[str | None]) -> No
 def test_settings_name_users_as_the_log_does() -> None:
     assert name_of("user", "ann@example.com") == shown(pl.Series(["ann@example.com"]))[0]
     assert name_of("client", "203.0.113.7") == "203.0.113.7"
+
+
+def test_long_names_are_cut_and_stay_apart() -> None:
+    long = "a name " * 1_000
+    one, other, short = shown(pl.Series([f"{long}x", f"{long}y", ("a name " * 100)[:NAME_LIMIT]]))
+    assert one != other
+    assert short == ("a name " * 100)[:NAME_LIMIT]
+    assert max(map(len, (one, other))) < NAME_LIMIT
