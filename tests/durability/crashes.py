@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -17,7 +17,7 @@ from tests.durability.feeds import Feed
 from tests.durability.outcome import Outcome, outcome, undelivered
 from tests.durability.process import Service
 from tests.durability.story import PROBES, Story
-from tests.receivers.web import WebReceiver
+from tests.receivers.web import Request, WebReceiver
 
 #: When to kill: any time; while a transaction is written, or just after; while it starts.
 Moment = Literal["any", "writing", "starting"]
@@ -67,11 +67,22 @@ class Run:
     feed: Feed
     engine: Engine
     receiver: WebReceiver
+    before: list[Request] = field(default_factory=list)
 
     @property
     def marks(self) -> list[str]:
         """The marks of all that came."""
-        return [str(r.json()["idempotency_key"]) for r in self.receiver.requests]
+        came = [*self.before, *self.receiver.requests]
+        return [str(request.json()["idempotency_key"]) for request in came]
+
+    def receiver_down(self) -> None:
+        """Close the receiver: connections to it are refused."""
+        self.before += self.receiver.requests
+        self.receiver.close()
+
+    def receiver_up(self) -> None:
+        """Open it again, at the same port."""
+        self.receiver = WebReceiver(self.receiver.port)
 
     def begin(self) -> None:
         """Start at the beginning of the feed, which is empty yet."""

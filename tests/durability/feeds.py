@@ -61,9 +61,10 @@ class LogFeed:
 class TopicFeed:
     """A topic; a client's lines go to one partition."""
 
-    def __init__(self, producer: KafkaProducer, bootstrap: str, topic: str) -> None:
-        self._producer = producer
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self._bootstrap = bootstrap
         self._topic = topic
+        self._producer: KafkaProducer | None = None
         self.settings = (
             f"[[sources]]\nbootstrap_servers = ['{bootstrap}']\ntopics = ['{topic}']\n"
             "start = 'beginning'\nformat = 'combined'\n"
@@ -76,7 +77,16 @@ class TopicFeed:
     def end(self) -> None:
         self._send([(number, line) for number in range(PARTITIONS) for line in ending(number)])
 
+    def disconnect(self) -> None:
+        """Let go of the broker until the next lines: it is going to be away."""
+        if self._producer is not None:
+            self._producer.close(timeout=5)
+            self._producer = None
+
     def _send(self, lines: Sequence[tuple[int, bytes]]) -> None:
+        if self._producer is None:
+            options: dict[str, Any] = {"compression_type": "lz4", "linger_ms": 5, "acks": "all"}
+            self._producer = KafkaProducer(bootstrap_servers=self._bootstrap, **options)
         sent = [
             self._producer.send(self._topic, line.rstrip(b"\n"), partition=number)
             for number, line in lines
@@ -89,9 +99,8 @@ class TopicFeed:
 @contextmanager
 def topic_feed(bootstrap: str, topic: str) -> Iterator[TopicFeed]:
     """Open a feed into a topic that exists."""
-    options: dict[str, Any] = {"compression_type": "lz4", "linger_ms": 5, "acks": "all"}
-    producer = KafkaProducer(bootstrap_servers=bootstrap, **options)
+    feed = TopicFeed(bootstrap, topic)
     try:
-        yield TopicFeed(producer, bootstrap, topic)
+        yield feed
     finally:
-        producer.close(timeout=5)
+        feed.disconnect()

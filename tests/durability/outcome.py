@@ -65,7 +65,7 @@ def outcome(engine: Engine) -> Outcome:
         findings = connection.execute(select(table_of(FindingRow))).mappings().all()
         members = connection.execute(select(table_of(MemberRow))).mappings().all()
         told = connection.execute(select(table_of(NotificationRow))).mappings().all()
-    keys = {row["id"]: _key(row) for row in rows}
+    keys = {row["id"]: key_of(row) for row in rows}
     whole = [row for row in rows if row["merged_into"] is None]
     clients: dict[int, list[str]] = defaultdict(list)
     for member in members:
@@ -120,7 +120,8 @@ def undelivered(engine: Engine, marks: Collection[str]) -> list[str]:
     return said
 
 
-def _key(row: RowMapping) -> Key:
+def key_of(row: RowMapping) -> Key:
+    """Return what tells an incident from others in any run."""
     return row["entity_type"], row["entity"], row["started_at"]
 
 
