@@ -1,6 +1,7 @@
 """Sending to one target, in the order that `deliveries` states; nothing here touches another's."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from threading import Event
 from typing import Final
@@ -45,11 +46,13 @@ class Lane:
         routing: Routing,
         muting: Muting,
         link: str | None,
+        options: str,
         stopping: Event,
     ) -> None:
         self.target = target
         self._transport = transport
         self._link = link
+        self._options = options
         self._stopping = stopping
         self._deliveries = Deliveries(engine, target.name, lambda: stopping.wait(BREATH))
         self._survey = Survey(self._deliveries, target, routing, muting)
@@ -132,7 +135,7 @@ class Lane:
     def _message(self, notice: Notice) -> Message | Outcome:
         """Write it; a fault in that is a failed attempt: it must not hold up others for ever."""
         try:
-            return render(notice, self.target)
+            return render(replace(notice, options=self._options), self.target)
         except Exception as error:  # noqa: BLE001 - whatever it is, it counts
             fault = type(error).__name__
             _log.error("message cannot be written", target=self.target.name, error=fault)

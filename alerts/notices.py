@@ -19,6 +19,7 @@ class Notice:
 
     `mark` tells a repeat from a second message. A digest names the gravest of its `incidents`
     only; else `items` are all. `link` is where the page is, without a slash at the end.
+    `options` are what commands need to find this database, as " --config /etc/vedette.toml".
     """
 
     items: tuple[Item, ...]
@@ -26,3 +27,4 @@ class Notice:
     digest: bool = False
     incidents: int = 1
     link: str | None = None
+    options: str = ""

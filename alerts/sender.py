@@ -46,6 +46,7 @@ class Sender:
         routing: Routing | None = None,
         muting: Muting | None = None,
         link: str | None = None,
+        options: str = "",
         transports: Callable[[Target], Transport] = transport_of,
         now: Callable[[], datetime] = utc_now,
         interval: float = 1.0,
@@ -53,7 +54,8 @@ class Sender:
         """Set up the targets; raises TargetError.
 
         `routing` says how rows are bundled, repeated and escalated, `muting` what has to wait,
-        `link` where the page is, for messages. Without them everything is told at once.
+        `link` where the page is, for messages, and `options` what the commands in them need, as
+        " --config FILE". Without routing and muting everything is told at once.
         `interval` is in seconds between looks at the outbox; `wake` makes one at once.
         """
         self._stopping = threading.Event()
@@ -66,6 +68,7 @@ class Sender:
                 routing=routing or Routing([]),
                 muting=muting or Muting(),
                 link=link,
+                options=options,
                 stopping=self._stopping,
             )
             for target in targets

@@ -22,6 +22,7 @@ from api.health import HealthReport
 from detectors.health import SourceHealth
 from vedette.notifying import check_detectors, muting_of, routing_of, targets_of
 from vedette.rules import catalogue_of, detector_names
+from vedette.screen import options
 from vedette.settings import Settings, SettingsError
 from vedette.sources import enrichment_of
 from vedette.worker import Worker
@@ -114,6 +115,7 @@ class Duty:
                 routing=routing_of(settings),
                 muting=muting_of(settings),
                 link=settings.notify.link,
+                options=options(config=settings.file),
             )
         except TargetError as error:
             raise SettingsError(f"notify.url or targets: {error}") from error

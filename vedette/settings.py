@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     field_validator,
@@ -217,6 +218,17 @@ class Settings(BaseSettings):
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
     tiers: dict[str, TierSettings] = Field(default_factory=dict)
     detectors: dict[str, RuleOverride] = Field(default_factory=dict)
+    _file: Path | None = PrivateAttr(default=None)
+
+    @property
+    def file(self) -> Path | None:
+        """Where they were read from, from the root on; None without a file."""
+        return self._file
+
+    def read_from(self, file: Path | None) -> Self:
+        """Keep where they were read from, and return them."""
+        self._file = None if file is None else file.absolute()
+        return self
 
     @field_validator("sources")
     @classmethod
@@ -253,7 +265,7 @@ def load_settings(file: Path | None) -> Settings:
     Raises SettingsError, naming file, key and what was expected.
     """
     _check_environment()
-    return _validated({} if file is None else _read(file), file)
+    return _validated({} if file is None else _read(file), file).read_from(file)
 
 
 def settings_from(text: str) -> Settings:

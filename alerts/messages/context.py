@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from alerts.messages.escaping import Link
+from alerts.messages.escaping import Command, Link
 from alerts.messages.news import headline, news, subject
 from alerts.notices import Item, Notice
 from alerts.views import IncidentView
@@ -34,12 +34,12 @@ class Told:
     lasted: str
     clients: str
     link: Link | None
-    command: str
+    command: Command
 
 
 def context_of(notice: Notice, shown: int, characters: int) -> dict[str, Any]:
     """Return the variables of templates: the first `shown` items, their texts cut to length."""
-    items = [_told(item, notice.link, characters) for item in notice.items[:shown]]
+    items = [_told(item, notice, characters) for item in notice.items[:shown]]
     incidents = [item.incident for item in notice.items]
     total = max(notice.incidents, len(incidents))
     return {
@@ -50,8 +50,8 @@ def context_of(notice: Notice, shown: int, characters: int) -> dict[str, Any]:
         "digest": notice.digest,
         "severities": severities(incidents),
         "detectors": detectors(incidents),
-        "link": Link(f"{notice.link}/incidents") if notice.link else None,
-        "command": "vedette incidents",
+        "link": _page(notice),
+        "command": _command(notice),
         "reference": notice.mark,
     }
 
@@ -83,7 +83,23 @@ def moment(time: datetime) -> str:
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _told(item: Item, link: str | None, characters: int) -> Told:
+def look(notice: Notice, incident: int | None = None) -> Link | Command:
+    """Return where to look at an incident, or at all: the page, else the command."""
+    return _page(notice, incident) or _command(notice, incident)
+
+
+def _page(notice: Notice, incident: int | None = None) -> Link | None:
+    if notice.link is None:
+        return None
+    return Link(f"{notice.link}/incidents" + ("" if incident is None else f"/{incident}"))
+
+
+def _command(notice: Notice, incident: int | None = None) -> Command:
+    shown = "" if incident is None else f" show {incident}"
+    return Command(f"vedette incidents{shown}{notice.options}")
+
+
+def _told(item: Item, notice: Notice, characters: int) -> Told:
     view = item.incident
     incident = replace(
         view,
@@ -107,8 +123,8 @@ def _told(item: Item, link: str | None, characters: int) -> Told:
         last=moment(view.last_at),
         lasted=_lasted(view.last_at - view.started_at),
         clients=f"{view.member_count:,}" if many else "",
-        link=Link(f"{link}/incidents/{view.id}") if link else None,
-        command=f"vedette incidents show {view.id}",
+        link=_page(notice, view.id),
+        command=_command(notice, view.id),
     )
 
 

@@ -62,6 +62,12 @@ class Link(str):
     __slots__ = ()
 
 
+class Command(str):
+    """A command of ours, with options that the settings' place gave: to be pasted as it is."""
+
+    __slots__ = ()
+
+
 def visible(text: str) -> str:
     r"""Return one line in which every character shows: others as \xNN or \uNNNN."""
     shown = _BLANK.sub(lambda match: _code(match[0]), printable(text))
@@ -107,6 +113,8 @@ def finalise(kind: Format) -> Callable[[object], object]:
     def escaped(value: object) -> object:
         if isinstance(value, Link):
             return _link(value, kind)
+        if isinstance(value, Command):
+            return _command(value, kind)
         if kind == "html":
             return value if isinstance(value, Markup) else Markup(escape(str(value)))  # noqa: S704
         return escape(str(value))
@@ -183,6 +191,12 @@ def _link(link: Link, kind: Format) -> object:
     if kind == "html":
         return Markup(html.escape(address, quote=True))  # noqa: S704
     return _entities(address) if kind == "slack" else address
+
+
+def _command(command: Command, kind: Format) -> object:
+    if kind == "html":
+        return Markup(html.escape(command, quote=True))  # noqa: S704
+    return _entities(command) if kind == "slack" else str(command)
 
 
 def _code(char: str) -> str:

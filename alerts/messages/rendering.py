@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import structlog
 
-from alerts.messages.context import GRAVEST_FIRST, context_of, cut, severities
-from alerts.messages.escaping import ESCAPES, Format, Link, as_text, finalise
+from alerts.messages.context import GRAVEST_FIRST, context_of, cut, look, severities
+from alerts.messages.escaping import ESCAPES, Format, as_text, finalise
 from alerts.messages.message import Channel, Message, channel_of
 from alerts.messages.news import headline, subject
 from alerts.messages.templates import BadTemplate, rendered, rendered_file
@@ -110,10 +110,9 @@ def _brief(notice: Notice, channel: Channel) -> str:
     """Return one line, for channels that take hardly more: text messages of telephones."""
     first = notice.items[0].incident
     escape = ESCAPES[channel.format]
-    place = f"{notice.link}/incidents/{first.id}" if notice.link else None
-    look = Link(place) if place else f"vedette incidents show {first.id}"
+    place = finalise(channel.format)(look(notice, first.id))
     for width in _NAME_WIDTHS:
-        line = f"{_line(notice, escape, width)} {finalise(channel.format)(look)}"
+        line = f"{_line(notice, escape, width)} {place}"
         if channel.body_size(line) <= channel.body_limit:
             return line
     return f"Incident {first.id}"[: channel.body_limit]

@@ -17,7 +17,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 
 from alerts.delivery import IDEMPOTENCY_HEADER, Outcome
 from alerts.messages import Message
-from alerts.messages.context import GRAVEST_FIRST, cut, moment
+from alerts.messages.context import GRAVEST_FIRST, cut, look, moment
 from alerts.messages.escaping import as_text
 from alerts.messages.news import TEST, ended, news
 from alerts.notices import Item, Notice
@@ -139,12 +139,11 @@ def _alert(item: Item, notice: Notice, severity: str, end: datetime) -> dict[str
         "services": ", ".join(incident.services),
         "stages": ", ".join(incident.stages),
         "labels": ", ".join(incident.labels),
-        "look": f"vedette incidents show {incident.id}",
         "reference": notice.mark,
     }
     return {
         "labels": _harmless(labels),
-        "annotations": _harmless(annotations),
+        "annotations": _harmless(annotations) | {"look": look(notice, incident.id)},
         "startsAt": iso(incident.started_at),
         "endsAt": iso(end),
         **({"generatorURL": f"{notice.link}/incidents/{incident.id}"} if notice.link else {}),
@@ -158,7 +157,7 @@ def _digest(notice: Notice, left: int, now: datetime) -> dict[str, Any]:
         "annotations": {
             "summary": f"{notice.incidents:,} incidents came at once; {left:,} of them are no"
             " alerts of their own",
-            "look": "vedette incidents",
+            "look": look(notice),
             "reference": notice.mark,
         },
         "startsAt": iso(now),

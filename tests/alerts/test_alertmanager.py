@@ -1,5 +1,6 @@
 """What an Alertmanager is told, as its API has it."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -41,13 +42,23 @@ def test_an_open_incident_is_an_alert_that_fires() -> None:
             "detectors": "web-recon-404",
             "services": "shop",
             "stages": "reconnaissance",
-            "look": "vedette incidents show 17",
+            "look": "https://vedette.example/incidents/17",
             "reference": "mark-1",
         },
         "startsAt": iso(START),
         "endsAt": iso(NOW + FIRES_FOR),
         "generatorURL": "https://vedette.example/incidents/17",
     }
+
+
+def test_without_a_page_the_command_is_where_to_look() -> None:
+    given = notice(options=" --config /etc/vedette.toml")
+    (alert,) = alerts(given, NOW)
+    assert alert["annotations"]["look"] == ("vedette incidents show 17 --config /etc/vedette.toml")
+    *_, rest = alerts(replace(given, digest=True, incidents=9), NOW)
+    assert rest["annotations"]["look"] == "vedette incidents --config /etc/vedette.toml"
+    *_, rest = alerts(replace(given, digest=True, incidents=9, link="https://v.example"), NOW)
+    assert rest["annotations"]["look"] == "https://v.example/incidents"
 
 
 def test_a_test_ends_by_itself() -> None:

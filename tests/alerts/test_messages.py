@@ -1,5 +1,6 @@
 """What messages say, how they are cut, and templates of users."""
 
+import html
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -76,6 +77,16 @@ def test_without_a_page_the_command_is_given(kind: Format) -> None:
     message = render(notice(), target(kind))
     assert "vedette incidents show 17" in message.body
     assert "http" not in message.body
+
+
+@pytest.mark.parametrize("kind", list(URLS))
+def test_commands_name_the_settings_of_the_service_and_can_be_pasted(kind: Format) -> None:
+    given = " --config '/etc/our api/vedette.toml'"
+    many = [incident(id=17 + n) for n in range(12)]
+    body = html.unescape(render(notice(*many, options=given), target(kind)).body)
+    assert f"vedette incidents show 17{given}" in body
+    assert f" more: vedette incidents{given}" in re.sub(r"`|\*|</?b>", "", body)
+    assert "vedette.toml" not in render(notice(*many, options=given, link=LINK), target(kind)).body
 
 
 @pytest.mark.parametrize(

@@ -201,3 +201,10 @@ def test_the_template_is_valid_and_says_the_defaults() -> None:
     assert settings.notify == plain.notify
     assert settings.notify.max_age == timedelta(hours=1)
     assert settings.detectors == {}
+
+
+def test_settings_know_their_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "v.toml").write_text("", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert load_settings(Path("v.toml")).file == tmp_path / "v.toml"
+    assert load_settings(None).file is None

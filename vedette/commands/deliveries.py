@@ -42,7 +42,12 @@ def send_test(name: str, config: Path | None) -> int:
         note(terminal(stderr=True), f"vedette: {_unknown(name, settings)}")
         return WRONG_USE
     mark = f"test-{uuid.uuid4().hex}"
-    notice = Notice((Item(_example(target), (TEST,)),), mark, link=settings.notify.link)
+    notice = Notice(
+        (Item(_example(target), (TEST,)),),
+        mark,
+        link=settings.notify.link,
+        options=options(config=settings.file),
+    )
     try:
         outcome = transport_of(target).deliver(render(notice, target))
     except TargetError as error:
@@ -169,7 +174,7 @@ def _example(target: Target) -> IncidentView:
 
 
 def _table(entries: Sequence[Entry], title: str) -> Table:
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=Text(printable(title)), title_justify="left", header_style="bold")
     table.add_column("no.", justify="right", no_wrap=True)
     table.add_column("made (UTC)", min_width=8)
     table.add_column("target", overflow="fold")
