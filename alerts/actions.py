@@ -4,7 +4,7 @@ A change and its lines of the timeline are one transaction, which no other write
 change that names the version it was made for is made to that version or not at all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -20,7 +20,7 @@ from alerts.queries import IncidentDetail, get_incident
 from alerts.routing import Routing
 from alerts.rows import state_values, stored_content, stored_state
 from alerts.safety import bounded
-from alerts.views import Transition, view_of
+from alerts.views import IncidentView, Transition, view_of
 from alerts.writing import PROGRAM
 from ingest.masking import printable
 
@@ -50,6 +50,7 @@ class _Author:
     name: str
     now: datetime
     routing: Routing | None
+    seen: Callable[[IncidentView], None]
 
 
 class NoSuchIncidentError(LookupError):
@@ -76,6 +77,7 @@ def change_incident(
     version: int | None = None,
     now: datetime,
     routing: Routing | None = None,
+    seen: Callable[[IncidentView], None] = lambda _incident: None,
 ) -> IncidentDetail:
     """Change an incident for a person, `actor`, and return it as it is right after.
 
@@ -83,12 +85,12 @@ def change_incident(
     alters something adds one to the version and a line to the timeline for each thing altered,
     at `now` (wall clock); one that alters nothing leaves it as it is. Where a person ends an
     incident, the targets that `routing` names for it are told `resolved:<version>`, unless it is
-    only monitored or part of another.
+    only monitored or part of another. `seen` is called with what it is altered from.
 
     Raises NoSuchIncidentError, VersionConflictError, IllegalChangeError; then nothing changes.
     """
     with for_writing(engine).begin() as connection:
-        _change(connection, identity, change, _Author(_actor(actor), now, routing), version)
+        _change(connection, identity, change, _Author(_actor(actor), now, routing, seen), version)
     detail = get_incident(engine, identity)
     if detail is None:
         raise NoSuchIncidentError(f"incident {identity} was erased right after it was changed")
@@ -103,6 +105,7 @@ def change_incidents(
     actor: str,
     now: datetime,
     routing: Routing | None = None,
+    seen: Callable[[IncidentView], None] = lambda _incident: None,
 ) -> int:
     """Change several incidents alike, all or none; return how many were altered.
 
@@ -114,7 +117,7 @@ def change_incidents(
         raise IllegalChangeError(
             f"one change is for {BULK_LIMIT} incidents at most, not {len(wanted)}"
         )
-    author = _Author(_actor(actor), now, routing)
+    author = _Author(_actor(actor), now, routing, seen)
     altered = 0
     with for_writing(engine).begin() as connection:
         for identity in wanted:
@@ -151,6 +154,7 @@ def _change(
     state, entries = decide(before, content, change, author.now)
     if not entries:
         return False
+    author.seen(view_of(identity, content, before, None, row["parent_id"]))
     number = row["version"] + 1
     connection.execute(
         update(_INCIDENTS)

@@ -110,6 +110,15 @@ def test_what_people_do_and_what_is_kept_of_it(database: str) -> None:
     assert {step["actor"] for step in kept["timeline"]} == {"vedette", "cli:ann"}
 
 
+def test_a_decision_says_what_it_was_about(database: str) -> None:
+    said = run(database, "ack", "2").stderr
+    assert said == "Incident 2: acknowledged; it was high, open.\n"
+    said = run(database, "resolve", "1", "2", "--as", "benign").stderr
+    about = "1 medium, open; 2 high, acknowledged"
+    assert said == f"Incidents 1, 2: resolved; before: {about}.\n"
+    assert run(database, "comment", "1", "x").stderr == "Incident 1: commented.\n"
+
+
 def test_several_at_once_all_or_none(database: str) -> None:
     assert run(database, "ack", "1").exit_code == 0
     result = run(database, "ack", "2", "1")

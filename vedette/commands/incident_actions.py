@@ -15,6 +15,7 @@ from alerts.actions import (
 from alerts.decisions import IllegalChangeError
 from alerts.lifecycle import Resolution
 from alerts.times import utc_now
+from alerts.views import IncidentView
 from ingest.masking import printable
 from vedette.failures import FAILED, WRONG_USE, reports_failures
 from vedette.notifying import routing_of
@@ -55,14 +56,30 @@ def change(place: Place, wanted: Change, done: str) -> int:
     settings = load_settings(place.config)
     engine, name = stored_incidents(settings, place.database, configured=place.config is not None)
     actor, now, routing = terminal_user(), utc_now(), routing_of(settings)
+    before: list[IncidentView] = []
     try:
         if len(place.numbers) == 1:
             (number,) = place.numbers
             change_incident(
-                engine, number, wanted, actor=actor, version=place.version, now=now, routing=routing
+                engine,
+                number,
+                wanted,
+                actor=actor,
+                version=place.version,
+                now=now,
+                routing=routing,
+                seen=before.append,
             )
         else:
-            change_incidents(engine, place.numbers, wanted, actor=actor, now=now, routing=routing)
+            change_incidents(
+                engine,
+                place.numbers,
+                wanted,
+                actor=actor,
+                now=now,
+                routing=routing,
+                seen=before.append,
+            )
     except IllegalChangeError as error:
         about = f"incident {place.numbers[0]}: " if len(place.numbers) == 1 else ""
         note(screen, f"vedette: {printable(f'{about}{error}')}")
@@ -73,5 +90,14 @@ def change(place: Place, wanted: Change, done: str) -> int:
     finally:
         engine.dispose()
     numbers = ", ".join(map(str, place.numbers))
-    note(screen, f"Incident{'s' if len(place.numbers) > 1 else ''} {numbers}: {done}.")
+    was = _was(before) if wanted.status is not None else ""
+    note(screen, f"Incident{'s' if len(place.numbers) > 1 else ''} {numbers}: {done}{was}.")
     return 0
+
+
+def _was(before: Sequence[IncidentView]) -> str:
+    """Say what was decided about: it may have become severer since somebody looked at it."""
+    if len(before) == 1:
+        return f"; it was {before[0].severity}, {before[0].status}"
+    each = (f"{incident.id} {incident.severity}, {incident.status}" for incident in before)
+    return f"; before: {'; '.join(each)}"
