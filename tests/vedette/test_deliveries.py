@@ -68,6 +68,17 @@ def office(shell: Shell) -> Office:
     return office
 
 
+def test_the_name_of_a_database_is_no_markup(tmp_path: Path) -> None:
+    folder = tmp_path / "[bold]x[nothing]"
+    folder.mkdir()
+    shell = Shell(folder)
+    Office(shell.engine, target("ops")).record(finding())
+    shell.engine.dispose()
+    table = shell.run("history", "--database", str(folder / "v.db"))
+    assert table.exit_code == 0, table.output
+    assert "[bold]x[nothing]" in "".join(table.stdout.split())
+
+
 def test_history_says_what_was_sent_and_what_was_not(shell: Shell, office: Office) -> None:
     table = shell.run("history")
     assert table.exit_code == 0, table.output
