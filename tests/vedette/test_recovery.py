@@ -1,0 +1,236 @@
+"""Lost detector state: what was counted is counted again, and nobody is told twice.
+
+Compared are all incidents, findings, who is told, and what was set aside, with those of a service
+that lost nothing.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, delete, select, text, update
+
+from alerts import marks
+from alerts.database import open_database
+from alerts.gaps import list_gaps
+from alerts.models import (
+    CheckpointMarkRow,
+    CheckpointPartRow,
+    CheckpointRow,
+    FindingRow,
+    IncidentRow,
+    NotificationRow,
+    QuarantineSpanRow,
+    table_of,
+)
+from alerts.routing import Routing
+from alerts.store import Store
+from detectors.catalogue import load_catalogue
+from ingest.sources import FileSource
+from vedette.folders import sqlite_url
+from vedette.recovery import longest_window
+from vedette.worker import Worker
+
+from .scans import START, combined, written
+
+#: The second at which state is lost.
+LOST = 400
+
+
+def probing(begin: int, count: int, client: str) -> list[tuple[int, str]]:
+    return [
+        (
+            begin + n,
+            combined(begin + n, client=client, request=f"GET /no-{n} HTTP/1.1", status=404),
+        )
+        for n in range(count)
+    ]
+
+
+def lines() -> tuple[list[str], list[str]]:
+    """An attack, and one whose limit is passed after state was lost; lines that are none."""
+    every = [(n, combined(n, client="198.51.100.1")) for n in range(0, 2 * LOST, 7)]
+    every += [*probing(20, 30, "203.0.113.7"), *probing(LOST - 9, 18, "203.0.113.99")]
+    every += [(30, "no line of a log"), (50, "nor this"), (LOST + 20, "a third")]
+    every.sort(key=lambda pair: pair[0])
+    return (
+        [line for second, line in every if second < LOST],
+        [line for second, line in every if second >= LOST],
+    )
+
+
+class Service:
+    """A worker on a log, stepped by hand."""
+
+    def __init__(self, log: Path, engine: Engine) -> None:
+        self.told: list[tuple[str, str]] = []
+        self.worker = Worker(
+            [FileSource(paths=(str(log),), format="combined", lateness=timedelta(0))],
+            load_catalogue(),
+            Store(engine),
+            routing=Routing.everything_to("default"),
+            announce=lambda some: self.told.extend((t.kind, t.incident.entity) for t in some),
+        )
+
+    def read(self) -> None:
+        while self.worker.step(Event()):
+            pass
+
+    def stop(self) -> None:
+        stop = Event()
+        stop.set()
+        self.worker.run(stop)
+
+
+def append(log: Path, some: Sequence[str]) -> None:
+    with log.open("a", encoding="utf-8") as file:
+        file.writelines(line + "\n" for line in some)
+
+
+def outcome(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
+    """All that shall be the same, without row numbers and times of the clock."""
+    incidents, findings = table_of(IncidentRow), table_of(FindingRow)
+    notices, spans = table_of(NotificationRow), table_of(QuarantineSpanRow)
+    wanted = {
+        "incidents": select(
+            *(c for c in incidents.c if c.name not in {"id", "version", "fingerprints"})
+        ),
+        "findings": select(*(c for c in findings.c if c.name not in {"id", "incident_id"})),
+        "notices": select(incidents.c.entity, notices.c.transition, notices.c.target).join(
+            incidents, incidents.c.id == notices.c.incident_id
+        ),
+        "aside": select(spans.c.group_id, spans.c.lines),
+    }
+    with engine.connect() as connection:
+        found = {
+            name: sorted(map(tuple, connection.execute(query)), key=repr)
+            for name, query in wanted.items()
+        }
+    by_group: dict[int, int] = {}
+    for group, count in found["aside"]:
+        by_group[group] = by_group.get(group, 0) + count
+    return {**found, "aside": sorted(by_group.items())}
+
+
+def undisturbed(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """What comes of the same log without a loss; stopped and begun again as there."""
+    folder.mkdir()
+    engine = open_database(sqlite_url(folder / "v.db"))
+    log = written(folder / "access.log", [])
+    for some in lines():
+        service = Service(log, engine)
+        append(log, some)
+        service.read()
+        service.stop()
+    found = outcome(engine)
+    engine.dispose()
+    return found
+
+
+def lose(engine: Engine, how: str) -> None:
+    with engine.begin() as connection:
+        if how == "part":
+            key = connection.execute(select(CheckpointPartRow.key).limit(1)).scalar_one()
+            damaged = update(CheckpointPartRow).where(CheckpointPartRow.key == key)
+            connection.execute(damaged.values(data=b"\0"))
+        elif how == "parts":
+            connection.execute(delete(CheckpointPartRow))
+        elif how == "row":
+            connection.execute(update(CheckpointRow).values(state=b"\0"))
+        else:
+            connection.execute(update(CheckpointRow).values(positions={"files": {"x": {}}}))
+
+
+@pytest.mark.parametrize("how", ["part", "parts", "row", "positions"])
+def test_lost_state_is_counted_again(
+    tmp_path: Path, engine: Engine, how: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Fails if nothing is read again: the limit of the second attack is not reached then."""
+    log = written(tmp_path / "access.log", [])
+    first = Service(log, engine)
+    before, after = lines()
+    append(log, before)
+    first.read()
+    first.stop()
+    assert first.told == [("opened", "203.0.113.7")]
+    lose(engine, how)
+    second = Service(log, engine)
+    captured = capfd.readouterr()
+    assert "checkpoint damaged" in captured.out + captured.err
+    append(log, after)
+    second.read()
+    second.stop()
+    assert [who for kind, who in second.told if kind == "opened"] == ["203.0.113.99"]
+    expected = undisturbed(tmp_path / "undisturbed")
+    found = outcome(engine)
+    assert found["findings"] == expected["findings"]
+    assert found["notices"] == expected["notices"]
+    assert found["incidents"] == expected["incidents"]
+    if how in {"part", "parts"}:  # else how far was counted is lost too
+        assert found["aside"] == expected["aside"]
+    assert list_gaps(engine) == []
+
+
+def test_a_crash_while_input_is_read_again_changes_nothing(tmp_path: Path, engine: Engine) -> None:
+    """Fails if what is known already is not stored with the checkpoint."""
+    log = written(tmp_path / "access.log", [])
+    first = Service(log, engine)
+    before, after = lines()
+    append(log, before)
+    first.read()
+    first.stop()
+    with engine.begin() as connection:  # what is found again shall show
+        connection.execute(text("delete from notifications"))
+        connection.execute(text("delete from timeline"))
+        connection.execute(text("delete from evidence"))
+        connection.execute(text("delete from findings"))
+        connection.execute(text("delete from incidents"))
+    lose(engine, "parts")
+    second = Service(log, engine)
+    second.stop()  # before it has read anything again
+    third = Service(log, engine)
+    append(log, after)
+    third.read()
+    third.stop()
+    assert [who for kind, who in third.told if kind == "opened"] == ["203.0.113.99"]
+    assert {row[0] for row in outcome(engine)["notices"]} == {"203.0.113.99"}
+
+
+def test_what_cannot_be_counted_again_is_a_gap(tmp_path: Path, engine: Engine) -> None:
+    log = written(tmp_path / "access.log", [])
+    first = Service(log, engine)
+    append(log, lines()[0])
+    first.read()
+    first.stop()
+    with engine.begin() as connection:
+        connection.execute(delete(CheckpointMarkRow))
+    lose(engine, "parts")
+    second = Service(log, engine)
+    second.read()
+    second.stop()
+    (gap,) = list_gaps(engine)
+    assert (gap.partition, gap.lost) == (str(log), None)
+    assert "cannot all be read again" in gap.reason
+    assert second.told == []
+
+
+def test_marks_reach_back_far_enough_and_no_further(tmp_path: Path, engine: Engine) -> None:
+    """Two days at ten minutes a step: the newest mark beyond the longest window stays."""
+    del tmp_path
+    for step in range(0, 2 * 24 * 60, 10):
+        mark = marks.Mark(START + timedelta(minutes=step), {"files": {"a": {"offset": step}}})
+        with engine.begin() as connection:
+            marks.save_mark(connection, mark)
+            marks.save_mark(connection, mark)
+    kept = marks.stored_marks(engine)
+    times = [mark.watermark for mark in kept if mark.watermark is not None]
+    assert times == sorted(set(times))
+    newest = times[-1]
+    assert times[0] <= newest - marks.REACH < times[1]
+    assert longest_window(load_catalogue()) + timedelta(minutes=2) < marks.REACH
+    with engine.begin() as connection:
+        connection.execute(update(CheckpointMarkRow).values(positions={}))
+    assert marks.stored_marks(engine) == []
