@@ -44,7 +44,8 @@ def check_yaml(text: str, limits: YamlLimits) -> None:
     """Raise YamlLimitError for text with more than the limits, yaml.YAMLError if it is no YAML."""
     count = _Count(limits)
     for event in yaml.parse(text, Loader=LOADER):
-        count.add(event, event.start_mark.line + 1)
+        mark = event.start_mark
+        count.add(event, mark.line + 1 if mark else 1)
 
 
 class _Count:
@@ -70,7 +71,7 @@ class _Count:
             self._sizes[anchor] = self._values - before
         elif isinstance(event, yaml.AliasEvent):
             if any(anchor == event.anchor for anchor, _ in self._within):
-                raise YamlLimitError(line, f"*{event.anchor[:40]} stands inside itself")
+                raise YamlLimitError(line, f"*{event.anchor or '':.40} stands inside itself")
             self._values += self._sizes.get(event.anchor, 1)
         elif isinstance(event, yaml.ScalarEvent):
             self._values += 1

@@ -82,8 +82,8 @@ def _in_object(line: str, texts: tuple[str, ...]) -> Iterator[bytes]:
             yield json.dumps(data).encode()
         holder[key] = "MARK"
         raw = json.dumps(data, ensure_ascii=False)
-        for text in (*map(_bytes, texts[number % 16 :: 16]), *_BROKEN):
-            yield _bytes(raw).replace(b"MARK", text)
+        for broken in (*map(_bytes, texts[number % 16 :: 16]), *_BROKEN):
+            yield _bytes(raw).replace(b"MARK", broken)
         holder[key] = kept
 
 
