@@ -1,7 +1,7 @@
 """Hostile logs through the program: what people see, what other programs read.
 
-One scan of all logs, then everything that shows what it stored. Each test was seen to fail with
-`printable` returning its text.
+One scan of all logs, then everything that shows what it stored. All that look at tables, CSV and
+the terminal were seen to fail with `printable` returning its text.
 """
 
 import csv
