@@ -24,6 +24,9 @@ DETECTOR: Final = "alerts_failing"
 #: Messages given up that belong together.
 WINDOW: Final = timedelta(hours=24)
 
+#: Characters of an error that the incident's sentence holds.
+ERROR_LENGTH: Final = 120
+
 #: What an incident about failing alerts is, while it is not over.
 _FAILING: Final = (
     IncidentRow.entity_type == "target",
@@ -57,8 +60,10 @@ class Trouble:
         self._target = target
         self._routing = Elsewhere(routing, target)
 
-    def report(self, given_up: int, now: datetime) -> None:
+    def report(self, given_up: int, error: str | None, now: datetime) -> None:
         """Open the incident, or let it grow: so many messages were given up within WINDOW.
+
+        `error` is why the last one was, in words.
 
         While it is open there is no calm in between: nothing arrived. Else each message given up
         would be news, to be told, and perhaps to be given up in turn.
@@ -72,7 +77,7 @@ class Trouble:
             last=now,
             value=given_up,
             threshold=1,
-            unit="messages given up",
+            unit="messages given up" + (f" (last error: {_brief(error)})" if error else ""),
             window=WINDOW,
             level=Level.HIGH,
         )
@@ -95,6 +100,10 @@ class Trouble:
         query = query.order_by(table.c.last_at.desc())
         with self._engine.connect() as connection:
             return connection.execute(query.limit(1)).scalar()
+
+
+def _brief(error: str) -> str:
+    return error if len(error) <= ERROR_LENGTH else error[: ERROR_LENGTH - 1] + "…"
 
 
 def end_failing(

@@ -56,7 +56,7 @@ class Lane:
         self._stopping = stopping
         self._deliveries = Deliveries(engine, target.name, lambda: stopping.wait(BREATH))
         self._survey = Survey(self._deliveries, target, routing, muting)
-        self._timers = Timers(engine, target.name, routing)
+        self._timers = Timers(engine, target.name, routing, keeps_alerts=target.keeps_alerts)
         self._trouble = Trouble(engine, target, routing)
         self._in_trouble = False
         self._pace: Pace | None = None
@@ -110,8 +110,8 @@ class Lane:
     def _attempt(self, delivery: Delivery, pace: Pace, clock: Callable[[], datetime]) -> bool:
         if delivery.attempts >= ATTEMPT_LIMIT:
             # It was never heard how the last one ended: the program stopped in its midst.
-            self._give_up(delivery, clock())
             error = f"the program stopped in the midst of attempt {delivery.attempts}"
+            self._give_up(delivery, error, clock())
             self._deliveries.give_up(delivery, error, clock())
             return False
         self._deliveries.leave_out(delivery)
@@ -127,7 +127,7 @@ class Lane:
         now = clock()
         decided = verdict(outcome, attempt.count, now)
         if decided.state == "dead":
-            self._give_up(delivery, now)
+            self._give_up(delivery, decided.error, now)
         self._deliveries.end(attempt, decided, now)
         self._note(delivery, outcome, attempt.count, pace, now)
         return outcome.delivered
@@ -150,9 +150,9 @@ class Lane:
             _log.error("way to target failed", target=self.target.name, error=fault)
             return Outcome(delivered=False, error=f"the program failed to send it ({fault})")
 
-    def _give_up(self, delivery: Delivery, now: datetime) -> None:
+    def _give_up(self, delivery: Delivery, error: str | None, now: datetime) -> None:
         """Tell others; before the delivery is dead, so that it cannot be forgotten."""
-        self._trouble.report(self._deliveries.dead_since(now - WINDOW) + 1, now)
+        self._trouble.report(self._deliveries.dead_since(now - WINDOW) + 1, error, now)
         self._in_trouble = True
         if self.target.fallback is not None:
             self._deliveries.pass_on(delivery, self.target.fallback, now)

@@ -115,8 +115,10 @@ def listed(claims: Sequence[str]) -> str:
 
 
 def span(first: datetime, last: datetime) -> str:
-    """Write from when to when, with dates only if there are two."""
+    """Write from when to when, to the second, with dates only if there are two."""
     first, last = first.astimezone(UTC), last.astimezone(UTC)
+    if first.replace(microsecond=0) == last.replace(microsecond=0):
+        return f"at {first:%H:%M:%S} UTC"
     if first.date() != last.date():
         return f"from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC"
     return f"from {first:%H:%M:%S} to {last:%H:%M:%S} UTC"

@@ -19,9 +19,9 @@ from vedette.screen import note, severity
 MEMBERS_PRINTED: Final = 12
 
 
-def print_incident(console: Console, detail: IncidentDetail, listed: str | None) -> None:
-    """Print one incident; `listed` is the command that lists its clients' own incidents."""
-    note(console, *_head(console, detail, listed), "")
+def print_incident(console: Console, detail: IncidentDetail, more: Sequence[str] = ()) -> None:
+    """Print one incident; `more` are lines that say what else to type."""
+    note(console, *_head(console, detail), *more, "")
     for table in _tables(detail):
         if table.row_count:
             console.print(table)
@@ -32,7 +32,7 @@ def print_incident(console: Console, detail: IncidentDetail, listed: str | None)
     note(console, "What to do: " + ", ".join(f"docs/runbooks/{printable(d)}.md" for d in detectors))
 
 
-def _head(console: Console, detail: IncidentDetail, listed: str | None) -> Iterator[str]:
+def _head(console: Console, detail: IncidentDetail) -> Iterator[str]:
     incident = detail.incident
     console.print(
         Text.assemble(
@@ -40,10 +40,11 @@ def _head(console: Console, detail: IncidentDetail, listed: str | None) -> Itera
             severity(incident.severity),
             f"  {incident.status}",
             f" ({incident.resolution})" if incident.resolution else "",
+            (f"  version {detail.version}", "dim"),
         )
     )
     yield printable(incident.summary)
-    yield from _who(detail, listed)
+    yield from _who(detail)
     if incident.assignee:
         yield f"Assigned to {printable(incident.assignee)}."
     for name, values in (
@@ -56,8 +57,8 @@ def _head(console: Console, detail: IncidentDetail, listed: str | None) -> Itera
             yield f"{name}: {', '.join(map(printable, values))}"
 
 
-def _who(detail: IncidentDetail, listed: str | None) -> Iterator[str]:
-    """Say who takes part, what lists their own incidents, and what the incident is part of."""
+def _who(detail: IncidentDetail) -> Iterator[str]:
+    """Say who takes part, and what the incident is part of."""
     incident = detail.incident
     if incident.parent_id is not None:
         yield f"Part of incident {incident.parent_id}: its findings are of the same kind."
@@ -69,8 +70,6 @@ def _who(detail: IncidentDetail, listed: str | None) -> Iterator[str]:
         more = "" if not rest else f" and {rest:,} more (--json names up to {MEMBERS_SHOWN:,})"
         beyond = " or more" if incident.member_count >= MEMBER_LIMIT else ""
         yield f"Clients, {incident.member_count:,}{beyond}: {', '.join(shown)}{more}"
-    if listed is not None:
-        yield f"Their own incidents: {listed}"
 
 
 def _tables(detail: IncidentDetail) -> Iterator[Table]:

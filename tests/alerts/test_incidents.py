@@ -86,6 +86,11 @@ def test_many_claims_are_counted() -> None:
     assert "and 3 more, from" in text
 
 
+def test_what_took_no_time_was_at_a_time() -> None:
+    text = summarise([finding(last=START + timedelta(milliseconds=900))])
+    assert text.endswith("(limit 10), at 09:01:02 UTC.")
+
+
 def test_other_days_are_named_and_no_window_is_not() -> None:
     text = summarise([finding(last=START + timedelta(days=1), window=timedelta(0))])
     assert "43 distinct missing paths (limit 10)" in text

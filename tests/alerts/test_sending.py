@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import Engine, event, insert
 
 from alerts.actions import Change, change_incident
@@ -28,7 +29,10 @@ from alerts.queries import get_incident
 from alerts.retention import prune
 from alerts.retries import ATTEMPT_LIMIT, LONGEST_RETRY_AFTER, verdict
 from alerts.routing import Route, Routing
+from alerts.target import Target
+from alerts.times import iso
 from alerts.tombstones import Tombstones
+from alerts.transports.alertmanager import alerts
 from alerts.transports.memory import MemoryTransport
 from detectors.findings import Level
 from tests.alerts.sending import (
@@ -301,8 +305,28 @@ def test_a_refused_message_is_dead_and_others_are_told(engine: Engine) -> None:
     assert failing.incident.detectors == ("alerts_failing",)
     assert failing.incident.severity == "high"
     assert failing.incident.summary.startswith(
-        "Notification target ops: 1 message given up within 24 h (limit 1)"
+        "Notification target ops: 1 message given up (last error: answered HTTP 400) within 24 h"
+        " (limit 1), at "
     )
+
+
+def test_failing_alerts_say_the_last_reason(engine: Engine) -> None:
+    office = Office(engine, OPS, target("boss"))
+    odd = "x" * 500
+    office.transports["ops"] = MemoryTransport(
+        [REFUSED, *(Outcome(delivered=False, permanent=True, error=e) for e in ("HTTP 410", odd))]
+    )
+    office.restart()
+    said = []
+    for number in range(3):
+        after = timedelta(minutes=number)
+        office.record(finding(NOW + after, entity=f"other {number}"))
+        office.run(after)
+        (failing,) = (row for row in rows(engine, IncidentRow) if row.entity_type == "target")
+        said.append(failing.summary)
+    assert "1 message given up (last error: answered HTTP 400) within" in said[0]
+    assert "2 messages given up (last error: HTTP 410) within" in said[1]
+    assert f"3 messages given up (last error: {'x' * 119}…) within" in said[2]
 
 
 def test_failing_alerts_are_over_with_the_next_that_arrives(engine: Engine) -> None:
@@ -432,6 +456,24 @@ def test_what_became_part_of_another_is_left_out_of_later_attempts(engine: Engin
     (message,) = office.told("ops")
     assert {incident for incident, _ in message} == {1, 2}
     assert [row.merged_into for row in rows(engine, IncidentRow)] == [None, None, 1]
+
+
+def test_who_keeps_alerts_is_told_what_became_part_of_another(engine: Engine) -> None:
+    keeper = Target("am", SecretStr("alertmanager://127.0.0.1:9093"))
+    office = Office(engine, keeper, OPS)
+    office.record(finding(), finding(NOW + 50 * MINUTE))
+    office.run(55 * MINUTE)
+    office.record(finding(NOW + 25 * MINUTE))
+    office.told("ops")
+    office.told("am")
+    office.run(2 * MINUTE)
+    (message,) = office.transports["am"].messages
+    assert message.title.endswith("part of incident 1 (incident 2)")
+    told = alerts(message.notice, office.now)
+    assert all(alert["endsAt"] <= iso(office.now) for alert in told)
+    assert office.told("am") == [[(2, ("merged:1",))]]
+    office.run(timedelta(hours=3))
+    assert office.told("am") == office.told("ops") == []
 
 
 def test_attempts_end_in_the_dead_letter(engine: Engine) -> None:

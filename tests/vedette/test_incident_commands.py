@@ -241,7 +241,7 @@ def test_a_terminal_shows_hostile_text_as_it_is(database: str, width: int) -> No
     console = Console(file=stream, width=width, force_terminal=True, color_system=None)
     for each in found:
         assert each is not None
-        print_incident(console, each, None)
+        print_incident(console, each)
     details = [each for each in found if each is not None]
     console.print(incident_table([each.incident for each in details], f"in {database}"))
     text = re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue())
@@ -253,6 +253,19 @@ def test_a_terminal_shows_hostile_text_as_it_is(database: str, width: int) -> No
     assert "[red]a.log:7" in squeezed
     assert "a[red]comment" in squeezed
     assert "[bold]v.db" in squeezed
+
+
+def test_one_says_its_version_and_what_could_not_be_told(database: str) -> None:
+    run(database, "ack", "1")
+    assert "Incident 1  medium  acknowledged  version 2" in run(database, "show", "1").stdout
+    assert "notify history" not in run(database, "show", "1").stdout
+    engine = open_database(f"sqlite:///{database}")
+    Store(engine).record([finding(0, "the pager", entity_type="target")], watermark=None)
+    engine.dispose()
+    assert (
+        "What could not be told: vedette notify history --target 'the pager' --state dead"
+        f" --database '{database}'\n" in run(database, "show", "3").stdout
+    )
 
 
 def test_the_list_and_one_say_what_is_to_be_known(database: str) -> None:

@@ -84,9 +84,18 @@ def show_stored(identity: int, config: Path | None, database: str | None, *, as_
         sys.stdout.write(printable_json(json.dumps(detail.to_dict())) + "\n")
     else:
         place = options(config=config, database=database)
-        own = f"vedette incidents --parent {identity}{place}" if parts else None
-        print_incident(terminal(), detail, own)
+        print_incident(terminal(), detail, _more(detail.incident, bool(parts), place))
     return 0
+
+
+def _more(incident: IncidentView, parts: bool, place: str) -> list[str]:
+    """Return the commands that show what belongs to an incident."""
+    if parts:
+        return [f"Their own incidents: vedette incidents --parent {incident.id}{place}"]
+    if incident.entity_type == "target":
+        which = options(target=incident.entity, state="dead")
+        return [f"What could not be told: vedette notify history{which}{place}"]
+    return []
 
 
 def listed(engine: Engine, wanted: IncidentFilter, limit: int) -> tuple[list[IncidentView], bool]:
