@@ -38,7 +38,7 @@ from sqlalchemy import (
 
 from alerts.bundles import Bundle, Past
 from alerts.database import for_writing
-from alerts.judging import Drop, Row
+from alerts.judging import MERGED, Drop, Row
 from alerts.models import DeliveryAttemptRow, DeliveryRow, IncidentRow, NotificationRow, table_of
 from alerts.notices import Item, Notice
 from alerts.retries import Verdict
@@ -267,6 +267,7 @@ class Deliveries:
             .where(
                 _rows.c.delivery_id == delivery.id,
                 _rows.c.state == "bundled",
+                _rows.c.transition != MERGED,
                 or_(_incidents.c.merged_into.is_not(None), _incidents.c.parent_id.is_not(None)),
             )
             .distinct()

@@ -17,7 +17,10 @@ from detectors.findings import Level
 Heard = Literal["nothing", "active", "over"]
 
 #: Kinds that say that an incident is over.
-ENDINGS: Final = frozenset({"calm", "resolved"})
+ENDINGS: Final = frozenset({"calm", "resolved", "merged"})
+
+#: The transition by which receivers that keep alerts learn that one is part of another.
+MERGED: Final = "merged:1"
 
 #: Kinds that ask for somebody's attention: whoever acknowledged it has given that.
 _REMINDERS: Final = frozenset({"repeat", "escalated"})
@@ -81,7 +84,7 @@ def judge(rows: Sequence[Row], incident: IncidentView | None, target: Target) ->
     if incident is None:
         return Judgement(drop=_drops(pending, GONE))
     if incident.merged_into is not None:
-        return Judgement(drop=_drops(pending, f"merged into incident {incident.merged_into}"))
+        return _merged(rows, pending, incident.merged_into, target)
     if incident.parent_id is not None:
         reason = f"part of incident {incident.parent_id}"
         return Judgement(drop=tuple(Drop(row, "rolled_up", reason) for row in pending))
@@ -102,6 +105,13 @@ def heard(rows: Iterable[Row]) -> Heard:
     last = max(sent, key=lambda row: (row.delivery_id or 0, row.id))
     together = (row for row in sent if last.delivery_id and row.delivery_id == last.delivery_id)
     return "over" if {last.kind, *(row.kind for row in together)} & ENDINGS else "active"
+
+
+def _merged(rows: Sequence[Row], pending: tuple[Row, ...], into: int, target: Target) -> Judgement:
+    """Of what became part of another only that is told, and only to who would wait for its end."""
+    ends = tuple(row for row in pending if row.kind == "merged")
+    tell = ends if target.send_resolved and heard(rows) == "active" else ()
+    return Judgement(tell, _drops(_without(pending, tell), f"merged into incident {into}"))
 
 
 def _ended(rows: Sequence[Row], pending: tuple[Row, ...], target: Target) -> Judgement:

@@ -41,6 +41,11 @@ class Target:
     max_messages: int = 20
     per: timedelta = timedelta(minutes=10)
 
+    @property
+    def keeps_alerts(self) -> bool:
+        """Whether the receiver holds what it is told as firing until it hears of the end."""
+        return self.url.get_secret_value().lower().startswith("alertmanager")
+
 
 def service_of(target: Target) -> Apprise:
     """Return Apprise set up for the target alone. Raises TargetError."""

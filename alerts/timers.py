@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Engine, RowMapping, select
 
 from alerts.database import for_writing
-from alerts.judging import ENDINGS
+from alerts.judging import ENDINGS, MERGED
 from alerts.models import DeliveryRow, IncidentRow, NotificationRow, table_of
 from alerts.routing import Routing
 from alerts.statements import insert_or_ignore
@@ -22,6 +22,9 @@ _PAGE: Final = 500
 
 #: Kinds that say that an incident is there, or there again.
 _BEGINNINGS: Final = frozenset({"opened", "returned"})
+
+#: How long after its last event an alert may still be kept by its receiver.
+_KEPT: Final = timedelta(days=2)
 
 #: States of notifications that somebody was told, or should have been.
 _MEANT: Final = frozenset({"sent", "dead", "bundled"})
@@ -34,9 +37,13 @@ _incidents: Final = table_of(IncidentRow)
 class Timers:
     """Repeats to one target, and escalations to it."""
 
-    def __init__(self, engine: Engine, target: str, routing: Routing) -> None:
+    def __init__(
+        self, engine: Engine, target: str, routing: Routing, *, keeps_alerts: bool = False
+    ) -> None:
+        """With `keeps_alerts` the target is told also of what became part of another incident."""
         self._reading = engine
         self._target = target
+        self._keeps_alerts = keeps_alerts
         self._repeats = {
             route.name: route.repeat_interval for route in routing.routes if route.repeat_interval
         }
@@ -50,13 +57,17 @@ class Timers:
     def interval(self) -> timedelta | None:
         """How often to look; None if there is nothing to look for."""
         spans = [*self._repeats.values(), *self._escalations.values()]
+        if self._keeps_alerts:
+            spans.append(_KEPT)
         if not spans:
             return None
         return min(max(min(spans) / 20, timedelta(seconds=1)), timedelta(minutes=1))
 
     def run(self, now: datetime) -> int:
         """Add the notifications that are due; return how many."""
-        added = 0
+        added = self._merged(now) if self._keeps_alerts else 0
+        if not self._repeats and not self._escalations:
+            return added
         for incidents in self._open_incidents():
             rows = self._rows(list(incidents))
             new = [
@@ -74,6 +85,35 @@ class Timers:
                     )
             added += len(new)
         return added
+
+    def _merged(self, now: datetime) -> int:
+        """Add the ends of alerts whose incidents became part of others; return how many."""
+        ended = _rows.alias()
+        query = (
+            select(_rows.c.incident_id, _rows.c.route)
+            .join(_incidents, _incidents.c.id == _rows.c.incident_id)
+            .where(
+                _incidents.c.last_at >= now - _KEPT,
+                _incidents.c.merged_into.is_not(None),
+                _rows.c.target == self._target,
+                _rows.c.state == "sent",
+                ~select(ended.c.id)
+                .where(
+                    ended.c.incident_id == _rows.c.incident_id,
+                    ended.c.target == self._target,
+                    ended.c.transition == MERGED,
+                )
+                .exists(),
+            )
+            .order_by(_rows.c.id)
+        )
+        with self._reading.connect() as connection:
+            routes = {row["incident_id"]: row for row in connection.execute(query).mappings()}
+        new = [self._values(row, MERGED, now) for row in routes.values()]
+        if new:
+            with for_writing(self._reading).begin() as connection:
+                insert_or_ignore(connection, _rows, new, ("incident_id", "transition", "target"))
+        return len(new)
 
     def _open_incidents(self) -> Iterator[dict[int, datetime | None]]:
         """Yield the incidents that are open, with when a person said so, if one did."""

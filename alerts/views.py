@@ -49,7 +49,7 @@ class Transition:
     """A change of an incident that people may want to hear of.
 
     `kind` is `opened`, `severity:<level>`, `stage:<name>`, `members:<10|100|1000>`, `calm:<n>`,
-    `returned:<n>`, `resolved:<n>` (by a person), `repeat:<n>` or `escalated:<n>`.
+    `returned:<n>`, `resolved:<n>` (by a person), `merged:1`, `repeat:<n>` or `escalated:<n>`.
     """
 
     incident_id: int

@@ -10,6 +10,7 @@ _ORDER: Final = (
     "escalated",
     "resolved",
     "calm",
+    "merged",
     "opened",
     "returned",
     "severity",
@@ -19,7 +20,7 @@ _ORDER: Final = (
 )
 
 #: What is said only while it holds, and what the other then makes old.
-_ENDINGS: Final = frozenset({"calm", "resolved"})
+_ENDINGS: Final = frozenset({"calm", "resolved", "merged"})
 _LIVING: Final = frozenset({"escalated", "repeat", "returned"})
 _ASKING: Final = frozenset({"escalated", "repeat"})
 _PART_OF_OPENING: Final = frozenset({"severity", "stage", "members", "returned"})
@@ -80,6 +81,8 @@ def _words(kind: str, value: str, incident: IncidentView) -> str:
     if kind == "resolved":
         why = (incident.resolution or "").replace("_", " ")
         return f"{incident.status} by a person" + (f" ({why})" if why else "")
+    if kind == "merged":
+        return f"part of incident {incident.merged_into}"
     fixed = {
         TEST: "a test",
         "opened": "new incident",
