@@ -36,16 +36,16 @@ def test_decisions_are_kept(
 ) -> None:
     """Made between a checkpoint and a crash: what is read again undoes none of them.
 
-    Fails if a replay opens again what a person closed, forgets who acknowledged, or says twice
-    what somebody did.
+    Both incidents go on after that. Failed when incidents that grow took their status from their
+    findings alone (`rows.stored_state` returning `State()`).
     """
     feed = LogFeed(tmp_path / "access.log")
     pieces = told.pieces(Random(21), PIECES)
     with new_run(tmp_path, database_url, feed, told.settings) as run:
         run.begin()
         run.play(pieces[:20])
-        run.service.wait(lambda: len(settled(run, expected)) > 2, "that three incidents are open")
-        closed, acknowledged, *_ = settled(run, expected)
+        run.service.wait(lambda: len(growing(run, expected)) > 1, "that two incidents go on")
+        closed, acknowledged, *_ = growing(run, expected)
         now = datetime.now(UTC)
         close = Change(status="closed", resolution="false_positive", comment="our own scanner")
         take = Change(status="acknowledged", assignee="ann", add_labels=("seen",))
@@ -75,16 +75,16 @@ def test_decisions_are_kept(
     assert content["acknowledged_at"] is not None
     assert content["labels"] == ["seen"]
     assert len(by_ann) == len(set(by_ann))
-    assert {(identity, action) for identity, action in by_ann} >= {
+    assert set(by_ann) >= {
         (closed[0], "status"),
-        (closed[0], "comment"),
+        (closed[0], "commented"),
         (acknowledged[0], "status"),
-        (acknowledged[0], "assignee"),
+        (acknowledged[0], "assigned"),
     }
 
 
-def settled(run: Run, expected: Outcome) -> list[tuple[int, Key]]:
-    """Return open incidents that will not become more severe, and stand alone."""
+def growing(run: Run, expected: Outcome) -> list[tuple[int, Key]]:
+    """Return open incidents that will grow, not become more severe, and stand alone."""
     with run.engine.connect() as connection:
         query = select(table_of(IncidentRow)).where(IncidentRow.status == "open")
         rows = connection.execute(query.order_by(IncidentRow.id)).mappings().all()
@@ -92,7 +92,9 @@ def settled(run: Run, expected: Outcome) -> list[tuple[int, Key]]:
     for row in rows:
         content = expected.incidents.get(key_of(row))
         alone = content is not None and content["parent"] is None and row["parent_id"] is None
-        if alone and content is not None and content["severity"] == row["severity"]:
+        if not alone or content is None or content["last_at"] <= row["last_at"]:
+            continue
+        if content["severity"] == row["severity"]:
             found.append((row["id"], key_of(row)))
     return found
 

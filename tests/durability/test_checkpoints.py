@@ -29,7 +29,10 @@ PIECES: Final = 30
 
 @pytest.mark.parametrize("what", ["manifest", "part"])
 def test_a_damaged_checkpoint(what: str, told: Story, expected: Outcome, tmp_path: Path) -> None:
-    """One byte is another one; the state is counted anew, and nobody notices but in the log."""
+    """One byte is another one; the state is counted anew, and nobody notices but in the log.
+
+    Failed when reading went on at the end of the log instead (`recovery.origin_of`).
+    """
     feed = LogFeed(tmp_path / "access.log")
     rng = Random(11)
     pieces = told.pieces(rng, PIECES)
@@ -80,7 +83,8 @@ def test_a_checkpoint_of_an_older_version(version: int, tmp_path: Path) -> None:
 
     Those files were written by the programs themselves; a version that can no longer be read is
     taken from the list, with a word to users. Fails if the old state is not taken up (four paths
-    are too few), or not the position (nothing is read, or all of it twice).
+    are too few), or not the position (more lines are read, or none); and if it is not readable,
+    for then all lines are read again.
     """
     written = json.loads((FOLDER / f"version-{version}.json").read_text(encoding="utf-8"))
     log = tmp_path / "access.log"
@@ -95,6 +99,7 @@ def test_a_checkpoint_of_an_older_version(version: int, tmp_path: Path) -> None:
         out.writelines(last.replace("nothing-7", f"nothing-{n}") for n in range(8, 12))
     while worker.step(Event()):
         pass
+    assert worker.health().details["lines"] == 4
     stop = Event()
     stop.set()
     worker.run(stop)

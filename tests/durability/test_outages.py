@@ -107,6 +107,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk(told: Story, expected: Outcome, small_disk: Path, tmp_path: Path) -> None:
+    """Failed when the worker forgot the findings that it could not store (`_unsaved`)."""
     feed = LogFeed(tmp_path / "access.log")
     pieces = told.pieces(Random(5), PIECES)
     with new_run(tmp_path, f"sqlite:///{small_disk / 'v.db'}", feed, told.settings) as run:
