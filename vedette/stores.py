@@ -52,24 +52,30 @@ def stored_incidents(
     """
     if name is not None:
         return _named(name)
-    service = state_folder() / "vedette.db"
-    if configured or service.exists():
-        return service_database(settings, None)
-    if last_scan_file().exists():
+    if not configured and nothing_stored(settings) and last_scan_file().exists():
         return open_database(sqlite_url(last_scan_file())), "the last scan"
-    if settings.store.url.get_secret_value() != sqlite_url(service):
-        return service_database(settings, None)
-    raise DatabaseError(
-        "nothing is stored yet: read logs with `vedette scan`, start the service with"
-        " `vedette run`, or name its settings with --config"
-    )
+    return kept_database(settings, None, configured=configured)
 
 
-def service_database(settings: Settings, name: str | None) -> tuple[Engine, str]:
-    """Open the database that `vedette run` uses, or the one named, and return what to call it."""
+def kept_database(settings: Settings, name: str | None, *, configured: bool) -> tuple[Engine, str]:
+    """Open the database that `vedette run` uses, or the one named; return what to call it, too.
+
+    It is not made here where nobody said where it is to be. Raises DatabaseError.
+    """
+    if name is None and not configured and nothing_stored(settings):
+        raise DatabaseError(
+            "nothing is stored yet: read logs with `vedette scan`, start the service with"
+            " `vedette run`, or name its settings with --config"
+        )
     if name is not None:
         return _named(name)
     return open_database(settings.store.url.get_secret_value()), "the service's database"
+
+
+def nothing_stored(settings: Settings) -> bool:
+    """Whether the service's database would be the one in the state folder, and is not there."""
+    file = state_folder() / "vedette.db"
+    return settings.store.url.get_secret_value() == sqlite_url(file) and not file.exists()
 
 
 def _named(name: str) -> tuple[Engine, str]:

@@ -279,6 +279,31 @@ def test_a_list_of_nothing_does_not_hide_the_next_scan(
     assert "203.0.113.7" in runner.invoke(cli, ["incidents"]).stdout
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "notify history",
+        "notify retry --all",
+        "notify routes",
+        "silences list",
+        "silences expire 1",
+        "silences add --comment c --for 1h --entity ann",
+        "erase user ann --yes",
+        "incidents ack 1",
+        "quarantine list",
+    ],
+)
+def test_who_looks_where_nothing_is_makes_nothing(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    result = CliRunner().invoke(cli, command.split())
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "nothing is stored yet" in result.stderr
+    assert "name its settings with --config" in result.stderr
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
+
+
 def test_keys_are_shown_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     runner = CliRunner()

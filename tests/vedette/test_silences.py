@@ -18,7 +18,10 @@ ABOUT = ("--detector", "login_*", "--entity", "203.0.113.0/24", "--entity", "ann
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    return tmp_path / "vedette" / "vedette.db"
+    file = tmp_path / "vedette" / "vedette.db"
+    file.parent.mkdir()
+    open_database(f"sqlite:///{file}").dispose()
+    return file
 
 
 def vedette(*arguments: str) -> Result:

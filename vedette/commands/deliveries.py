@@ -25,7 +25,7 @@ from vedette.failures import FAILED, WRONG_USE, reports_failures
 from vedette.notifying import targets_of
 from vedette.screen import note, options, terminal
 from vedette.settings import Settings, load_settings
-from vedette.stores import service_database
+from vedette.stores import kept_database
 
 #: States that `history --state` takes.
 STATES: Final = get_args(State)
@@ -77,7 +77,7 @@ def show_history(
         known = ", ".join(STATES)
         note(terminal(stderr=True), f"vedette: --state {state}: must be one of {known}")
         return WRONG_USE
-    engine, name = service_database(load_settings(config), database)
+    engine, name = kept_database(load_settings(config), database, configured=config is not None)
     entries = history(engine, incident=incident, target=target, state=wanted, limit=limit)
     engine.dispose()
     if as_json:
@@ -89,7 +89,7 @@ def show_history(
         note(console, f"Nothing in {name} matches.")
         return 0
     console.print(_table(entries, f"Messages of {name}, the newest first"))
-    dead = [entry for entry in entries if entry.state == "dead"]
+    dead = [entry for entry in entries if entry.state == "dead" and entry.count]
     if dead:
         same = options(config=config, database=database)
         note(console, f"Send what is dead again: vedette notify retry{_which(dead)}{same}")
@@ -110,7 +110,7 @@ def retry(
     if sum((delivery is not None, target is not None, everything)) != 1:
         note(screen, "vedette: say which: a message's number, --target NAME, or --all")
         return WRONG_USE
-    engine, name = service_database(load_settings(config), database)
+    engine, name = kept_database(load_settings(config), database, configured=config is not None)
     revived = revive(engine, utc_now(), delivery=delivery, target=target)
     engine.dispose()
     if revived:

@@ -1,7 +1,7 @@
 """vedette erase: everything that is kept about one client, user or other entity."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
@@ -27,7 +27,7 @@ from vedette.failures import WRONG_USE, reports_failures
 from vedette.folders import secret_file, sqlite_url
 from vedette.screen import note, terminal
 from vedette.settings import Settings, load_settings
-from vedette.stores import last_scan_file, service_database
+from vedette.stores import kept_database, last_scan_file, nothing_stored
 
 #: The event column behind a type of entity, for its pseudonyms.
 _COLUMNS: Final = {
@@ -64,14 +64,14 @@ def erase_everywhere(
 ) -> int:
     """Ask, delete, and say what was deleted and what cannot be."""
     settings = load_settings(config)
-    secret = server_secret(secret_file())
-    names = stored_names(entity_type, value, secret)
     whom = printable(f"{entity_type} {value}")
     screen = terminal(stderr=True)
     with ExitStack() as opened:
+        databases = _databases(settings, database, opened, configured=config is not None)
+        secret = server_secret(secret_file())
+        names = stored_names(entity_type, value, secret)
         kept = {
-            name: (engine, kept_about(engine, entity_type, names))
-            for name, engine in _databases(settings, database, opened)
+            name: (engine, kept_about(engine, entity_type, names)) for name, engine in databases
         }
         if not any(found.anything for _, found in kept.values()):
             note(screen, f"Nothing is kept about {whom}.", _ELSEWHERE)
@@ -108,17 +108,21 @@ def stored_names(entity_type: EntityType, value: str, secret: bytes) -> list[str
 
 
 def _databases(
-    settings: Settings, database: str | None, opened: ExitStack
-) -> Iterator[tuple[str, Engine]]:
-    """Open the database that is named; else the service's, and that of the last scan."""
-    engine, name = service_database(settings, database)
-    opened.callback(engine.dispose)
-    yield name, engine
-    file = last_scan_file()
-    if database is None and file.exists():
-        engine = open_database(sqlite_url(file))
+    settings: Settings, database: str | None, opened: ExitStack, *, configured: bool
+) -> list[tuple[str, Engine]]:
+    """Open the database that is named; else the service's, and that of the last scan.
+
+    None is made here. Raises DatabaseError if there is none.
+    """
+    found = []
+    if database is None and last_scan_file().exists():
+        found = [("the last scan", open_database(sqlite_url(last_scan_file())))]
+    if not found or configured or not nothing_stored(settings):
+        engine, name = kept_database(settings, database, configured=configured)
+        found.insert(0, (name, engine))
+    for _, engine in found:
         opened.callback(engine.dispose)
-        yield "the last scan", engine
+    return found
 
 
 def _agreed(whom: str) -> bool:

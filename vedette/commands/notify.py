@@ -35,7 +35,7 @@ from vedette.notifying import (
 from vedette.rules import catalogue_of, detector_names
 from vedette.screen import note, terminal
 from vedette.settings import Settings, load_settings
-from vedette.stores import service_database, stored_incidents
+from vedette.stores import kept_database, stored_incidents
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def explain_routes(
                 return WRONG_USE
     incident: IncidentView | None
     if number is None:
-        engine, name = service_database(settings, database)
+        engine, name = kept_database(settings, database, configured=config is not None)
         incident = _described(
             severity, entity_type, entity, (detectors, services, tags, labels), now
         )

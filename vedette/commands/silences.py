@@ -22,7 +22,7 @@ from vedette.people import terminal_user
 from vedette.rules import catalogue_of, detector_names
 from vedette.screen import note, options, terminal
 from vedette.settings import Settings, load_settings
-from vedette.stores import service_database
+from vedette.stores import kept_database
 
 
 @reports_failures
@@ -50,7 +50,7 @@ def add(
     except ValueError as error:
         note(screen, f"vedette: {error}")
         return WRONG_USE
-    engine, name = service_database(settings, database)
+    engine, name = kept_database(settings, database, configured=config is not None)
     try:
         silence = add_silence(
             engine,
@@ -88,7 +88,7 @@ def add(
 def show(config: Path | None, database: str | None, *, expired: bool, as_json: bool) -> int:
     """Print silences, the newest first."""
     now = utc_now()
-    engine, name = service_database(load_settings(config), database)
+    engine, name = kept_database(load_settings(config), database, configured=config is not None)
     silences = list_silences(engine, now, expired=expired)
     engine.dispose()
     if as_json:
@@ -104,7 +104,7 @@ def show(config: Path | None, database: str | None, *, expired: bool, as_json: b
 @reports_failures
 def expire(identity: int, config: Path | None, database: str | None) -> int:
     """End a silence at once."""
-    engine, name = service_database(load_settings(config), database)
+    engine, name = kept_database(load_settings(config), database, configured=config is not None)
     try:
         expire_silence(engine, identity, utc_now())
     except SilenceError as error:
