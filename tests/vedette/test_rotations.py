@@ -36,3 +36,18 @@ def test_an_attack_across_rotations_is_one_incident(tmp_path: Path) -> None:
     rotated = incidents_of([tmp_path / "access.log*"], tmp_path)
     assert len(whole) == 1
     assert contents(rotated) == contents(whole)
+
+
+def test_a_scan_resolves_all_that_is_calm_however_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alerts.writing.CALM_LIMIT", 1)
+    lines = [
+        combined(n, client=f"203.0.113.{client}", request=f"GET /gone-{n} HTTP/1.1", status=404)
+        for n in range(40)
+        for client in range(1, 4)
+    ]
+    later = combined(3000, client="198.51.100.1")
+    found = incidents_of([written(tmp_path / "a.log", [*lines, later])], tmp_path)
+    assert len(found) >= 3
+    assert {incident.status for incident in found} == {"resolved"}
