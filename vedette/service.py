@@ -1,7 +1,9 @@
 """The service put together: lease, duty and API over one database, until told to stop."""
 
 import logging
+import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -27,6 +29,9 @@ from vedette.failures import StartError
 from vedette.log_lines import log_to_stderr
 from vedette.memory import return_large_blocks
 from vedette.settings import Settings
+
+#: How long stopping may take after a signal, before the process leaves as it is.
+DRAIN: Final = timedelta(seconds=9)
 
 _log: Final = structlog.get_logger("vedette.service")
 
@@ -64,6 +69,8 @@ def run_until_stopped(
     log_to_stderr(log_level)
     return_large_blocks()
     with ExitStack() as opened:
+        ended = Event()
+        opened.callback(ended.set)
         engine = open_database(settings.store.url.get_secret_value())
         opened.callback(engine.dispose)
         duty = Duty(engine, settings, secret_file, announce)
@@ -73,7 +80,7 @@ def run_until_stopped(
         if not api.start() and not lease.is_held():
             raise StartError(api.problem)
         key = first_key(KeyStore(engine, secret_file))
-        with stopping(limit) as stop:
+        with stopping(limit, ended) as stop:
             for term in _terms(lease, duty, stop, lambda holder: ready(api.ready(key, holder))):
                 api.start()
                 _work(duty, term, stop, lambda problems: ready(api.ready(key, None, problems)))
@@ -155,24 +162,27 @@ def first_key(keys: KeyStore) -> SecretStr | None:
 
 
 @contextmanager
-def stopping(limit: timedelta | None) -> Iterator[Event]:
+def stopping(limit: timedelta | None, ended: Event | None = None) -> Iterator[Event]:
     """Give an event that SIGINT, SIGTERM and the limit set; put the handlers back after.
+
+    With `ended`, the process leaves DRAIN after a signal, unless that is set by then.
 
     A handler runs in the thread that waits for the event, and may find it holding the event's
     lock: setting it there would wait for itself. So the handler only puts a word into a queue,
     which is safe at any moment, and a thread that listens sets the event.
     """
     stop = Event()
-    told: SimpleQueue[None] = SimpleQueue()
+    told: SimpleQueue[bool] = SimpleQueue()
     seconds = None if limit is None else limit.total_seconds()
 
     def listen() -> None:
         with suppress(Empty):
-            told.get(timeout=seconds)
+            if told.get(timeout=seconds) and ended is not None:
+                Thread(target=_leave_in_time, args=(ended,), name="leaving", daemon=True).start()
         stop.set()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
-        told.put(None)
+        told.put(item=True)
 
     before = {
         number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
@@ -182,7 +192,15 @@ def stopping(limit: timedelta | None) -> Iterator[Event]:
     try:
         yield stop
     finally:
-        told.put(None)
+        told.put(item=False)
         listener.join()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _leave_in_time(ended: Event) -> None:
+    """Leave when the time to drain is over: a crash loses nothing at any moment, nor does this."""
+    if not ended.wait(DRAIN.total_seconds()):
+        _log.warning("not drained in time; the next start reads again what is missing")
+        sys.stderr.flush()
+        os._exit(0)
