@@ -8,7 +8,9 @@ lifecycle    what becomes of an incident and of people's decisions as it grows a
 decisions    what people may decide about it (pure); `actions` does it, by version
 summary      the sentence that says what happened
 views        an incident as the terminal, the API and messages show it
-checkpoint   where the worker was: positions, watermark, detector state
+checkpoint   where the worker was: positions, watermark, detector state, the last in
+             `checkpoint_parts`; `marks` are the positions of the last day
+lease        one active worker: who `holder` is, and the fence before every write
 store        findings into incidents, timeline and outbox, in one transaction
 outbox       the rows that say what to tell whom; `backlog` counts what waits
 quarantine   what could not be read: lists, details, expiry; `quarantine_rows` writes it
@@ -30,6 +32,7 @@ survey       what a target is to be told now, by `judging` and `bundles` (pure)
 deliveries   messages as rows, and the order in which they are written; `retries` what follows
 timers       reminders and escalation, by the clock
 failing      the incident about alerts that do not arrive
+endings      who ended incidents, and what they wrote with it
 departed     what is left of targets that are no longer in the settings
 transports   ways to receivers, and their twin in memory
 history      what was sent when, what not, and why; dead messages again

@@ -38,6 +38,7 @@ from sqlalchemy import (
 
 from alerts.bundles import Bundle, Past
 from alerts.database import for_writing
+from alerts.endings import endings
 from alerts.judging import MERGED, Drop, Row
 from alerts.models import DeliveryAttemptRow, DeliveryRow, IncidentRow, NotificationRow, table_of
 from alerts.notices import Item, Notice
@@ -303,9 +304,10 @@ class Deliveries:
             incidents = connection.execute(select(count).where(own)).scalar_one()
             views = [stored_view(row) for row in connection.execute(query).mappings()]
             told = _transitions(connection, delivery, [view.id for view in views])
+            over = endings(connection, [view.id for view in views if view.resolution])
         if not views:
             return None
-        items = tuple(Item(view, told[view.id]) for view in views)
+        items = tuple(Item(view, told[view.id], over.get(view.id)) for view in views)
         return Notice(items, delivery.mark, delivery.digest, incidents, link)
 
     def begin(self, delivery: Delivery, title: str, now: datetime) -> Attempt:

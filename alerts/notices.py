@@ -6,11 +6,23 @@ from alerts.views import IncidentView
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """Who ended an incident, and the comment that they wrote with it."""
+
+    by: str
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
-    """One incident as it is now, and the transitions that are told with it, oldest first."""
+    """One incident as it is now, and the transitions that are told with it, oldest first.
+
+    `ending` is there if a person ended it.
+    """
 
     incident: IncidentView
     transitions: tuple[str, ...]
+    ending: Ending | None = None
 
 
 @dataclass(frozen=True, slots=True)

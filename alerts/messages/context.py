@@ -20,8 +20,9 @@ class Told:
     """One incident in a message.
 
     `what` is the sentence with the numbers and limits, `who` the entity with its type; `since`,
-    `last` and `lasted` are words about event time. `link` is the incident's page if the settings
-    name one; `command` shows it in a terminal. `incident` has everything else.
+    `last` and `lasted` are words about event time. `comment` is what a person wrote who
+    ended it. `link` is the incident's page if the settings name one; `command` shows it in a
+    terminal. `incident` has everything else.
     """
 
     incident: IncidentView
@@ -33,6 +34,7 @@ class Told:
     last: str
     lasted: str
     clients: str
+    comment: str
     link: Link | None
     command: Command
 
@@ -123,6 +125,7 @@ def _told(item: Item, notice: Notice, characters: int) -> Told:
         last=moment(view.last_at),
         lasted=_lasted(view.last_at - view.started_at),
         clients=f"{view.member_count:,}" if many else "",
+        comment=cut(item.ending.comment, characters) if item.ending else "",
         link=_page(notice, view.id),
         command=_command(notice, view.id),
     )

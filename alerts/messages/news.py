@@ -52,7 +52,7 @@ def news(item: Item) -> tuple[str, ...]:
     return tuple(
         f"new incident, {incident.status} by now"
         if over and kind == "opened"
-        else _words(kind, told[kind], incident)
+        else _words(kind, told[kind], item)
         for kind in kinds
     )
 
@@ -75,12 +75,15 @@ def subject(incident: IncidentView) -> str:
     return f"{kind} {incident.entity}"
 
 
-def _words(kind: str, value: str, incident: IncidentView) -> str:
+def _words(kind: str, value: str, item: Item) -> str:
+    incident = item.incident
     if kind == "members":
         return f"{incident.member_count:,} clients by now"
     if kind == "resolved":
         why = (incident.resolution or "").replace("_", " ")
-        return f"{incident.status} by a person" + (f" ({why})" if why else "")
+        by = item.ending.by if item.ending else "a person"
+        who = by.rpartition(":")[2] or by  # cli:ann
+        return f"{incident.status} by {who}" + (f" ({why})" if why else "")
     if kind == "merged":
         return f"part of incident {incident.merged_into}"
     fixed = {

@@ -11,7 +11,7 @@ import structlog
 from alerts.messages.context import GRAVEST_FIRST, context_of, cut, look, severities
 from alerts.messages.escaping import ESCAPES, Format, as_text, finalise
 from alerts.messages.message import Channel, Message, channel_of
-from alerts.messages.news import headline, subject
+from alerts.messages.news import ended, headline, subject
 from alerts.messages.templates import BadTemplate, rendered, rendered_file
 from alerts.notices import Item, Notice
 from alerts.target import Target
@@ -28,6 +28,9 @@ _WIDTHS: Final = (600, 200, 80, 30)
 
 #: Characters of an entity's name in titles.
 _NAME_WIDTHS: Final = (60, 30, 12)
+
+#: Characters of the news in titles.
+HEADLINE_WIDTH: Final = 60
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -140,20 +143,30 @@ def _line(notice: Notice, escape: Callable[[str], str], width: int) -> str:
     """Return the message in one line: how grave, about whom, why."""
     incidents = [item.incident for item in notice.items]
     gravest = _gravest(notice.items)
-    start = f"[{gravest.incident.severity.upper()}] "
+    start = f"[{_tag(notice.items)}] "
     if notice.digest:
         counts = ", ".join(severities(incidents))
         some = ", among them" if notice.incidents > len(incidents) else ":"
         return f"{start}{notice.incidents:,} incidents{some} {counts}"
     name = escape(cut(subject(gravest.incident), width))
     if len(incidents) == 1:
-        return f"{start}{name}: {escape(headline(gravest))} (incident {gravest.incident.id})"
+        why = escape(cut(headline(gravest), HEADLINE_WIDTH))
+        return f"{start}{name}: {why} (incident {gravest.incident.id})"
     return f"{start}{len(incidents)} incidents: {name} and {len(incidents) - 1} more"
 
 
+def _tag(items: tuple[Item, ...]) -> str:
+    """Return how grave it is; what is over shall wake nobody, however grave it was."""
+    if not all(ended(item.incident) for item in items):
+        return _gravest(items).incident.severity.upper()
+    return "RESOLVED" if all(item.incident.resolution for item in items) else "calm"
+
+
 def _gravest(items: tuple[Item, ...]) -> Item:
+    """Return the gravest of what goes on; of all if nothing does."""
     order = {name: rank for rank, name in enumerate(GRAVEST_FIRST)}
-    return min(items, key=lambda item: order.get(item.incident.severity, len(order)))
+    living = [item for item in items if not ended(item.incident)]
+    return min(living or items, key=lambda i: order.get(i.incident.severity, len(order)))
 
 
 _EXAMPLE: Final = Notice(

@@ -139,6 +139,7 @@ def _alert(item: Item, notice: Notice, severity: str, end: datetime) -> dict[str
         "services": ", ".join(incident.services),
         "stages": ", ".join(incident.stages),
         "labels": ", ".join(incident.labels),
+        "comment": item.ending.comment if item.ending else "",
         "reference": notice.mark,
     }
     return {

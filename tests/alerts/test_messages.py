@@ -17,7 +17,7 @@ from alerts.messages import render, template_problem
 from alerts.messages.escaping import Format
 from alerts.messages.message import channel_of, length
 from alerts.messages.news import news
-from alerts.notices import Item
+from alerts.notices import Ending, Item, Notice
 from alerts.target import Format as Asked
 from alerts.target import Target, TargetError
 from alerts.transports import transport_of
@@ -77,6 +77,46 @@ def test_without_a_page_the_command_is_given(kind: Format) -> None:
     message = render(notice(), target(kind))
     assert "vedette incidents show 17" in message.body
     assert "http" not in message.body
+
+
+@pytest.mark.parametrize(
+    ("living", "others", "tag"),
+    [
+        ("medium", ("calm",), "MEDIUM"),
+        (None, ("calm",), "calm"),
+        (None, ("closed",), "RESOLVED"),
+        (None, ("closed", "calm"), "calm"),
+        (None, ("closed", "closed"), "RESOLVED"),
+    ],
+)
+@pytest.mark.parametrize("digest", [False, True])
+def test_what_is_over_wakes_nobody(
+    living: str | None, others: tuple[str, ...], tag: str, digest: bool
+) -> None:
+    over = {
+        "calm": incident(severity="critical", status="resolved"),
+        "closed": incident(severity="critical", status="closed", resolution="benign"),
+    }
+    told = [over[name] for name in others]
+    told += [] if living is None else [incident(severity=living)]
+    message = render(notice(*told, digest=digest), target("text"))
+    assert message.title.startswith(f"[{tag}] ")
+    assert "critical" in message.body.lower()
+
+
+@pytest.mark.parametrize("kind", list(URLS))
+def test_who_ended_it_and_what_they_wrote_is_said(kind: Format) -> None:
+    closed = incident(status="closed", resolution="false_positive")
+    ending = Ending("cli:ann", "our scanner <!here> http://evil.example")
+    given = Notice((Item(closed, ("resolved:4",), ending),), "mark-1")
+    message = render(given, target(kind))
+    assert message.title == (
+        "[RESOLVED] client 203.0.113.7: closed by ann (false positive) (incident 17)"
+    )
+    assert "our scanner" in message.body
+    assert "Severity" in message.body or "HIGH" in message.body
+    assert "http://" not in message.body
+    assert "<!here>" not in message.body
 
 
 @pytest.mark.parametrize("kind", list(URLS))

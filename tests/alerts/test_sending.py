@@ -25,6 +25,7 @@ from alerts.models import (
     table_of,
 )
 from alerts.muting import Muting
+from alerts.notices import Ending
 from alerts.queries import get_incident
 from alerts.retention import prune
 from alerts.retries import ATTEMPT_LIMIT, LONGEST_RETRY_AFTER, verdict
@@ -215,6 +216,24 @@ def test_what_is_opened_again_escalates_though_it_was_acknowledged(engine: Engin
     assert office.told("boss") == [[(1, ("escalated:2",))]]
     office.run(timedelta(days=1))
     assert office.told("boss") == []
+
+
+def test_who_ended_it_and_what_they_wrote_with_it_is_told(engine: Engine) -> None:
+    routing = one_route("ops")
+    office = Office(engine, OPS, routing=routing)
+    office.record(finding())
+    office.run()
+    for change in (
+        Change(comment="before"),
+        Change(status="closed", resolution="benign", comment="a scanner of ours"),
+        Change(comment="afterwards"),
+    ):
+        office.now += SECOND
+        change_incident(engine, 1, change, actor="cli:ann", now=office.now, routing=routing)
+    office.run(MINUTE)
+    told = office.transports["ops"].messages[-1]
+    assert told.notice.items[0].ending == Ending("cli:ann", "a scanner of ours")
+    assert told.title == "[RESOLVED] user 203.0.113.7: closed by ann (benign) (incident 1)"
 
 
 def test_who_heard_of_it_by_escalation_hears_of_its_end(engine: Engine) -> None:
