@@ -107,7 +107,8 @@ class Run:
         service.wait(self._read_to_end, "that all is read", _SECONDS)
         service.wait(self._told, "that all is told", _SECONDS)
         service.stop()
-        assert undelivered(self.engine, self.marks) == []
+        said = undelivered(self.engine, self.marks)
+        assert not said, "\n".join(said)
         return outcome(self.engine)
 
     def _read_to_end(self) -> bool:

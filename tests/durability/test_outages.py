@@ -28,6 +28,7 @@ REFUSED: Final = "cannot write to the database"
 
 
 def test_a_receiver_that_was_down(told: Story, expected: Outcome, tmp_path: Path) -> None:
+    """Failed when each attempt had a mark of its own (`deliveries`: the Notice's mark)."""
     feed = LogFeed(tmp_path / "access.log")
     pieces = told.pieces(Random(2), PIECES)
     with new_run(tmp_path, f"sqlite:///{tmp_path / 'v.db'}", feed, told.settings) as run:
