@@ -11,9 +11,11 @@ prefetch     an iterator that runs ahead in a thread
 one_run      the secret of commands that read files once
 replaying    quarantined lines once more, into the store if wanted
 worker       the service's loop: sources in, incidents stored and told
+recovery     where it goes on: at the checkpoint, or from further back
+duty         what the active process of several does: worker and sender
 vitals       what the worker measures of itself
 doctor/      looks at an installation and says what to fix
-service      worker, sender and API put together
+service      lease, duty and API put together
 log_lines    the service's own log, a line of text each
 screen       tables and lines in the terminal; `incident_screen` shows one incident
 incident_query  from the options of a list to its filter
