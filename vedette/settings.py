@@ -53,12 +53,23 @@ _EXPECTED: Final = {
     "path_type": "must be a path in quotes",
     "model_type": "must be a table of its own, with its name in brackets",
     "ip_v4_network": 'must be a network as in "203.0.113.0/24", no other bits set',
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
     "int_from_float": "must be a whole number",
     "datetime_from_date_parsing": "must be a date and time, as in 2026-12-31T00:00:00Z",
 }
 
+#: The same of messages with values in them.
+_WORDS: Final = (
+    ("Input should be greater than or equal to", "must be at least"),
+    ("Input should be less than or equal to", "must be at most"),
+    ("Input should be", "must be"),
+    ("Value error, ", ""),
+)
 
 #: Keys whose values are tables in a list.
 _TABLES: Final = ("sources", "exceptions", "routes", "inhibit", "maintenance")
@@ -323,7 +334,14 @@ def _complaints(error: ValidationError, file: Path | None) -> Iterator[str]:
         elif mistake["type"] == "tuple_type" and place[-1] in _TABLES:
             yield f"{where}: stands in double brackets, as in [[{'.'.join(map(str, place))}]]"
         else:
-            yield f"{where}: {_EXPECTED.get(mistake['type'], mistake['msg'])}"
+            yield f"{where}: {_EXPECTED.get(mistake['type']) or _in_words(mistake['msg'])}"
+
+
+def _in_words(message: str) -> str:
+    """Return what pydantic says in the words of the other messages."""
+    for theirs, ours in _WORDS:
+        message = message.replace(theirs, ours)
+    return message
 
 
 def _unknown(place: tuple[int | str, ...]) -> str:

@@ -69,7 +69,7 @@ TOPICS = "[[sources]]\nbootstrap_servers = ['k:9092']\ntopics = ['t']\n"
         (FILES + "mapping = { ip = 'x' }", "0.mapping: no column 'ip'"),
         (FILES + "timezone = 'Pari'", "0.timezone: unknown time zone"),
         (FILES + "ignore = ['(']", "0.ignore: the pattern '(' cannot be read"),
-        (FILES + "role = 'egde'", "0.role: Input should be 'edge' or 'internal'"),
+        (FILES + "role = 'egde'", "0.role: must be 'edge' or 'internal'"),
         (FILES + "lateness = '5x'", "0.lateness: '5x' is no duration"),
         (FILES + "trusted_proxies = ['privat']", "0.trusted_proxies: 'privat' is no trusted"),
         (FILES + "start = 'end'", "0.start: this source reads files;"),
@@ -208,3 +208,20 @@ def test_settings_know_their_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     assert load_settings(Path("v.toml")).file == tmp_path / "v.toml"
     assert load_settings(None).file is None
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[api]\nenabled = 'x'", "api.enabled: must be true or false"),
+        ("[api]\nport = 70000", "api.port: must be at most 65535"),
+        ("[targets.a]\nurl = 'json://a'\nmax_messages = 0", "max_messages: must be at least 1"),
+        ("[notify]\nmin_level = 'hihg'", "notify.min_level: must be 'informational', 'low', 'me"),
+        ("[detectors.read_rate]\nmode = 'x'", "read_rate.mode: must be 'alert' or 'monitor'"),
+    ],
+)
+def test_mistakes_are_told_in_the_words_of_settings(text: str, complaint: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings_from(text)
+    assert complaint in str(caught.value)
+    assert "Input" not in str(caught.value)
