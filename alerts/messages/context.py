@@ -21,7 +21,8 @@ class Told:
 
     `what` is the sentence with the numbers and limits, `who` the entity with its type; `since`,
     `last` and `lasted` are words about event time. `comment` is what a person wrote who
-    ended it. `link` is the incident's page if the settings name one; `command` shows it in a
+    ended it; `runbooks` are pages that say what to do, without .md, which is a domain,
+    too. `link` is the incident's page if the settings name one; `command` shows it in a
     terminal. `incident` has everything else.
     """
 
@@ -35,6 +36,7 @@ class Told:
     lasted: str
     clients: str
     comment: str
+    runbooks: tuple[str, ...]
     link: Link | None
     command: Command
 
@@ -70,6 +72,9 @@ def detectors(incidents: Sequence[IncidentView]) -> list[str]:
     ranked = sorted(counts, key=lambda name: (-counts[name], name))
     return _names([f"{name} ({counts[name]:,})" for name in ranked], len(ranked))
 
+
+#: What the example of a test has for a detector: nothing is to be done about it.
+TEST_DETECTOR: Final = "notify_test"
 
 #: Names of severities.
 GRAVEST_FIRST: Final = ("critical", "high", "medium", "low", "informational")
@@ -126,9 +131,15 @@ def _told(item: Item, notice: Notice, characters: int) -> Told:
         lasted=_lasted(view.last_at - view.started_at),
         clients=f"{view.member_count:,}" if many else "",
         comment=cut(item.ending.comment, characters) if item.ending else "",
+        runbooks=_runbooks(view, characters),
         link=_page(notice, view.id),
         command=_command(notice, view.id),
     )
+
+
+def _runbooks(incident: IncidentView, characters: int) -> tuple[str, ...]:
+    pages = [f"docs/runbooks/{name}" for name in incident.detectors if name != TEST_DETECTOR]
+    return _cut_names(pages, characters)
 
 
 def _cut_names(names: Sequence[str], characters: int, total: int | None = None) -> tuple[str, ...]:

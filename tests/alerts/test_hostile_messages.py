@@ -90,6 +90,7 @@ Since:     2025-11-03 09:00:00 UTC
 Last seen: 2025-11-03 09:02:00 UTC (2 min)
 Stages:    reconnaissance
 Detectors: web-recon-404
+To do:     docs/runbooks/web-recon-404
 Look:      https://vedette.example/incidents/17
 
 Reference: mark-1"""
@@ -104,6 +105,7 @@ User `{IN_SLACK}`: 43 login failures (limit 10).
 *Since:* 2025-11-03 09:00:00 UTC, last seen 2025-11-03 09:02:00 UTC (2 min)
 *Stages:* reconnaissance
 *Detectors:* web-recon-404
+*What to do:* docs/runbooks/web-recon-404
 <https://vedette.example/incidents/17|Open incident 17>
 
 Reference: mark-1"""
@@ -120,7 +122,8 @@ HTML = (
     f"{NAME}Services:</span> shop<br>{NAME}Status:</span> open<br>"
     f"{NAME}Since:</span> 2025-11-03 09:00:00 UTC<br>"
     f"{NAME}Last seen:</span> 2025-11-03 09:02:00 UTC (2 min)<br>"
-    f"{NAME}Stages:</span> reconnaissance<br>{NAME}Detectors:</span> web-recon-404<br></p>\n"
+    f"{NAME}Stages:</span> reconnaissance<br>{NAME}Detectors:</span> web-recon-404<br>"
+    f"{NAME}What to do:</span> docs/runbooks/web-recon-404<br></p>\n"
     '<p style="margin:12px 0 0 0">Incident 17: <a href="https://vedette.example/incidents/17"'
     ' style="color:#0969da">https://vedette.example/incidents/17</a></p>\n'
     "</div>\n"
@@ -141,6 +144,7 @@ Since: 2025-11-03 09:00:00 UTC
 Last seen: 2025-11-03 09:02:00 UTC (2 min)
 Stages: reconnaissance
 Detectors: web-recon-404
+What to do: docs/runbooks/web-recon-404
 
 Incident 17: https://vedette.example/incidents/17
 

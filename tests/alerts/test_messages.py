@@ -120,6 +120,15 @@ def test_who_ended_it_and_what_they_wrote_is_said(kind: Format) -> None:
 
 
 @pytest.mark.parametrize("kind", list(URLS))
+def test_the_page_that_says_what_to_do_is_named(kind: Format) -> None:
+    given = notice(incident(detectors=("login_burst", "log4shell")))
+    body = render(given, target(kind)).body.replace("`", "")
+    assert "docs/runbooks/login_burst, docs/runbooks/log4shell" in body
+    digest = render(replace(given, digest=True), target(kind)).body
+    assert "runbooks" not in digest
+
+
+@pytest.mark.parametrize("kind", list(URLS))
 def test_commands_name_the_settings_of_the_service_and_can_be_pasted(kind: Format) -> None:
     given = " --config '/etc/our api/vedette.toml'"
     many = [incident(id=17 + n) for n in range(12)]
