@@ -234,3 +234,32 @@ def test_marks_reach_back_far_enough_and_no_further(tmp_path: Path, engine: Engi
     with engine.begin() as connection:
         connection.execute(update(CheckpointMarkRow).values(positions={}))
     assert marks.stored_marks(engine) == []
+
+
+def test_what_was_set_aside_after_the_mark_is_counted_once(
+    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fails if the places that are gone back to do not say how far was counted later.
+
+    Reading goes back to between two lines that are no events: a day before, as time leaps.
+    """
+    monkeypatch.setattr("vedette.worker.CHECKPOINT_EVERY", timedelta(0))
+    log = written(tmp_path / "access.log", [])
+    service = Service(log, engine)
+    parts = [
+        [*(combined(n) for n in range(5)), "no line of a log"],
+        ["nor this", *(combined(10 + n) for n in range(5))],
+        [combined(n).replace("02/Nov/2026:08", "03/Nov/2026:14") for n in range(8)],
+        [combined(60 + n).replace("02/Nov/2026:08", "03/Nov/2026:14") for n in range(8)],
+    ]
+    for some in parts:
+        append(log, some)
+        service.read()
+    service.stop()
+    before = outcome(engine)["aside"]
+    assert sum(count for _, count in before) == 2
+    lose(engine, "parts")
+    second = Service(log, engine)
+    second.read()
+    second.stop()
+    assert outcome(engine)["aside"] == before
