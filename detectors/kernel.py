@@ -35,6 +35,9 @@ _NEAR: Final = 2
 #: Entities of one rule that are kept evidence of although they do not violate yet, per batch.
 _NEAR_LIMIT: Final = 20
 
+#: How many times the events of a batch must fit under the cap of keys for matches to be spared.
+_ROOM: Final = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Aggregated:
@@ -66,6 +69,7 @@ class RuleKernel:
         self._rules = catalogue.rules
         self.fingerprint = catalogue.fingerprint
         self._prompt = prompt
+        self._key_cap = key_cap
         self._state = State(catalogue.rules, key_cap)
         self._selections = Selections(
             source.part for series in self._state.every_series() for source in series.sources
@@ -89,8 +93,11 @@ class RuleKernel:
         """Do the heavy half of a batch. Touches no state: a thread may do it ahead of time.
 
         `complete` is the stretch of time of which there are no events but these. Of what lies
-        well inside it, matches that are too few to reach a limit are not looked at further.
+        well inside it, matches that are too few to reach a limit are not looked at further,
+        unless the batch is large against the cap.
         """
+        if events.height * _ROOM > self._key_cap:
+            complete = None  # what is spared takes no room, which would decide what is forgotten
         if events.is_empty():
             return Aggregated(events, {}, {})
         arrays = Arrays(events)
