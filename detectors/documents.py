@@ -6,6 +6,7 @@ cannot be honoured is refused with its file, line and the reason.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -217,7 +218,8 @@ def examine(
         yield error
         return
     try:
-        check_yaml(text, LIMITS)
+        with suppress(yaml.YAMLError):  # said below, after the rules that stand before it
+            check_yaml(text, LIMITS)
         for line, data in _documents(text):
             yield _document(file, line, data, given)
     except YamlLimitError as error:

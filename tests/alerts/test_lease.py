@@ -119,10 +119,9 @@ def test_readers_are_not_fenced(engine: Engine) -> None:
         assert connection.execute(select(LeaseRow)).all() == []
 
 
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 def test_a_renewal_waits_for_no_long_transaction(engine: Engine) -> None:
     """On PostgreSQL; SQLite has one writer at a time, whatever it writes."""
-    if engine.dialect.name != "postgresql":
-        pytest.skip("SQLite lets in one writer at a time")
     mine = lease(engine, "one")
     term = taken(mine)
     expire(engine)

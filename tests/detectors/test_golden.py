@@ -23,8 +23,9 @@ LINES: Final = range(1, 301)
 UNREAD: Final = "unparsed_lines"
 
 #: Detectors that no log can show: a scan has no ticks, the passing of time without lines in which
-#: source_silent sees that a log has ended. tests/detectors/test_health.py gives it ticks.
-WITHOUT_CASE: Final = frozenset({"source_silent"})
+#: What a scan does not have: source_silent sees that a log has ended, and missed_lines that one was
+#: cut while it was followed. test_health.py gives the one ticks, test_missed.py the other gaps.
+WITHOUT_CASE: Final = frozenset({"missed_lines", "source_silent"})
 
 #: Every detector that is registered, rule or not.
 NAMES: Final = sorted(
