@@ -1,3 +1,8 @@
 """What all tests may use."""
 
-pytest_plugins = ["tests.broker.fixtures", "tests.databases.fixtures", "tests.receivers.fixtures"]
+pytest_plugins = [
+    "tests.broker.fixtures",
+    "tests.databases.fixtures",
+    "tests.receivers.fixtures",
+    "tests.vedette.hours",
+]

@@ -8,12 +8,12 @@ import pytest
 
 from alerts.views import IncidentView
 from detectors.catalogue import load_catalogue
+from tests.vedette.hours import Outcome
 from vedette.settings import settings_from
 from vedette.simulation.simulation import Simulation, simulate
 from vedette.simulation.truth import Truth, in_combined
 from vedette.simulation.write import write
 
-from .conftest import Outcome
 from .scans import contents, incidents_of
 
 SEEDS = range(1, 21)
