@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Final
+from typing import Final, Self
 
 from sqlalchemy import Connection, delete, exists, select, update
 
@@ -37,8 +37,8 @@ class Deleted:
     notifications: int = 0
     deliveries: int = 0
 
-    def __add__(self, other: "Deleted") -> "Deleted":
-        return Deleted(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+    def __add__(self, other: Self) -> Self:
+        return type(self)(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
 def delete_incidents(

@@ -10,7 +10,7 @@ keep a replay of old logs from storing its incidents again.
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from alerts.database import BUSY_TIMEOUT_MS, for_writing
-from alerts.deletion import delete_incidents
+from alerts.deletion import Deleted, delete_incidents
 from alerts.incidents import content_of
 from alerts.mentions import Mentions
 from alerts.models import (
@@ -80,21 +80,11 @@ _SHOWN: Final = ("text", "path", "partition", "service")
 
 
 @dataclass(frozen=True, slots=True)
-class Erased:
+class Erased(Deleted):
     """How much of each kind is gone; `texts` had its name, and now have not."""
 
-    incidents: int = 0
-    findings: int = 0
-    members: int = 0
-    evidence: int = 0
-    timeline: int = 0
-    notifications: int = 0
-    deliveries: int = 0
     quarantine_samples: int = 0
     texts: int = 0
-
-    def __add__(self, other: "Erased") -> "Erased":
-        return Erased(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     @property
     def anything(self) -> bool:
@@ -174,7 +164,7 @@ def _own(
     )
     own = connection.execute(query).scalars().all()
     gone = delete_incidents(connection, own, tombstones, "erased", now)
-    return Erased(**{field.name: getattr(gone, field.name) for field in fields(gone)})
+    return Erased(*astuple(gone))
 
 
 def _as_member(

@@ -1,8 +1,8 @@
 """An incident as everybody shows it: terminal, API, messages."""
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from alerts.incidents import Content
 from alerts.lifecycle import State
@@ -42,6 +42,32 @@ class IncidentView:
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON: lists, and times as ISO 8601 with Z."""
         return {name: json_ready(value) for name, value in asdict(self).items()}
+
+
+#: An incident that there is not: what templates, targets and routes are tried with.
+EXAMPLE: Final = IncidentView(
+    id=17,
+    severity="high",
+    status="open",
+    resolution=None,
+    entity_type="client",
+    entity="203.0.113.7",
+    members=(),
+    member_count=0,
+    detectors=("web-recon-404",),
+    tags=("attack.reconnaissance",),
+    started_at=datetime(2025, 11, 3, 9, 0, tzinfo=UTC),
+    last_at=datetime(2025, 11, 3, 9, 2, tzinfo=UTC),
+    summary="Client 203.0.113.7: 43 distinct missing paths within 2 min (limit 10),"
+    " from 09:00:00 to 09:02:00 UTC.",
+    mode="alert",
+    merged_into=None,
+    parent_id=None,
+    stages=("reconnaissance",),
+    services=("shop",),
+    assignee=None,
+    labels=(),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ from alerts.messages.news import ended, headline, subject
 from alerts.messages.templates import BadTemplate, rendered, rendered_file
 from alerts.notices import Item, Notice
 from alerts.target import Target
-from alerts.views import IncidentView
+from alerts.views import EXAMPLE
 
 #: Incidents that one message tells about; the others are counted.
 ITEMS_SHOWN: Final = 10
@@ -169,34 +168,4 @@ def _gravest(items: tuple[Item, ...]) -> Item:
     return min(living or items, key=lambda i: order.get(i.incident.severity, len(order)))
 
 
-_EXAMPLE: Final = Notice(
-    items=(
-        Item(
-            IncidentView(
-                id=17,
-                severity="high",
-                status="open",
-                resolution=None,
-                entity_type="client",
-                entity="203.0.113.7",
-                members=(),
-                member_count=0,
-                detectors=("web-recon-404",),
-                tags=("attack.reconnaissance",),
-                started_at=datetime(2025, 11, 3, 9, 0, tzinfo=UTC),
-                last_at=datetime(2025, 11, 3, 9, 2, tzinfo=UTC),
-                summary="Client 203.0.113.7: 43 distinct missing paths within 2 min (limit 10),"
-                " from 09:00:00 to 09:02:00 UTC.",
-                mode="alert",
-                merged_into=None,
-                parent_id=None,
-                stages=("reconnaissance",),
-                services=("shop",),
-                assignee=None,
-                labels=(),
-            ),
-            ("opened",),
-        ),
-    ),
-    mark="example",
-)
+_EXAMPLE: Final = Notice(items=(Item(EXAMPLE, ("opened",)),), mark="example")

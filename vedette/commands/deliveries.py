@@ -4,6 +4,7 @@ import json
 import sys
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, get_args
 
@@ -18,7 +19,7 @@ from alerts.notices import Item, Notice
 from alerts.target import Target, TargetError
 from alerts.times import utc_now
 from alerts.transports import transport_of
-from alerts.views import IncidentView
+from alerts.views import EXAMPLE, IncidentView
 from detectors.findings import Level
 from ingest.masking import printable
 from vedette.failures import FAILED, WRONG_USE, reports_failures
@@ -149,27 +150,19 @@ def _said(outcome: Outcome) -> str:
 
 def _example(target: Target) -> IncidentView:
     now = utc_now()
-    return IncidentView(
+    return replace(
+        EXAMPLE,
         id=0,
         severity=Level.INFORMATIONAL.label,
-        status="open",
-        resolution=None,
         entity_type="target",
         entity=target.name,
-        members=(),
-        member_count=0,
         detectors=("notify_test",),
         tags=(),
         started_at=now,
         last_at=now,
         summary="This is a test by vedette notify test: nothing has happened.",
-        mode="alert",
-        merged_into=None,
-        parent_id=None,
         stages=(),
         services=(),
-        assignee=None,
-        labels=(),
     )
 
 

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
@@ -20,7 +20,7 @@ from alerts.queries import get_incident
 from alerts.routing import Routing, Step
 from alerts.target import Target
 from alerts.times import iso, utc_now
-from alerts.views import IncidentView
+from alerts.views import EXAMPLE, IncidentView
 from detectors.findings import EntityType, Level
 from ingest.durations import format_duration
 from ingest.masking import printable
@@ -187,26 +187,19 @@ def _described(
 ) -> IncidentView:
     """Return an incident that is open and has what the options say."""
     detectors, services, tags, labels = map(tuple, lists)
-    return IncidentView(
+    return replace(
+        EXAMPLE,
         id=0,
         severity=severity,
-        status="open",
-        resolution=None,
         entity_type=entity_type,
         entity=entity,
-        members=(),
-        member_count=0,
         detectors=detectors,
         tags=tags,
         started_at=now,
         last_at=now,
         summary=f"An example: {entity_type} {entity}",
-        mode="alert",
-        merged_into=None,
-        parent_id=None,
         stages=(),
         services=services,
-        assignee=None,
         labels=labels,
     )
 
