@@ -25,7 +25,8 @@ silences     nobody is told for a while, because a person said so
 maintenance  nor in hours known beforehand (pure)
 inhibition   nor of what an open incident explains (pure)
 muting       the three put together, for who sends
-target       where messages go; `endpoint` is its host, without what is secret
+target       where messages go; `apprise_service` is Apprise set up for one, `endpoint` its host,
+             without what is secret
 messages     what a message says
 sender       the outbox out: a thread a target, each a `lane`
 survey       what a target is to be told now, by `judging` and `bundles` (pure)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
+from alerts.apprise_service import service_of
 from alerts.messages.message import ALERTMANAGER_SCHEMES
-from alerts.target import Target, service_of
+from alerts.target import Target
 from alerts.transports import transport_of
 
 _PORTS: Final = {"http": 80, "https": 443}

@@ -1,12 +1,10 @@
 """Where messages go: one Apprise address under a name."""
 
-import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
-from apprise import Apprise, AppriseAsset, PersistentStoreMode
 from pydantic import SecretStr
 
 from detectors.findings import Level
@@ -15,7 +13,7 @@ from detectors.findings import Level
 Format = Literal["auto", "text", "markdown", "html", "slack"]
 
 #: Longest time in seconds that one delivery may take.
-_DELIVERY_SECONDS = 30.0
+DELIVERY_SECONDS: Final = 30.0
 
 
 class TargetError(ValueError):
@@ -45,37 +43,3 @@ class Target:
     def keeps_alerts(self) -> bool:
         """Whether the receiver holds what it is told as firing until it hears of the end."""
         return self.url.get_secret_value().lower().startswith("alertmanager")
-
-
-def service_of(target: Target) -> Apprise:
-    """Return Apprise set up for the target alone. Raises TargetError."""
-    _hear_apprise()
-    asset = AppriseAsset(
-        app_id="Vedette",
-        app_desc="Vedette",
-        app_url="",
-        image_url_mask="",  # nothing in a message is fetched from elsewhere
-        async_mode=False,
-        http_redirects=False,
-        interpret_emojis=False,
-        interpret_escapes=False,
-        storage_mode=PersistentStoreMode.MEMORY,
-        service_timeout=_DELIVERY_SECONDS,
-        allow_templates=False,
-    )
-    service = Apprise(asset=asset)
-    if not service.add(target.url.get_secret_value()):
-        raise TargetError(
-            f"target {target.name}: its address is not one that Apprise knows; see"
-            " https://appriseit.com/services/ for how to write it"
-        )
-    return service
-
-
-def _hear_apprise() -> None:
-    """Have Apprise say all to whoever asks for a result, and nothing to the program's log."""
-    logger = logging.getLogger("apprise")
-    logger.setLevel(logging.DEBUG)
-    logger.propagate = False  # it names addresses and passwords
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -13,11 +13,9 @@ from alerts.inhibition import EqualField
 from alerts.maintenance import Span, Weekly
 from alerts.matchers import Matchers
 from alerts.routing import GROUP_FIELDS, INCIDENT
+from alerts.target import Format
 from detectors.documents import LevelName
 from ingest.durations import Duration
-
-#: How messages are written; alerts.target has the same, but needs Apprise to be loaded.
-MessageFormat = Literal["auto", "text", "markdown", "html", "slack"]
 
 #: The name of the target that `notify.url` is.
 DEFAULT_TARGET: Final = "default"
@@ -38,7 +36,7 @@ class TargetSettings(BaseModel):
         description="one Apprise URL: slack://, mailto://, json:// and many more"
     )
     min_level: LevelName = Field(default="medium", description="incidents below stay silent")
-    format: MessageFormat = Field(default="auto", description="auto, text, markdown, html, slack")
+    format: Format = Field(default="auto", description="auto, text, markdown, html, slack")
     template: Path | None = Field(default=None, description="a Jinja template of your own")
     fallback: str | None = Field(
         default=None, description="the target that is told what this one could not be"

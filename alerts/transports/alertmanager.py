@@ -21,7 +21,7 @@ from alerts.messages.context import GRAVEST_FIRST, cut, look, moment
 from alerts.messages.escaping import as_text
 from alerts.messages.news import TEST, ended, news
 from alerts.notices import Item, Notice
-from alerts.target import Target, TargetError
+from alerts.target import DELIVERY_SECONDS, Target, TargetError
 from alerts.times import iso, utc_now
 from alerts.transports.answers import outcome_of, outcome_of_failure
 
@@ -40,9 +40,6 @@ TEST_FIRES_FOR: Final = timedelta(minutes=5)
 #: Seconds to connect, and to wait for each part of the answer.
 _TIMEOUT: Final = (4.0, 10.0)
 
-#: Seconds that a delivery may take in all: an answer can come in very small parts.
-_DELIVERY_SECONDS: Final = 30.0
-
 _TEXT_LIMIT: Final = 1_000
 
 
@@ -54,7 +51,7 @@ class AlertmanagerTransport:
         target: Target,
         *,
         timeout: tuple[float, float] = _TIMEOUT,
-        seconds: float = _DELIVERY_SECONDS,
+        seconds: float = DELIVERY_SECONDS,
     ) -> None:
         """Read the address. Raises TargetError."""
         url = _parsed(target)
