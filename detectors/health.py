@@ -13,18 +13,17 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from detectors.detector import Detector, active, signature_of
 from detectors.findings import Finding
 from detectors.missed import missed_lines
 from detectors.overrides import RuleOverride
 from detectors.panes import Panes
 from detectors.registry import (
     CLOCK_SKEW,
+    HEALTH,
     MISSED_LINES,
     SOURCE_SILENT,
     UNPARSED_LINES,
-    Detector,
-    active_detectors,
-    signature_of,
 )
 from detectors.shares import FUTURE, LATE, UNREAD, Slots, violations
 from detectors.silence import Silence, Span
@@ -72,7 +71,7 @@ class SourceHealth:
         *,
         source_cap: int = SOURCE_CAP,
     ) -> None:
-        self._active = active_detectors(overrides or {})
+        self._active = active(HEALTH, overrides or {})
         self._cap = source_cap
         self._sources: dict[str, _Source] = {}
         self.signature = signature_of(self._active.values())

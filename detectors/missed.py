@@ -8,8 +8,8 @@ and nobody knows, is told at low level at most. The value is how many seconds we
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from detectors.detector import Detector
 from detectors.findings import Finding, Level
-from detectors.registry import Detector
 from ingest.gaps import Gap
 from ingest.times import moment
 

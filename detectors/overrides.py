@@ -39,6 +39,10 @@ class RuleException(BaseModel):
     user: str | None = None
     api_key: ApiKeyHash | None = Field(default=None, description="pseudonym, as incidents show it")
     path: str | None = Field(default=None, description="whole path, or with a trailing * its start")
+    route: str | None = Field(
+        default=None, description="as incidents show it, or with a trailing * its start"
+    )
+    service: str | None = Field(default=None, description="service, or with a trailing * its start")
     source: str | None = Field(default=None, description="partition, or with a trailing *")
     network: IPv4Network | IPv6Network | None = None
     until: Annotated[datetime, AfterValidator(_in_utc)] | None = None
@@ -46,16 +50,18 @@ class RuleException(BaseModel):
 
     @model_validator(mode="after")
     def _names_something(self) -> "RuleException":
-        if not (self.source or self.names_more_than_a_source):
+        if not self.names:
             raise ValueError(
-                "an exception must name a client, user, api_key, path, network or source"
+                "an exception must name a client, user, api_key, path, route, service, network or"
+                " source"
             )
         return self
 
     @property
-    def names_more_than_a_source(self) -> bool:
-        """Whether it is about who asked for what, which sources themselves have not."""
-        return any((self.client, self.user, self.api_key, self.path, self.network))
+    def names(self) -> frozenset[str]:
+        """The fields that are given, of those that say what is excepted."""
+        fields = type(self).model_fields.keys() - {"until", "why"}
+        return frozenset(field for field in fields if getattr(self, field))
 
     def expression(self) -> pl.Expr:
         """Return the Boolean expression of the events that are excepted, without nulls."""
@@ -68,6 +74,10 @@ class RuleException(BaseModel):
             parts.append(pl.col("api_key").eq(self.api_key))
         if self.path is not None:
             parts.append(_named("path", self.path) & ~_leaves(self.path))
+        if self.route is not None:
+            parts.append(_named("route", self.route))
+        if self.service is not None:
+            parts.append(_named("service", self.service))
         if self.source is not None:
             parts.append(_named("partition", self.source))
         if self.network is not None:

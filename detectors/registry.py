@@ -1,78 +1,15 @@
 """Detectors that are no Sigma rules, by name, with what the settings change about them."""
 
-import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
 
-from detectors.findings import EntityType, Level, Mode
-from detectors.overrides import RuleException, RuleOverride
+from pydantic import BaseModel
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-
-#: Exceptions without an end.
-FOREVER: Final = 2**63 - 1
-
-
-class DetectorSettingsError(ValueError):
-    """Settings of a detector that cannot be honoured; the message names the key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Detector:
-    """What people read about a detector, and what they may set. The words are those of a Rule.
-
-    `window` is zero where a detector has none.
-    """
-
-    name: str
-    id: str
-    title: str
-    description: str
-    level: Level
-    tags: tuple[str, ...]
-    falsepositives: tuple[str, ...]
-    unit: str
-    threshold: int
-    window: timedelta
-    entity_type: EntityType = "source"
-    mode: Mode = "alert"
-    exceptions: tuple[RuleException, ...] = ()
-
-    @property
-    def runbook(self) -> str:
-        """The page that says what to do."""
-        return f"docs/runbooks/{self.name}.md"
-
-    @property
-    def signature(self) -> str:
-        """What decides its findings."""
-        told = (self.name, self.threshold, self.level, self.mode, self.exceptions)
-        return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
-
-    def under(self, override: RuleOverride) -> "Detector":
-        """Return it as the settings want it; raises DetectorSettingsError."""
-        for exception in override.exceptions:
-            if exception.source is None or exception.names_more_than_a_source:
-                raise DetectorSettingsError(
-                    f"detectors.{self.name}.exceptions: it watches sources, so an exception names"
-                    " a source, and no client, user, api_key, path or network"
-                )
-        return replace(
-            self,
-            threshold=override.threshold or self.threshold,
-            level=Level[override.level.upper()] if override.level else self.level,
-            mode=override.mode,
-            exceptions=override.exceptions,
-        )
-
-    def excepted_until(self, source: str) -> int | None:
-        """Return up to when (us since 1970) a source is excepted, None if it is not."""
-        ends = [_end(entry) for entry in self.exceptions if _covers(entry.source, source)]
-        return max(ends, default=None)
-
+from detectors.detector import Detector, active
+from detectors.findings import Level
+from detectors.learned.family import Family
+from detectors.overrides import RuleOverride
 
 SOURCE_SILENT: Final = Detector(
     name="source_silent",
@@ -145,7 +82,40 @@ MISSED_LINES: Final = Detector(
 #: Lines that `unparsed_lines` and `clock_skew` count must also be this share, in percent.
 SHARE_PERCENT: Final = 20
 
-DETECTORS: Final = (SOURCE_SILENT, UNPARSED_LINES, CLOCK_SKEW, MISSED_LINES)
+#: Those that watch the sources themselves: `detectors.health`.
+HEALTH: Final = (SOURCE_SILENT, UNPARSED_LINES, CLOCK_SKEW, MISSED_LINES)
+
+
+class Registered(NamedTuple):
+    """A family of learned detectors, and how it is made from the settings.
+
+    `settings` is the type of its own settings, which are the table `table` of the settings file.
+    `make` takes what is set about detectors (it passes over those of others) and its own settings;
+    it raises DetectorSettingsError.
+    """
+
+    detectors: tuple[Detector, ...]
+    make: Callable[[Mapping[str, RuleOverride], Any], Family]
+    settings: type[BaseModel]
+    table: str
+
+
+#: The families of `detectors.learned`, a line for each.
+FAMILIES: Final[tuple[Registered, ...]] = ()
+
+DETECTORS: Final = (*HEALTH, *(entry for family in FAMILIES for entry in family.detectors))
+
+
+def families(
+    overrides: Mapping[str, RuleOverride], tables: Mapping[str, BaseModel]
+) -> list[Family]:
+    """Return every family that has a detector that is switched on, in the registry's order.
+
+    `tables` are the families' own settings by table; without one it has its defaults. Raises
+    DetectorSettingsError.
+    """
+    made = (each.make(overrides, tables.get(each.table) or each.settings()) for each in FAMILIES)
+    return [family for family in made if family.detectors]
 
 
 def active_detectors(overrides: Mapping[str, RuleOverride]) -> dict[str, Detector]:
@@ -153,30 +123,10 @@ def active_detectors(overrides: Mapping[str, RuleOverride]) -> dict[str, Detecto
 
     Settings of others are passed over. Raises DetectorSettingsError.
     """
-    found = ((entry, overrides.get(entry.name, RuleOverride())) for entry in DETECTORS)
-    return {entry.name: entry.under(given) for entry, given in found if given.enabled}
+    return active(DETECTORS, overrides)
 
 
 def rule_overrides(overrides: Mapping[str, RuleOverride]) -> dict[str, RuleOverride]:
     """Return the settings that are of rules, not of the detectors here."""
     ours = {detector.name for detector in DETECTORS}
     return {name: given for name, given in overrides.items() if name not in ours}
-
-
-def signature_of(detectors: Iterable[Detector]) -> str:
-    """Return a hash of all that decides the findings of some detectors."""
-    told = "".join(f"{entry.name}:{entry.signature};" for entry in detectors)
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
-
-
-def _covers(pattern: str | None, source: str) -> bool:
-    if pattern is None:
-        return False
-    prefix = pattern.removesuffix("*")
-    return source == pattern if prefix == pattern else source.startswith(prefix)
-
-
-def _end(exception: RuleException) -> int:
-    if exception.until is None:
-        return FOREVER
-    return (exception.until - _EPOCH) // _MICROSECOND

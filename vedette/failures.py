@@ -53,8 +53,8 @@ def reports_failures(command: Callable[P, int]) -> Callable[P, int]:
 def _wrong_use() -> tuple[type[Exception], ...]:
     """Errors of the settings and rules; imported only when something went wrong."""
     from detectors.catalogue import UnknownDetectorError, UnknownPlaceholderError
+    from detectors.detector import DetectorSettingsError
     from detectors.documents import RuleError
-    from detectors.registry import DetectorSettingsError
     from ingest.geo import GeoError
     from ingest.route_documents import RouteDocumentError
     from vedette.evaluation.episodes import TruthError

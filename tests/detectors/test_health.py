@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.detector import DetectorSettingsError
 from detectors.findings import Finding, Level
 from detectors.health import STALE_US, SourceHealth
 from detectors.overrides import RuleOverride
-from detectors.registry import DETECTORS, DetectorSettingsError, active_detectors, rule_overrides
+from detectors.registry import DETECTORS, HEALTH, active_detectors, rule_overrides
 from ingest.events import READING_SCHEMA
 
 from .streams import START, Claim, claims, micros
@@ -236,8 +237,8 @@ def test_a_changed_limit_begins_anew() -> None:
     assert other.restore(health.snapshot()) == ["source_silent"]
     found = other.judge(frame([tick(1800 + n) for n in range(2000)]))
     assert [finding.detector for finding in found] == ["unparsed_lines"]
-    assert set(SourceHealth().restore({"version": 0})) == {d.name for d in DETECTORS}
-    assert set(SourceHealth().restore({})) == {d.name for d in DETECTORS}
+    assert set(SourceHealth().restore({"version": 0})) == {d.name for d in HEALTH}
+    assert set(SourceHealth().restore({})) == {d.name for d in HEALTH}
 
 
 def test_state_is_bounded() -> None:

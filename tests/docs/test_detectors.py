@@ -12,10 +12,11 @@ from sigma.correlations import SigmaCorrelationType
 
 from alerts.summary import duration
 from detectors.catalogue import BUILT_IN_RULES, load_catalogue
+from detectors.detector import Detector
 from detectors.documents import VedetteKeys
 from detectors.fields import SIGMA_FIELDS
 from detectors.findings import Level
-from detectors.registry import DETECTORS, SHARE_PERCENT, Detector
+from detectors.registry import DETECTORS, SHARE_PERCENT
 from detectors.rules import Rule, Tier
 from ingest.events import EVENT_SCHEMA
 from tests.docs.pages import ROOT, blocks, headings, page, rows

@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 
 from detectors.catalogue import load_catalogue
-from detectors.registry import DETECTORS, SHARE_PERCENT, Detector
+from detectors.detector import Detector
+from detectors.registry import DETECTORS, SHARE_PERCENT
 from tests.docs.pages import ROOT, blocks, headings, page
 
 HEADINGS: Final = ("What it means", "How to check", "What to do", "When it is a false alarm")

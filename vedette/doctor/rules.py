@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from detectors.catalogue import UnknownDetectorError, UnknownPlaceholderError
+from detectors.detector import DetectorSettingsError
 from detectors.documents import RuleError
 from detectors.overrides import RuleOverride
-from detectors.registry import DetectorSettingsError, active_detectors
+from detectors.registry import active_detectors
 from vedette.doctor.remark import Remark, fail, ok, warn
 from vedette.doctor.surroundings import Surroundings
 from vedette.notifying import check_detectors
