@@ -26,7 +26,7 @@ from sqlalchemy import (
     select,
     table,
 )
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -49,6 +49,10 @@ _FENCE: Final = "vedette_fence"
 #: How long a transaction that writes may do nothing, by PostgreSQL's clock: then whoever began it
 #: was stopped, or its machine is gone, and others must not wait for it.
 _IDLE_TIMEOUT_MS: Final = 20_000
+
+#: PostgreSQL's codes of errors that pass: idle for longer than that; the server only reads, as
+#: another one takes over from it or from which it takes over.
+_PASSING: Final = frozenset({"25P03", "25006"})
 
 #: What writers of a PostgreSQL database wait for: a number of our own.
 _WRITER: Final = int.from_bytes(b"vedette", "big")
@@ -209,6 +213,7 @@ def _engine(address: URL) -> Engine:
             address, hide_parameters=True, pool_pre_ping=True, isolation_level="REPEATABLE READ"
         )
         event.listen(engine, "begin", _begin_postgresql)
+        event.listen(engine, "handle_error", _as_operational, retval=True)
         return engine
     if _sqlite_file(address) is None:
         engine = create_engine(
@@ -249,6 +254,15 @@ def _begin_postgresql(connection: Connection) -> None:
             (str(BUSY_TIMEOUT_MS), str(_IDLE_TIMEOUT_MS), _WRITER),
         )
     _check_fence(connection)
+
+
+def _as_operational(context: ExceptionContext) -> OperationalError | None:
+    """Return the error that callers try again on, for what the driver calls an internal one."""
+    if getattr(context.original_exception, "sqlstate", None) not in _PASSING:
+        return None
+    return OperationalError(
+        context.statement, context.parameters, context.original_exception, hide_parameters=True
+    )
 
 
 def _check_fence(connection: Connection) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, Event
 from typing import Any
@@ -10,19 +10,20 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, delete, func, select, text, update
+from sqlalchemy import Engine, delete, func, insert, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from alerts import database
 from alerts.actions import Change, IllegalChangeError, change_incident
 from alerts.database import for_writing, open_database
-from alerts.models import EvidenceRow, FindingRow, IncidentRow, TimelineRow, table_of
+from alerts.models import EvidenceRow, FindingRow, IncidentRow, LeaseRow, TimelineRow, table_of
 from alerts.queries import IncidentFilter, get_incident, list_incidents
 from alerts.store import Store
 from detectors.findings import Evidence, Finding, Level
 
 START = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+LEASE = {"name": "x", "holder": "x", "process": None, "epoch": 1, "expires_at": START}
 
 
 def finding(second: int, entity: str = "203.0.113.7", **changes: Any) -> Finding:
@@ -151,6 +152,36 @@ def test_whoever_waits_too_long_is_told(database_url: str, monkeypatch: pytest.M
     together(hold, knock)
     assert Store(engine).record([finding(0)], watermark=None)
     engine.dispose()
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_a_writer_that_was_stopped_in_the_midst_keeps_nobody_out(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its machine may be gone. Woken, it has written nothing and tries again, as callers do.
+
+    Failed without the limit for idle transactions (the others gave up waiting for the lock), and,
+    as the driver calls that an internal error, which nobody tries again, without `_as_operational`.
+    """
+    assert database._IDLE_TIMEOUT_MS == 20_000
+    with closing(for_writing(engine).connect()) as stopped:
+        with monkeypatch.context() as patched:
+            patched.setattr(database, "_IDLE_TIMEOUT_MS", 100)
+            stopped.begin()
+        assert Store(engine).record([finding(0)], watermark=None)  # once that one was ended
+        with pytest.raises(OperationalError, match="idle"):
+            stopped.execute(insert(LeaseRow).values(**LEASE))
+    with for_writing(engine).begin() as again:
+        assert again.execute(select(LeaseRow)).all() == []
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_a_server_that_only_reads_for_now_is_tried_again(engine: Engine) -> None:
+    """So it is while another one takes over. Failed without `_as_operational`."""
+    with for_writing(engine).connect() as connection:
+        connection.execute(text("set transaction read only"))
+        with pytest.raises(OperationalError, match="read-only"):
+            connection.execute(insert(LeaseRow).values(**LEASE))
 
 
 def test_two_programs_that_open_a_new_database_at_once(new_database_url: str) -> None:
