@@ -157,8 +157,8 @@ placeholders = {}            # lists that rules share, as in { login_paths = ["*
 # mode = "alert"             # monitor: kept and listed on request, nobody is told
 #
 # [[detectors.request_rate.exceptions]]   # all the fields that are given must agree
-# client = "192.0.2.77"      # or user, api_key, path ("/api*"), network ("192.0.2.0/24"), source,
-#                            # route ("shop GET /items/{id}"), service
+# client = "192.0.2.77"      # or user, api_key, network ("192.0.2.0/24"), path ("/api*"), source
+#                            # or route ("shop GET /items/{id}"), service
 # until = "2026-12-31T00:00:00Z"          # compared with the time of the event
 # why = "our own load test"
 """
