@@ -64,3 +64,9 @@ class Exhibits:
                 key = wanted[entity]
                 self._masked[key] = (*self._masked.get(key, ()), Evidence(**row))
         return {entity: self._masked.get(key, ()) for entity, key in wanted.items()}
+
+
+def masked_evidence(events: pl.DataFrame) -> tuple[Evidence, ...]:
+    """Return a few events (the columns of SHOWN) as evidence, masked, EVIDENCE_LIMIT at most."""
+    told = evidence_columns(events.head(EVIDENCE_LIMIT)).iter_rows(named=True)
+    return tuple(Evidence(**row) for row in told)
