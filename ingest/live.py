@@ -103,11 +103,13 @@ class LiveSources:
         *,
         start: Place,
         positions: Mapping[str, Positions] | None = None,
+        again: bool = False,
     ) -> Self:
         """Follow the sources from stored positions; logs without one begin at `start`.
 
-        `positions` is what `positions()` returned. Raises ValueError if a source names standard
-        input.
+        `positions` is what `positions()` returned. Partitions of topics without one begin where
+        their source says; with `again` at their beginning, as some may have been read before and
+        the place is lost. Raises ValueError if a source names standard input.
         """
         tally = Tally.under(enrichment)
         known = positions or {}
@@ -122,7 +124,13 @@ class LiveSources:
             )
         ]
         topics = [
-            _topics(source, tally, enrichment, known.get("topics"), alone=len(sources) == 1)
+            _topics(
+                source.model_copy(update={"start": "beginning"}) if again else source,
+                tally,
+                enrichment,
+                known.get("topics"),
+                alone=len(sources) == 1,
+            )
             for source in sources
             if isinstance(source, KafkaSource)
         ]

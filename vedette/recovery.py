@@ -44,7 +44,8 @@ class Origin:
     """Where a worker goes on. Logs without a position begin at `start`.
 
     Without `snapshot` all is counted anew; findings that end before `known_until` were found
-    before. `gaps` is what cannot be read again.
+    before. `gaps` is what cannot be read again. With `again` places were lost: what has none was
+    maybe read before.
     """
 
     positions: Mapping[str, Any]
@@ -53,6 +54,7 @@ class Origin:
     watermark: datetime | None = None
     known_until: datetime | None = None
     gaps: tuple[Gap, ...] = field(default=())
+    again: bool = False
 
     @property
     def is_first(self) -> bool:
@@ -111,7 +113,7 @@ def _further_back(marks: list[Mark], checkpoint: Checkpoint | None, longest: tim
     mark = _mark_before(marks, wanted)
     gaps: tuple[Gap, ...] = ()
     if mark is None or not _reaches(mark, wanted):
-        gaps = _gaps(positions, wanted, mark)
+        gaps = _gaps(positions, by_kind(mark.positions if mark else {}), wanted, mark)
     back = _counted_once(mark.positions if mark is not None else {}, positions)
     return Origin(
         {**by_kind(back), "enrichment": positions["enrichment"]},
@@ -120,6 +122,7 @@ def _further_back(marks: list[Mark], checkpoint: Checkpoint | None, longest: tim
         mark.watermark if mark is not None else None,
         max(until, default=None),
         gaps,
+        again=True,
     )
 
 
@@ -153,12 +156,16 @@ def _with_seen(place: dict[str, Any], later: Mapping[str, Any] | None) -> dict[s
 
 
 def _gaps(
-    positions: Mapping[str, Any], wanted: datetime | None, mark: Mark | None
+    positions: Mapping[str, Any],
+    back: Mapping[str, Any],
+    wanted: datetime | None,
+    mark: Mark | None,
 ) -> tuple[Gap, ...]:
     """Say of each partition that what was counted in it before cannot be counted again."""
     until = mark.watermark if mark is not None else None
-    names: dict[str, Unit] = dict.fromkeys(positions["files"], "bytes")
-    names |= dict.fromkeys(positions["topics"], "records")
+    names: dict[str, Unit] = dict.fromkeys((*positions["files"], *back["files"]), "bytes")
+    topics = {**back["topics"], **positions["topics"]}
+    names |= dict.fromkeys((name for name, place in topics.items() if place), "records")
     return tuple(
         Gap(
             name,

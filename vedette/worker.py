@@ -99,7 +99,11 @@ class Worker:
         self._enrichment.restore(positions["enrichment"])
         self._kernel.fingerprint = self._sources.fingerprint = self._fingerprint()
         self._live = LiveSources.open(
-            sources, self._enrichment, start=origin.start, positions=positions
+            sources,
+            self._enrichment,
+            start=origin.start,
+            positions=positions,
+            again=origin.again,
         )
         if origin.is_first:  # so that what comes before the first one is not lost in a crash
             self._save([], Event(), checkpoint=True)

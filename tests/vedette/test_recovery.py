@@ -4,8 +4,9 @@ Compared are all incidents, findings, who is told, and what was set aside, with 
 that lost nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -29,7 +30,9 @@ from alerts.models import (
 from alerts.routing import Routing
 from alerts.store import Store
 from detectors.catalogue import load_catalogue
-from ingest.sources import FileSource
+from ingest.sources import FileSource, KafkaSource
+from ingest.topics import TopicFollower
+from ingest.topics.memory import MemoryCluster
 from vedette.folders import sqlite_url
 from vedette.recovery import longest_window
 from vedette.worker import Worker
@@ -62,13 +65,17 @@ def lines() -> tuple[list[str], list[str]]:
     )
 
 
-class Service:
-    """A worker on a log, stepped by hand."""
+def source_of(log: Path) -> FileSource:
+    return FileSource(paths=(str(log),), format="combined", lateness=timedelta(0))
 
-    def __init__(self, log: Path, engine: Engine) -> None:
+
+class Service:
+    """A worker on a log or a topic, stepped by hand."""
+
+    def __init__(self, log: Path | KafkaSource, engine: Engine) -> None:
         self.told: list[tuple[str, str]] = []
         self.worker = Worker(
-            [FileSource(paths=(str(log),), format="combined", lateness=timedelta(0))],
+            [source_of(log) if isinstance(log, Path) else log],
             load_catalogue(),
             Store(engine),
             routing=Routing.everything_to("default"),
@@ -78,6 +85,11 @@ class Service:
     def read(self) -> None:
         while self.worker.step(Event()):
             pass
+
+    def read_topic(self, end: int) -> None:
+        """Read until the next record has this offset."""
+        while self.worker._live.positions()["topics"]["web-0"]["offset"] < end:
+            self.worker.step(Event())
 
     def stop(self) -> None:
         stop = Event()
@@ -215,6 +227,92 @@ def test_what_cannot_be_counted_again_is_a_gap(tmp_path: Path, engine: Engine) -
     assert (gap.partition, gap.lost) == (str(log), None)
     assert "cannot all be read again" in gap.reason
     assert second.told == []
+
+
+TOPIC = KafkaSource(
+    bootstrap_servers=("broker:9092",), topics=("web",), format="combined", lateness=timedelta(0)
+)
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> MemoryCluster:
+    """A cluster with an empty topic, which workers connect to."""
+    made = MemoryCluster()
+    made.create("web")
+    follower = partial(TopicFollower, connect=made.connect)
+    monkeypatch.setattr("ingest.live.TopicFollower", follower)
+    return made
+
+
+def send(cluster: MemoryCluster, some: Sequence[str]) -> None:
+    cluster.send("web", *(line.encode() for line in some))
+
+
+@pytest.fixture
+def disturbed(cluster: MemoryCluster, engine: Engine) -> Callable[..., Service]:
+    """Read the first lines from the topic, lose state, send the others; return who goes on.
+
+    Reading begins at the end of the topic, which is empty.
+    """
+
+    def disturb(how: str, forget: int = 0) -> Service:
+        first = Service(TOPIC, engine)
+        assert first.worker.problems == []
+        send(cluster, lines()[0])
+        first.read_topic(cluster.log("web", 0).end)
+        first.stop()
+        if how == "all":
+            with engine.begin() as connection:
+                connection.execute(delete(CheckpointMarkRow))
+        lose(engine, "row" if how == "all" else how)
+        send(cluster, lines()[1])
+        cluster.forget("web", before=forget)
+        return Service(TOPIC, engine)
+
+    return disturb
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("how", ["parts", "row", "all"])
+def test_a_topic_is_read_again(
+    tmp_path: Path,
+    engine: Engine,
+    how: str,
+    cluster: MemoryCluster,
+    disturbed: Callable[..., Service],
+) -> None:
+    """Failed if nothing is read again, as with files. "all": no place is known any more.
+
+    Then what came since the topic was begun was passed over in silence, as its source says that
+    reading begins at the end: failed without `again`.
+    """
+    second = disturbed(how)
+    second.read_topic(cluster.log("web", 0).end)
+    second.stop()
+    opened = [who for kind, who in second.told if kind == "opened"]
+    assert opened == ["203.0.113.99"]
+    found, expected = outcome(engine), undisturbed(tmp_path / "undisturbed")
+    assert found["findings"] == expected["findings"]
+    assert found["notices"] == expected["notices"]
+    assert found["incidents"] == expected["incidents"]
+    assert list_gaps(engine) == []
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+def test_what_a_topic_keeps_no_longer_is_a_gap(
+    cluster: MemoryCluster, engine: Engine, disturbed: Callable[..., Service]
+) -> None:
+    """State is to be counted anew from before the oldest record that is left.
+
+    Failed when a place before the oldest record was taken for that record, without a word.
+    """
+    second = disturbed("parts", forget=40)
+    second.read_topic(cluster.log("web", 0).end)
+    second.stop()
+    (gap,) = list_gaps(engine)
+    assert (gap.partition, gap.position, gap.lost, gap.unit) == ("web-0", 0, 40, "records")
+    assert gap.until is not None
+    assert [who for kind, who in second.told if kind == "opened"] == ["203.0.113.99"]
 
 
 def test_marks_reach_back_far_enough_and_no_further(tmp_path: Path, engine: Engine) -> None:
