@@ -14,6 +14,9 @@ from ingest.packed import MAGIC_BYTES, PACKED_READ, Unpacker, codec_of
 HEAD_BYTES: Final = 1024
 
 
+#: So much before the place where reading stands says that what was read is still there.
+READ_BYTES: Final = 1024
+
 #: A copy may lack so many of a short file's last lines.
 _SHORTER: Final = 4
 
@@ -45,6 +48,28 @@ class Head:
             return self.digest == _digest(data[: self.size])
         end = data.rfind(b"\n") + 1
         return any(size == end and digest == _digest(data[:end]) for size, digest in self.shorter)
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """A fingerprint of the last `size` bytes that were read of a file."""
+
+    size: int
+    digest: str
+
+    @classmethod
+    def of(cls, data: bytes) -> "Traces":
+        """Return the fingerprint of what ends where reading stands."""
+        return cls(len(data), _digest(data))
+
+    def state(self) -> list[Any]:
+        """Return this as plain JSON."""
+        return [self.size, self.digest]
+
+    @classmethod
+    def restored(cls, state: Sequence[Any]) -> "Traces":
+        """Return what `state` gave."""
+        return cls(int(state[0]), str(state[1]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from typing import Final, Literal
 
 from ingest.chunks import Chunk, LineCutter
-from ingest.identity import HEAD_BYTES, Candidate, Identity, head_of
+from ingest.identity import HEAD_BYTES, READ_BYTES, Candidate, Identity, Traces, head_of
 from ingest.lines import LINE_LIMIT
 from ingest.packed import MAGIC_BYTES, PACKED_READ, Codec, Unpacker, codec_of
 
 #: Unpacked at most in one call, so that a file that unpacks to a lot holds no other log up.
 _AT_ONCE: Final = 64 << 20
 
-Change = Literal["shorter", "other"]
+Change = Literal["shorter", "other", "rewritten"]
 
 
 class PlainFile:
@@ -21,13 +21,22 @@ class PlainFile:
 
     `offset` is where the next line begins, `end` how far the file was looked at, `drained`
     whether the last read found nothing new, `unread` how many bytes it left. `change` says that
-    the file is "shorter" than what was read of it, or holds "other" content: then nothing more
-    comes of it.
+    the file is "shorter" than what was read of it, holds "other" content, or was "rewritten": it
+    begins as before, and what was read last is not there any more. Then nothing more comes of it.
+    `traces` are those of what was read last, None if that is not known.
     """
 
-    def __init__(self, descriptor: int, candidate: Candidate, offset: int, size: int) -> None:
+    def __init__(
+        self,
+        descriptor: int,
+        candidate: Candidate,
+        offset: int,
+        size: int,
+        traces: Traces | None = None,
+    ) -> None:
         self.path = candidate.path
         self.offset = offset
+        self.traces = traces
         self.drained = False
         self.unread = 0
         self.change: Change | None = None
@@ -53,15 +62,19 @@ class PlainFile:
         """
         offset, skipped = self.offset, self._skipped
         chunk = self._lines(final=final)
+        traces = self._traces(self.offset)
         status = os.fstat(self._descriptor)
         head = self._head_of(self._descriptor)
         if self.identity.head is not None and not self.identity.head.fits(head):
             self.change = "other"
         elif status.st_size < self.end:
             self.change = "shorter"
+        elif self.traces is not None and self.traces != self._traces(offset):
+            self.change = "rewritten"
         if self.change is not None:
             self.offset, self._skipped = offset, skipped
             return None
+        self.traces = traces
         self.identity = self.identity.grown(status, head)
         self.unread = status.st_size - self.end
         self.drained = chunk is None
@@ -82,6 +95,15 @@ class PlainFile:
         tail = os.pread(self._descriptor, size - start, start)
         return start + tail.rfind(b"\n") + 1 if b"\n" in tail or start == 0 else size
 
+    def next_line_start(self) -> int:
+        """Return where the first line begins at `offset` or behind it; the end if none does."""
+        at = self.offset - 1
+        while data := os.pread(self._descriptor, LINE_LIMIT, at):
+            if (found := data.find(b"\n")) >= 0:
+                return at + found + 1
+            at += len(data)
+        return at
+
     def close(self) -> None:
         """Close the file."""
         _close(self._descriptor)
@@ -89,6 +111,10 @@ class PlainFile:
     @staticmethod
     def _head_of(descriptor: int) -> bytes:
         return os.pread(descriptor, HEAD_BYTES, 0)
+
+    def _traces(self, offset: int) -> Traces:
+        size = min(READ_BYTES, offset)
+        return Traces.of(os.pread(self._descriptor, size, offset - size))
 
     def _lines(self, *, final: bool) -> Chunk | None:
         if self._skipped:
@@ -139,6 +165,7 @@ class PackedFile:
         self.unread = 0
         self.change: Change | None = None
         self.damage: str | None = None
+        self.traces: Traces | None = None
         self.identity = Identity.of(os.fstat(descriptor), candidate.head)
         self._descriptor = descriptor
         self._unpacker = Unpacker(codec, max(size, LINE_LIMIT + 1))
@@ -207,17 +234,19 @@ _NONE: Final = Chunk(-1, b"")
 OpenFile = PlainFile | PackedFile
 
 
-def open_file(candidate: Candidate, offset: int, size: int) -> OpenFile | None:
+def open_file(
+    candidate: Candidate, offset: int, size: int, traces: Traces | None = None
+) -> OpenFile | None:
     """Open a file to be read from `offset` in chunks of about `size`; None if it is another now.
 
-    Raises OSError.
+    `traces` are those of what was read of it before. Raises OSError.
     """
     descriptor = os.open(candidate.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         codec = codec_of(os.pread(descriptor, MAGIC_BYTES, 0))
         file: OpenFile
         if codec is None:
-            file = PlainFile(descriptor, candidate, offset, size)
+            file = PlainFile(descriptor, candidate, offset, size, traces)
         else:
             file = PackedFile(descriptor, candidate, codec, offset, size)
         known = file.identity.known_content and candidate.agrees(file.identity)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 from ingest.chunks import CHUNK_BYTES, Chunk
-from ingest.identity import Candidate, Identity, candidates_of, find
+from ingest.identity import Candidate, Identity, Traces, candidates_of, find
 from ingest.logs import InputProblem, Log
 from ingest.opened import OpenFile, PlainFile, open_file
 from ingest.places import Place, Places
@@ -30,6 +30,7 @@ GIVE_UP: Final = timedelta(hours=1) // _MICROSECOND
 
 _GONE: Final = "the file read last is gone"
 _SHORTER: Final = "the file became shorter"
+_REWRITTEN: Final = "the file was rewritten: what was read of it is there no more"
 #: Told after each copytruncate: mostly nothing is missing.
 COPIED: Final = "the file was copied and truncated"
 _UNREADABLE: Final = "a rotation could not be read"
@@ -38,6 +39,7 @@ _LEFT: Final = "a rotated file was written to after it was left"
 _ADVICE: Final = {
     _GONE: "keep the newest rotation, plain or compressed, until it was read",
     _SHORTER: "keep the newest rotation, plain or compressed, until it was read",
+    _REWRITTEN: "append to logs only; who edits one, or plays it again, hides what came meanwhile",
     COPIED: "rotate by renaming: what comes between copy and truncation is in no file",
     _UNREADABLE: "check its disk",
     _LEFT: "have the server open its log anew at once when it is rotated",
@@ -82,6 +84,7 @@ class LogTail:
         self._chunk_bytes = chunk_bytes
         self._places = Places()
         self._offset = 0
+        self._traces: Traces | None = None
         self._file: OpenFile | None = None
         self._newer: list[Candidate] = []
         self._look_again = True
@@ -98,6 +101,8 @@ class LogTail:
             self._start = None
             self._offset = self._places.restore(state)
             self._was_ended = bool(state.get("ended"))
+            if "traces" in state:
+                self._traces = Traces.restored(state["traces"])
             if "copied_from" in state:
                 self._copied_from = Identity.restored(state["copied_from"])
             self._watch.written |= bool(state.get("live"))
@@ -148,11 +153,14 @@ class LogTail:
         must be read again.
         """
         offset = self._file.offset if self._file is not None else self._offset
+        traces = self._file.traces if self._file is not None else self._traces
         if self._start is not None:
             return None
         origin = self._copied_from
         copied = {} if origin is None else {"copied_from": origin.state()}
-        return {**self._places.state(offset, held_from), "live": self._watch.written, **copied}
+        read = {} if traces is None or held_from is not None else {"traces": traces.state()}
+        place = self._places.state(offset, held_from)
+        return {**place, "live": self._watch.written, **copied, **read}
 
     @property
     def problems(self) -> list[InputProblem]:
@@ -179,7 +187,7 @@ class LogTail:
         """Close the file."""
         file, self._file = self._file, None
         if file is not None:
-            self._offset = file.offset
+            self._offset, self._traces = file.offset, file.traces
             file.close()
 
     def _guarded(self, work: Callable[[], T], now: int | None) -> T | None:
@@ -353,7 +361,7 @@ class LogTail:
         if self._places.current is None:
             self._note_copies(current.identity, files)
             self.close()
-            self._offset = 0
+            self._offset, self._traces = 0, None
 
     def _lost(self, now: int | None) -> None:
         """Give the current file up: what is newer is there, but it is not.
@@ -374,7 +382,7 @@ class LogTail:
 
     def _reopen(self, current: Place, candidate: Candidate) -> None:
         if find(current.identity, [candidate]) is not None:
-            self._file = open_file(candidate, self._offset, self._chunk_bytes)
+            self._file = open_file(candidate, self._offset, self._chunk_bytes, self._traces)
         if self._file is None:
             self._look_again = True
 
@@ -417,7 +425,9 @@ class LogTail:
 
     def _replaced(self, file: OpenFile) -> None:
         """Go on after a truncation: in the copy if there is one, else with what is there now."""
-        current, status = self._places.current, file.status()
+        current, end = self._places.current, file.status().st_size
+        if isinstance(file, PlainFile) and file.change == "rewritten":
+            end = file.next_line_start()
         self.close()
         self._look_again = True
         if current is not None and current.identity.head is None:  # nobody knows what it held
@@ -426,6 +436,6 @@ class LogTail:
         elif file.change == "other":
             self._truncated = True
         else:
-            self._missing(self._offset, _SHORTER)
-            self._places.shortened(self._offset, status.st_size)
-            self._offset = status.st_size
+            self._missing(self._offset, _REWRITTEN if file.change == "rewritten" else _SHORTER)
+            self._places.shortened(self._offset, end)
+            self._offset, self._traces = end, None

@@ -31,6 +31,7 @@ class Follow:
         self.pattern = pattern
         self.log = folder / "access.log"
         self.now = START
+        self.format = "auto"
         self.follower: LogFollower | None = None
 
     def begin(
@@ -39,7 +40,7 @@ class Follow:
         positions: dict[str, Any] | None = None,
     ) -> "Follow":
         self.end()
-        source = FileSource(paths=(str(self.folder / self.pattern),))
+        source = FileSource(paths=(str(self.folder / self.pattern),), format=self.format)
         self.follower = LogFollower(
             [source], start=start, positions=positions, clock=lambda: self.now, chunk_bytes=1000
         )

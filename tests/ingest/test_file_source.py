@@ -153,6 +153,43 @@ def test_a_file_cut_to_a_length_is_not_read_again(follow: Follow) -> None:
     assert follow.read() == [50]
 
 
+@pytest.mark.parametrize("running", [True, False])
+def test_a_file_that_is_rewritten_and_begins_as_before(follow: Follow, running: bool) -> None:
+    """Somebody takes lines out of it, and it grows again before anybody looks.
+
+    Failed without the traces of what was read last: reading went on within a line, and nothing
+    was told; with `running` False, when they were not stored.
+    """
+    follow.append(*range(60))
+    follow.begin()
+    assert follow.read() == [*range(60)]
+    known = follow.positions()
+    kept = follow.log.read_bytes().splitlines(keepends=True)[:50]
+    follow.log.write_bytes(b"".join(kept))
+    follow.append(*range(60, 90))
+    if not running:
+        follow.begin(positions=known)
+    found = follow.read()
+    assert found == [*range(90 - len(found), 90)]
+    assert len(found) == 20
+    assert follow.problems() == ["the file was rewritten: what was read of it is there no more"]
+    follow.append(90)
+    assert follow.read() == [90]
+
+
+def test_a_file_that_is_written_again_with_the_same_lines_is_not_read_again(
+    follow: Follow,
+) -> None:
+    follow.append(*range(60))
+    follow.begin()
+    follow.read()
+    whole = follow.log.read_bytes()
+    follow.log.write_bytes(whole)
+    follow.append(60)
+    assert follow.read() == [60]
+    assert follow.problems() == []
+
+
 def test_what_is_written_just_after_a_rotation_is_not_lost(follow: Follow) -> None:
     """Some writers notice late; the new file waits until the old one is quiet."""
     follow.append(*range(4))

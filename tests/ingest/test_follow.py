@@ -1,14 +1,16 @@
 """Following logs: appends, rotation, truncation, restarts, idle time."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from ingest.follow import LogFollower
 from ingest.lines import LINE_LIMIT
 from ingest.sources import FileSource
-from tests.ingest.following import SECOND, START, Follow, column, line
+from tests.ingest.following import NOON, SECOND, START, Follow, column, line
 
 
 @pytest.fixture
@@ -149,6 +151,41 @@ def test_positions_increase_over_rotation_and_restart(follow: Follow) -> None:
         follow.begin(positions=follow.positions())
     assert found == sorted(set(found))
     assert len(found) == 6
+
+
+W3C = "#Software: a server\n#Fields: date time cs-uri-stem cs-method c-ip sc-status\n"
+
+
+def w3c(*seconds: int) -> str:
+    when = [NOON + timedelta(seconds=second) for second in seconds]
+    return "".join(f"{at:%Y-%m-%d %H:%M:%S} /{at:%S} GET ::1 200\n" for at in when)
+
+
+@pytest.mark.parametrize("start", ["beginning", "end"])
+@pytest.mark.parametrize("log_format", ["auto", "w3c"])
+def test_what_names_the_columns_is_known_in_the_middle_of_a_file(
+    follow: Follow, log_format: str, start: Literal["beginning", "end"]
+) -> None:
+    """The order of these columns is told at the top of the file only.
+
+    Failed, after the restart, when the `#Fields:` line in force was not stored (its columns were
+    those of the standard's order, and no line could be read), and with `start` "end" when
+    the head of the file was not looked at.
+    """
+    follow.format = log_format
+    follow.log.write_text(W3C + w3c(*range(5)))
+    follow.begin(start)
+    read = [0, 1, 2, 3, 4] if start == "beginning" else []
+    assert follow.read() == read
+    with follow.log.open("a") as stream:
+        stream.write(w3c(5, 6, 7, 8))
+    assert follow.read() == [5, 6, 7, 8]
+    follow.begin(positions=follow.positions())
+    with follow.log.open("a") as stream:
+        stream.write(w3c(9, 10))
+    assert follow.read() == [9, 10]
+    assert follow.follower is not None
+    assert follow.follower.tally.quarantine.total == 0
 
 
 def test_held_records_are_read_again_after_a_restart(follow: Follow) -> None:
