@@ -12,7 +12,6 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import Engine, insert, select, update
 
-from alerts.database import open_database
 from alerts.models import CheckpointPartRow, CheckpointRow, FindingRow, table_of
 from alerts.store import Store
 from tests.durability.crashes import new_run
@@ -78,7 +77,7 @@ def flipped(data: bytes, rng: Random) -> bytes:
 
 
 @pytest.mark.parametrize("version", [2])
-def test_a_checkpoint_of_an_older_version(version: int, tmp_path: Path) -> None:
+def test_a_checkpoint_of_an_older_version(version: int, engine: Engine, tmp_path: Path) -> None:
     """Eight of twelve paths are in the checkpoint that the program of that version wrote.
 
     Those files were written by the programs themselves; a version that can no longer be read is
@@ -89,7 +88,6 @@ def test_a_checkpoint_of_an_older_version(version: int, tmp_path: Path) -> None:
     written = json.loads((FOLDER / f"version-{version}.json").read_text(encoding="utf-8"))
     log = tmp_path / "access.log"
     log.write_text("".join(written["lines"]), encoding="utf-8")
-    engine = open_database(f"sqlite:///{tmp_path / 'v.db'}")
     store_checkpoint(engine, written, log)
     rules = f"[rules]\nfolders = ['{FOLDER / 'rules'}']\n[routes]\nlearn = false\n"
     settings = settings_from(f"[[sources]]\npaths = ['{log}']\nformat = 'combined'\n{rules}")
@@ -107,7 +105,6 @@ def test_a_checkpoint_of_an_older_version(version: int, tmp_path: Path) -> None:
     with engine.connect() as connection:
         query = select(table.c.value).where(table.c.detector == "probing")
         assert connection.execute(query).scalars().all() == [12]
-    engine.dispose()
 
 
 def store_checkpoint(engine: Engine, written: dict[str, Any], log: Path) -> None:
