@@ -152,6 +152,7 @@ def finding_dict(finding: Finding) -> dict[str, Any]:
         "mode": finding.mode,
         "tags": list(finding.tags),
         "fingerprint": finding.fingerprint,
+        "note": finding.note,
     }
 
 

@@ -66,6 +66,7 @@ _SAMPLES: Final = table_of(QuarantineSampleRow)
 #: Texts that may name somebody, apart from those that go altogether.
 _TEXTS: Final[tuple[tuple[Table, tuple[str, ...]], ...]] = (
     (_INCIDENTS, ("summary", "labels", "members")),
+    (table_of(FindingRow), ("note",)),
     (table_of(TimelineRow), ("detail",)),
     (table_of(NotificationRow), ("reason",)),
     (table_of(DeliveryRow), ("title", "group_key", "last_error")),

@@ -115,6 +115,7 @@ class FindingRow(Model):
     tags: Mapped[list[str]]
     fingerprint: Mapped[str] = mapped_column(String(128))
     member_count: Mapped[int]
+    note: Mapped[str] = mapped_column(Text)
 
 
 class MemberRow(Model):

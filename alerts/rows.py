@@ -31,6 +31,7 @@ def finding_values(finding: Finding, incident_id: int) -> dict[str, Any]:
         "tags": list(finding.tags),
         "fingerprint": finding.fingerprint,
         "member_count": len(finding.members),
+        "note": finding.note,
     }
 
 
@@ -50,6 +51,7 @@ def stored_finding(row: RowMapping) -> Finding:
         mode=row["mode"],
         tags=tuple(row["tags"]),
         fingerprint=row["fingerprint"],
+        note=row["note"],
     )
 
 

@@ -14,6 +14,9 @@ ENTITY_LIMIT: Final = 512
 #: Characters of an evidence line and of a path.
 TEXT_LIMIT: Final = 2_000
 
+#: Characters of what a finding tells beside its value.
+NOTE_LIMIT: Final = 500
+
 #: Characters of a service's name.
 SERVICE_LIMIT: Final = 128
 
@@ -35,9 +38,11 @@ def safe_finding(finding: Finding) -> Finding:
     evidence = tuple(_safe_evidence(item) for item in finding.evidence)
     counts = finding.entity_type != "client"
     members = frozenset(map(safe_name, finding.members)) if counts else _NOBODY
-    if (entity, evidence, members) == (finding.entity, finding.evidence, finding.members):
+    note = bounded(printable(finding.note), NOTE_LIMIT)
+    told = finding.entity, finding.evidence, finding.members, finding.note
+    if (entity, evidence, members, note) == told:
         return finding
-    return replace(finding, entity=entity, evidence=evidence, members=members)
+    return replace(finding, entity=entity, evidence=evidence, members=members, note=note)
 
 
 def safe_name(entity: str) -> str:

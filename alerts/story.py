@@ -8,7 +8,7 @@ from typing import Final
 
 from alerts.incidents import alerting
 from alerts.stages import Stage, stage_of
-from alerts.summary import claim, listed, span, strongest
+from alerts.summary import claim, listed, notes, span, strongest
 from detectors.findings import Finding
 
 #: How a chapter begins.
@@ -29,7 +29,7 @@ class Chapter:
     """One stage of an attack; `stage` is None for what belongs to none.
 
     `level` is the highest of its findings, `sentence` says what happened, with numbers against
-    limits and the times between which it did.
+    limits and the times between which it did, and the first of what its findings note.
     """
 
     stage: str | None
@@ -55,7 +55,8 @@ def story(findings: Sequence[Finding]) -> tuple[Chapter, ...]:
 
 def _chapter(stage: Stage | None, findings: Sequence[Finding]) -> Chapter:
     first, last = min(f.first for f in findings), max(f.last for f in findings)
-    claims = [claim(finding) for finding in strongest(findings)]
+    ranked = strongest(findings)
+    claims = [claim(finding) for finding in ranked]
     left = len(claims) - CLAIM_LIMIT
     shown = [*claims[:CLAIM_LIMIT], *([f"{left} more"] if left > 0 else [])]
     return Chapter(
@@ -64,5 +65,5 @@ def _chapter(stage: Stage | None, findings: Sequence[Finding]) -> Chapter:
         first=first,
         last=last,
         detectors=tuple(sorted({finding.detector for finding in findings})),
-        sentence=f"{_BEGINNINGS[stage]}: {listed(shown)}, {span(first, last)}.",
+        sentence=f"{_BEGINNINGS[stage]}: {listed(shown)}, {span(first, last)}.{notes(ranked)}",
     )

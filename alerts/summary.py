@@ -12,6 +12,9 @@ from ingest.masking import printable
 #: Claims in one sentence; the others are counted.
 CLAIM_LIMIT: Final = 4
 
+#: Notes that follow the sentence; the incident has the others.
+NOTES_TOLD: Final = 2
+
 #: Characters of an entity's name that the sentence shows.
 NAME_LIMIT: Final = 120
 
@@ -57,8 +60,9 @@ def summarise(findings: Sequence[Finding], members: int = 0) -> str:
     """Say what one entity's findings claim: one clause a detector, the severest first.
 
     A success comes first, then what led to it. `members` are the clients that the findings
-    counted in all; if there are any, the sentence begins with them. Times are UTC. The text holds
-    no control characters, whatever the log said.
+    counted in all; if there are any, the sentence begins with them. Times are UTC. What the
+    findings told first say beside their numbers follows. The text holds no control characters,
+    whatever the log said.
     """
     story, cause = _told(findings)
     name = _name(findings[0].entity)
@@ -78,7 +82,7 @@ def summarise(findings: Sequence[Finding], members: int = 0) -> str:
         said += f", {members:,} {'client' if members == 1 else 'clients'} in all"
     times = span(min(f.first for f in findings), max(f.last for f in findings))
     start = "" if many else _SUBJECTS[entity_type].format(name) + ": "
-    return f"{start}{said}, {times}."
+    return f"{start}{said}, {times}.{notes([*story, *cause])}"
 
 
 def duration(length: timedelta) -> str:
@@ -107,6 +111,12 @@ def claim(finding: Finding, place: str = "") -> str:
     limit = f"limit {finding.threshold:,}"
     unit = _one(finding.unit) if finding.value == 1 else finding.unit
     return f"{finding.value:,} {unit}{place}{within} ({limit})"
+
+
+def notes(findings: Sequence[Finding]) -> str:
+    """Return the first notes of some findings, each once, as they follow a sentence."""
+    told = dict.fromkeys(finding.note for finding in findings if finding.note)
+    return "".join(f" {printable(note)}" for note in list(told)[:NOTES_TOLD])
 
 
 def listed(claims: Sequence[str]) -> str:

@@ -19,7 +19,10 @@ class IncidentPage:
 
 @dataclass(frozen=True, slots=True)
 class FindingAnswer:
-    """What one detector claims: `value` `unit` within `window_seconds`, over `threshold`."""
+    """What one detector claims: `value` `unit` within `window_seconds`, over `threshold`.
+
+    `note` is what it tells beside that, as a sentence, or empty.
+    """
 
     detector: str
     first: datetime
@@ -32,6 +35,7 @@ class FindingAnswer:
     mode: str
     tags: tuple[str, ...]
     fingerprint: str
+    note: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,8 @@ class Finding:
     `unit`, against `threshold`, within any `window`. Two runs of one detector and entity whose
     gap is at most the window are one finding. `members` are the clients that a finding about
     something else than a client has counted. `reached` is the end of the first slot of time with
-    which the limit was reached: when the finding could be known.
+    which the limit was reached: when the finding could be known. `note` is what else is to be told
+    of `value`, such as what was expected: a sentence, masked, or nothing.
     """
 
     detector: str
@@ -77,6 +78,7 @@ class Finding:
     evidence: tuple[Evidence, ...] = ()
     members: frozenset[str] = frozenset()
     reached: datetime | None = None
+    note: str = ""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -94,9 +96,10 @@ class Finding:
     def absorb(self, other: "Finding") -> "Finding":
         """Return both as one: least first, greatest last, greatest value, some evidence of each.
 
-        Of two thresholds (a shared address scales them) the one beside the greatest value stays.
+        Of two thresholds (a shared address scales them) the one beside the greatest value stays,
+        and so does the note.
         """
-        ahead = max(self, other, key=lambda finding: (finding.value, -finding.threshold))
+        ahead = max(self, other, key=lambda each: (each.value, -each.threshold, each.note))
         return replace(
             self,
             first=min(self.first, other.first),
@@ -107,6 +110,7 @@ class Finding:
             evidence=earliest([*self.evidence, *other.evidence]),
             members=self.members | other.members,
             reached=min((r for r in (self.reached, other.reached) if r), default=None),
+            note=ahead.note,
         )
 
 

@@ -253,6 +253,15 @@ def test_all_names_of_one_go(engine: Engine) -> None:
         assert connection.execute(select(IncidentRow.entity)).scalars().all() == ["bob"]
 
 
+def test_notes_of_others_name_it_no_more(engine: Engine) -> None:
+    note = f"From Oslo ({VICTIM}) to Lima ({OTHER}) in 2 h."
+    store_of(engine).record([finding("ada", "user", note=note, evidence=())], watermark=None)
+    kept = kept_about(engine, "client", [VICTIM]).texts
+    assert erase(engine, VICTIM).texts == kept == 2
+    assert VICTIM not in everything(engine).replace(OTHER, "")
+    assert f"to Lima ({OTHER}) in 2 h." in everything(engine)
+
+
 def test_a_name_as_urls_and_json_write_it(engine: Engine) -> None:
     name = "änne@example.com"
     paths = ["/u/%C3%A4nne%40example.com", "/u/ÄNNE@example.com", "/u/anne@example.com"]

@@ -52,6 +52,12 @@ def test_the_sentence() -> None:
     )
 
 
+def test_what_findings_note_follows_once() -> None:
+    noted = [finding(detector=f"d{n}", note=f"Expected {n % 2} to 3\n.") for n in range(3)]
+    said = summarise(noted)
+    assert said.endswith(" UTC. Expected 0 to 3\\x0a. Expected 1 to 3\\x0a.")
+
+
 def test_the_severest_comes_first_and_the_strongest_speaks() -> None:
     later = finding(first=START + 900 * SECOND, last=START + 901 * SECOND, value=1_200)
     text = summarise([finding(), later, FILES, finding(detector="x", level=Level.HIGH, value=99)])

@@ -24,6 +24,7 @@ from alerts.models import (
 )
 from alerts.queries import get_incident, list_incidents
 from alerts.routing import Routing
+from alerts.safety import NOTE_LIMIT
 from alerts.store import Store
 from detectors.findings import Evidence, Finding, Level
 
@@ -382,6 +383,21 @@ def test_hostile_names_are_stored_printable_and_bounded(engine: Engine) -> None:
     assert len(row.entity) <= 512
     assert len(row.summary) < 400
     assert rows(engine, EvidenceRow)[0].text.isprintable()
+
+
+def test_a_note_is_kept_and_grows_with_its_value(engine: Engine) -> None:
+    store = Store(engine)
+    store.record([finding(0, 1, value=20, note="Expected 3.")], watermark=None)
+    store.record([finding(1, 2, value=30, note="Expected 4.\x1b[2J")], watermark=None)
+    store.record([finding(2, 3, value=25, note="Expected 5.")], watermark=None)
+    (row,) = incidents(engine)
+    detail = get_incident(engine, row.id)
+    assert detail is not None
+    assert [found.note for found in detail.findings] == ["Expected 4.\\x1b[2J"]
+    assert detail.to_dict()["findings"][0]["note"] == "Expected 4.\\x1b[2J"
+    assert row.summary.endswith("UTC. Expected 4.\\x1b[2J")
+    store.record([finding(3, 4, value=40, note="x" * 5_000)], watermark=None)
+    assert len(rows(engine, FindingRow)[0].note) == NOTE_LIMIT
 
 
 def test_long_names_that_differ_late_stay_apart(engine: Engine) -> None:

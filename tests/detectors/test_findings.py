@@ -60,6 +60,15 @@ def test_the_threshold_beside_the_greatest_value_stays() -> None:
         assert (joined.value, joined.threshold) == (90, 80)
 
 
+def test_the_note_beside_the_greatest_value_stays() -> None:
+    runs = [
+        finding(0, 10, value=value, note=note) for value, note in ((4, "c"), (9, "a"), (9, "b"))
+    ]
+    for order in permutations(runs):
+        (joined,) = merge_runs([], order)
+        assert joined.note == "b"
+
+
 def test_the_earliest_evidence_stays_each_event_once() -> None:
     rows = tuple(
         Evidence(START + timedelta(seconds=n), "p", n, "GET /", None if n % 2 else "/", n)

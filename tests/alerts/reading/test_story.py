@@ -44,6 +44,11 @@ def test_one_claim_a_detector_the_strongest_and_all_times() -> None:
     assert (chapter.first, chapter.last) == (at(0), at(41))
 
 
+def test_a_chapter_tells_what_the_strongest_notes() -> None:
+    (chapter,) = story([finding(0, value=12, note="Weak."), finding(20, value=70, note="Strong.")])
+    assert chapter.sentence.endswith(" UTC. Strong.")
+
+
 def test_many_claims_are_counted() -> None:
     (chapter,) = story([finding(0, detector=f"d{n}") for n in range(CLAIM_LIMIT + 2)])
     assert " and 2 more, from" in chapter.sentence
