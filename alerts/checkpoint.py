@@ -5,7 +5,7 @@ The row holds the state's manifest; the state itself lies in parts (`alerts.chec
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -70,6 +70,25 @@ def save_checkpoint(connection: Connection, checkpoint: Checkpoint) -> None:
     )
     if changed.rowcount == 0:
         connection.execute(insert(CheckpointRow).values(id=_ONLY, **values))
+
+
+def rewrite_positions(
+    connection: Connection, rewritten: Callable[[dict[str, Any]], dict[str, Any]]
+) -> bool:
+    """Change positions within the caller's transaction; return whether that changed anything.
+
+    For when no worker is there, as it stores its own again. What is damaged stays as it is.
+    """
+    row = connection.execute(select(table_of(CheckpointRow))).one_or_none()
+    if row is None:
+        return False
+    stored = Checkpoint(row.version, row.fingerprint, row.watermark, row.positions, row.state)
+    changed = replace(stored, positions=rewritten(stored.positions))
+    if stored.sha256 != row.sha256 or changed == stored:
+        return False
+    values = {"positions": changed.positions, "sha256": changed.sha256}
+    connection.execute(update(CheckpointRow).where(CheckpointRow.id == _ONLY).values(values))
+    return True
 
 
 def has_checkpoint(engine: Engine) -> bool:

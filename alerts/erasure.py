@@ -3,7 +3,8 @@
 Its incidents go with all their rows. Incidents of others stop naming it: the clients that they
 count and evidence that names it go, and what they say is worked out anew; names of entities (a
 route with its address), comments, details, messages, gaps and silences have ERASED in the place of
-its name. So do quarantine's shapes; samples of lines that name it go. Tombstones under a keyed hash
+its name. So do quarantine's shapes; samples of lines that name it go, and so do paths that the
+service has learned, unless it runs and stores them again. Tombstones under a keyed hash
 keep a replay of old logs from storing its incidents again.
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import astuple, dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -24,11 +26,13 @@ from sqlalchemy import (
     update,
 )
 
+from alerts.checkpoint import rewrite_positions
 from alerts.database import BUSY_TIMEOUT_MS, for_writing
 from alerts.deletion import Deleted, delete_incidents
 from alerts.incidents import content_of
 from alerts.mentions import Mentions
 from alerts.models import (
+    CheckpointRow,
     DeliveryAttemptRow,
     DeliveryRow,
     EvidenceRow,
@@ -48,6 +52,7 @@ from alerts.rows import incident_values
 from alerts.statements import chunks
 from alerts.tombstones import Tombstones, number_of_none
 from detectors.findings import EntityType
+from ingest.route_learning import without_places
 
 #: Entities that are, or stand for, people; others are named in texts for other reasons.
 PEOPLE: Final = frozenset({"client", "network", "user", "api_key"})
@@ -124,6 +129,8 @@ def erase_entity(
             erased += gone
             if not gone.anything:
                 break
+        with writing.begin() as connection:
+            erased += Erased(texts=rewrite_positions(connection, partial(_unlearned, mentions)))
     return erased
 
 
@@ -149,8 +156,19 @@ def kept_about(engine: Engine, entity_type: EntityType, names: Sequence[str]) ->
             if table is not _INCIDENTS
             for row in _naming(connection, table, columns, mentions)
         )
+        stands = connection.execute(select(CheckpointRow.positions)).scalar()
+        texts += stands is not None and _unlearned(mentions, stands) != stands
         others = sum(row["incident_id"] not in ids for row in evidence)
         return kept + Erased(evidence=others, quarantine_samples=len(samples), texts=texts)
+
+
+def _unlearned(mentions: Mentions, positions: dict[str, Any]) -> dict[str, Any]:
+    """Return positions of a checkpoint without the paths that were learned and name somebody."""
+    learned = positions.get("enrichment", {})
+    if "routes" not in learned:
+        return positions
+    routes = without_places(learned["routes"], lambda text: mentions.erased_from(text) != text)
+    return {**positions, "enrichment": {**learned, "routes": routes}}
 
 
 def _own(

@@ -7,6 +7,7 @@ and hide in it, without as many networks as it takes real clients to teach it.
 
 import base64
 import zlib
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -160,6 +161,16 @@ class RouteLearner:
         self._seen, self._places = seen, places
         self._pending, self._pending_places = [], []
         self._limits = _limits(seen)
+
+
+def without_places(state: dict[str, Any], named: Callable[[str], bool]) -> dict[str, Any]:
+    """Return what `RouteLearner.state` returned without the places of which a text is so named."""
+    if state.get("version") != _STATE_VERSION:
+        return state
+    places = [
+        row for row in state["places"] if not any(isinstance(t, str) and named(t) for t in row)
+    ]
+    return {**state, "places": places}
 
 
 def _packed(seen: pl.DataFrame) -> str:

@@ -5,12 +5,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, insert, select, text
 
 from alerts.actions import Change, change_incident
+from alerts.checkpoint import Checkpoint
 from alerts.erasure import Erased, compact, erase_entity, kept_about
 from alerts.mentions import ERASED, Mentions
 from alerts.models import (
@@ -35,6 +37,7 @@ from alerts.tombstones import Tombstones
 from detectors.findings import EntityType, Evidence, Finding, Level
 from ingest.lines import Lines
 from ingest.quarantine import Quarantine
+from ingest.route_learning import RouteLearner
 
 START = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -325,6 +328,29 @@ def test_a_name_in_other_case(engine: Engine, said: str) -> None:
         detail={"text": f"{said} again"})  # fmt: skip
     assert erase(engine, "änne", kind="user") == Erased(evidence=1, texts=1)
     assert erase(engine, "änne", kind="user") == Erased()
+
+
+def test_paths_that_were_learned_name_it_no_more(engine: Engine) -> None:
+    """They are in the checkpoint, which is as good afterwards. Failed without `_unlearned`."""
+    learner = RouteLearner()
+    routes = [f"GET /{who}/orders/{n}" for who in ("ada", "adam") for n in range(5)]
+    events = {"route": routes, "status": [200] * 10, "client_network": ["198.51.100.0/24"] * 10}
+    learner.observe(pl.DataFrame(events).with_columns(service=pl.lit(None, pl.String)))
+    positions = {"files": {"/a.log": {"offset": 7}}, "enrichment": {"routes": learner.state()}}
+    before = Checkpoint(1, "f", START, positions, b"state")
+    store_of(engine).record([], watermark=START, checkpoint=before)
+    assert "/ada" in everything(engine)
+    assert kept_about(engine, "user", ["ada"]) == Erased(texts=1)
+    assert erase(engine, "ada", kind="user") == Erased(texts=1)
+    assert erase(engine, "ada", kind="user") == Erased()
+    after = store_of(engine).load_checkpoint()
+    assert after is not None
+    assert "'/ada'" not in repr(after.positions)
+    assert "'/adam'" in repr(after.positions)
+    assert (after.state, after.positions["files"]) == (b"state", positions["files"])
+    again = RouteLearner()
+    again.restore(after.positions["enrichment"]["routes"])
+    assert again.proposals() == []
 
 
 def test_whoever_is_not_there_is_not_missed(full: Engine) -> None:

@@ -160,7 +160,8 @@ def _left(engine: Engine, name: str) -> Iterable[str]:
         yield (
             f"{name}: the detectors' state knows who was active lately, and forgets it as the"
             " service runs on, a day after the last request at most. Until then new requests can"
-            " open incidents about it."
+            " open incidents about it. Paths that the service has learned from are stored again if"
+            " it runs: stop it, and run this command again."
         )
     copies = all_backups(engine.url)
     if copies:
