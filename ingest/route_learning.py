@@ -29,6 +29,9 @@ SHARE: Final = VALUE_LIMIT // NETWORK_LIMIT
 #: does not matter in which order they came.
 NETWORKS_KEPT: Final = VALUE_LIMIT + NETWORK_LIMIT
 
+#: Places of which values are counted.
+PLACES_KEPT: Final = 100
+
 _ROWS: Final = 1 << 17
 _PENDING_LIMIT: Final = 100_000
 _STATE_VERSION: Final = 2
@@ -53,7 +56,7 @@ class RouteLearner:
     segment that masking would change it learns nothing.
     """
 
-    def __init__(self, most_places: int = 100) -> None:
+    def __init__(self, most_places: int = PLACES_KEPT) -> None:
         """Hold up to `most_places` places: 50 KB each when they are full, 40 KB in a checkpoint."""
         self._most_places = most_places
         self._seen = pl.DataFrame(schema=_SEEN_SCHEMA)
