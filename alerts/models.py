@@ -307,6 +307,24 @@ class CheckpointMarkRow(Model):
     sha256: Mapped[str] = mapped_column(String(64))
 
 
+class BaselineRow(Model):
+    """A copy of what one family of detectors has learned, as of a watermark; checksummed.
+
+    `origin` is `service` or `learn`: who made it.
+    """
+
+    __tablename__ = "baselines"
+    __table_args__ = (Index(None, "family", "id"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    family: Mapped[str] = mapped_column(String(64))
+    origin: Mapped[str] = mapped_column(String(8))
+    watermark: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    state: Mapped[bytes]
+    sha256: Mapped[str] = mapped_column(String(64))
+
+
 class QuarantineGroupRow(Model):
     """Lines that could not be read: one partition, reason and shape; `key` is their digest."""
 

@@ -7,9 +7,11 @@
 3. One transaction. It begins with the lease: another epoch than ours, and nothing is written
    (`alerts.lease`, through the engine). Then: leave out what was pruned or erased; read what is
    near; write incidents, findings, evidence; close what joined; mark what is calm; roll up what is
-   part of an attack by many; write timeline, outbox, quarantine and gaps; the checkpoint last:
-   the state's manifest, input positions and ticks, and now and then a mark of these.
-4. The caller tells others how far we are, such as Kafka: for lag tools only.
+   part of an attack by many; write timeline, outbox, quarantine, gaps and endpoints; the checkpoint
+   last: the state's manifest, input positions and ticks, and now and then a mark of these.
+4. Once a day of event time, a copy of what is learned, in a transaction of its own, after the
+   checkpoint that has the same: it is needed only when no checkpoint can be used.
+5. The caller tells others how far we are, such as Kafka: for lag tools only.
 
 A crash anywhere leaves the checkpoint before, whose parts are all there. All values are absolute,
 so recording the same findings again changes nothing.
@@ -22,9 +24,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
 
+from alerts.baselines import Baseline, newest_baseline, save_baselines, stored_baselines
+from alerts.baselines import Origin as BaselineOrigin
 from alerts.checkpoint import Checkpoint, save_checkpoint, stored_checkpoint
 from alerts.checkpoint_parts import CheckpointParts
 from alerts.database import for_writing
+from alerts.endpoints import save_endpoints
 from alerts.gaps import save_gaps
 from alerts.marks import Mark, save_mark, stored_marks
 from alerts.nearby import Entity, load_nearby
@@ -40,6 +45,7 @@ from alerts.tombstones import Tombstones
 from alerts.views import Transition
 from alerts.writing import apply_plans, calm_down, transitions_of
 from detectors.findings import Finding
+from detectors.learned.inventory import EndpointDay
 from ingest.gaps import Gap
 from ingest.quarantine import QuarantineGroup
 
@@ -74,6 +80,7 @@ class Store:
         routing: Routing | None = None,
         quarantine: Sequence[QuarantineGroup] = (),
         gaps: Sequence[Gap] = (),
+        endpoints: Sequence[EndpointDay] = (),
         known_until: datetime | None = None,
     ) -> list[Transition]:
         """Store findings (or runs of them), and the checkpoint if given; return what changed.
@@ -87,7 +94,7 @@ class Store:
         is there already or too old. Monitored incidents are stored without transitions, and so
         are those that are part of an incident about many clients. `quarantine` is what was put
         aside up to the checkpoint: give it with that, and counts agree after a crash; likewise
-        `gaps`, what was missing up to it.
+        `gaps`, what was missing up to it, and `endpoints`, what was counted of them up to it.
         With `known_until` input is read again up to there, with less known of what came before:
         what ended by then makes no incident and is not told, it only makes those grow that are
         stored already.
@@ -123,6 +130,7 @@ class Store:
                 save_groups(connection, quarantine, self._now())
             if gaps:
                 save_gaps(connection, gaps, self._now())
+            save_endpoints(connection, endpoints)
             if checkpoint is not None:
                 save_checkpoint(connection, checkpoint)
                 save_mark(connection, Mark(checkpoint.watermark, _places(checkpoint.positions)))
@@ -152,6 +160,21 @@ class Store:
         """Return the last checkpoint, None if there is none; raises CheckpointError."""
         with self._engine.connect() as connection:
             return stored_checkpoint(connection)
+
+    def keep_baselines(
+        self, states: Mapping[str, bytes], origin: BaselineOrigin, watermark: datetime | None
+    ) -> None:
+        """Keep a copy of what each family of detectors has learned, and of old ones a few."""
+        with self._engine.begin() as connection:
+            save_baselines(connection, states, origin, watermark, self._now())
+
+    def baselines(self, family: str) -> list[Baseline]:
+        """Return the copies of what a family has learned, the newest first."""
+        return list(stored_baselines(self._engine, family))
+
+    def newest_baseline(self) -> int:
+        """Return the number of the newest copy of any family, 0 if there is none."""
+        return newest_baseline(self._engine)
 
     def marks(self) -> list[Mark]:
         """Return where the worker was in the last day, oldest first."""

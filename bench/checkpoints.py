@@ -26,6 +26,7 @@ from sqlalchemy import Connection, Engine, event
 from alerts.database import WRITES, open_database
 from alerts.store import Store
 from detectors.catalogue import load_catalogue
+from detectors.detection import Detection
 from detectors.snapshot import Snapshot
 from ingest.sources import FileSource
 from vedette.worker import Worker
@@ -80,7 +81,7 @@ class Held:
 def worker_on(log: Path, engine: Engine) -> Iterator[Worker]:
     """A worker with every built-in detector."""
     source = FileSource(paths=(str(log),), format="combined")
-    worker = Worker([source], load_catalogue(), Store(engine))
+    worker = Worker([source], Detection(load_catalogue()), Store(engine))
     try:
         yield worker
     finally:

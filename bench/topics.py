@@ -32,6 +32,7 @@ from alerts.database import open_database
 from alerts.store import Store
 from bench.__main__ import HOME, make_log
 from detectors.catalogue import load_catalogue
+from detectors.detection import Detection
 from ingest.partitions import Partition, Tally
 from ingest.sources import KafkaSource
 from ingest.topics import TopicFollower
@@ -77,7 +78,7 @@ def worker(bootstrap: str, lines: int, folder: Path) -> int:
     source = KafkaSource(bootstrap_servers=(bootstrap,), topics=(TOPIC,), start="beginning")
     folder.mkdir(parents=True, exist_ok=True)
     engine = open_database(f"sqlite:///{folder / f'{time.time_ns()}.db'}")
-    working = Worker([source], load_catalogue(), Store(engine))
+    working = Worker([source], Detection(load_catalogue()), Store(engine))
     stop = Event()
     while not stop.is_set():
         working.step(stop)

@@ -38,11 +38,15 @@ exhibits     evidence kept for suspects
 snapshot     state as plain bytes
 
 Detectors that are no rules:
+detector     what people read about one, and may set
 registry     their names, limits and settings
 health       silent sources, lines that nobody can read, wrong times
 silence      how long one source has been silent
 missed       lines that were gone before they were read
 shares       bad lines of one source within a window
 
+learned/     what is usual, and what is not: families of detectors that learn
+
+detection    all detectors as one
 findings     what is found, and how findings grow together
 """

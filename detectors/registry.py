@@ -1,13 +1,15 @@
 """Detectors that are no Sigma rules, by name, with what the settings change about them."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
 
-from detectors.detector import Detector, active
+from detectors.detector import Detector, active, signature_of
 from detectors.findings import Level
+from detectors.learned.families import Families
 from detectors.learned.family import Family
 from detectors.overrides import RuleOverride
 
@@ -87,17 +89,18 @@ HEALTH: Final = (SOURCE_SILENT, UNPARSED_LINES, CLOCK_SKEW, MISSED_LINES)
 
 
 class Registered(NamedTuple):
-    """A family of learned detectors, and how it is made from the settings.
+    """A family of learned detectors, and how it is made.
 
-    `settings` is the type of its own settings, which are the table `table` of the settings file.
-    `make` takes what is set about detectors (it passes over those of others) and its own settings;
-    it raises DetectorSettingsError.
+    `make` takes what is set about detectors (it passes over those of others), the family's own
+    settings, which are the table `table` of the settings file, and of what else the program knows
+    what it `needs`, by keyword, as far as it is there. It raises DetectorSettingsError.
     """
 
     detectors: tuple[Detector, ...]
-    make: Callable[[Mapping[str, RuleOverride], Any], Family]
+    make: Callable[..., Family]
     settings: type[BaseModel]
     table: str
+    needs: tuple[str, ...] = ()
 
 
 #: The families of `detectors.learned`, a line for each.
@@ -106,16 +109,27 @@ FAMILIES: Final[tuple[Registered, ...]] = ()
 DETECTORS: Final = (*HEALTH, *(entry for family in FAMILIES for entry in family.detectors))
 
 
-def families(
-    overrides: Mapping[str, RuleOverride], tables: Mapping[str, BaseModel]
-) -> list[Family]:
+def learned_families(
+    overrides: Mapping[str, RuleOverride],
+    tables: Mapping[str, BaseModel],
+    known: Mapping[str, Any] | None = None,
+) -> Families:
     """Return every family that has a detector that is switched on, in the registry's order.
 
-    `tables` are the families' own settings by table; without one it has its defaults. Raises
-    DetectorSettingsError.
+    `tables` are the families' own settings by table; without one it has its defaults. `known` is
+    what else the program knows that a family may need, by name. Raises DetectorSettingsError.
     """
-    made = (each.make(overrides, tables.get(each.table) or each.settings()) for each in FAMILIES)
-    return [family for family in made if family.detectors]
+    made: list[Family] = []
+    digest = hashlib.sha256()
+    for each in FAMILIES:
+        settings = tables.get(each.table) or each.settings()
+        given = {name: known[name] for name in each.needs if known and name in known}
+        family = each.make(overrides, settings, **given)
+        if family.detectors:
+            made.append(family)
+            told = (signature_of(family.detectors.values()), settings.model_dump_json())
+            digest.update(repr(told).encode())
+    return Families(made, digest.hexdigest()[:16] if made else "")
 
 
 def active_detectors(overrides: Mapping[str, RuleOverride]) -> dict[str, Detector]:

@@ -19,7 +19,7 @@ from alerts.times import utc_now
 from alerts.tombstones import Tombstones
 from alerts.views import Transition
 from api.health import HealthReport
-from detectors.health import SourceHealth
+from vedette.detecting import detection_of
 from vedette.notifying import check_detectors, muting_of, routing_of, targets_of
 from vedette.rules import catalogue_of, detector_names
 from vedette.screen import options
@@ -55,6 +55,7 @@ class Duty:
         self._tombstones = Tombstones(self._secret)
         self._report: Callable[[], HealthReport] = _starting
         self._sender(engine)
+        detection_of(settings, self._catalogue)
         enrichment_of(settings, self._secret, learn=True)
 
     def health(self) -> HealthReport:
@@ -97,10 +98,9 @@ class Duty:
 
         return Worker(
             settings.sources,
-            self._catalogue,
+            detection_of(settings, self._catalogue),
             Store(engine, notify_max_age=settings.notify.max_age, tombstones=self._tombstones),
             enrichment=enrichment_of(settings, self._secret, learn=True),
-            health=SourceHealth(settings.detectors),
             routing=routing_of(settings),
             announce=announced,
             housekeep=lambda: _tidy(engine, settings, self._tombstones),

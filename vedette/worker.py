@@ -24,17 +24,16 @@ from alerts.store import Store
 from alerts.times import iso
 from alerts.views import Transition
 from api.health import HealthReport
-from detectors.catalogue import Catalogue
+from detectors.detection import Detection
 from detectors.findings import Finding
-from detectors.health import SourceHealth
-from detectors.kernel import RuleKernel
-from detectors.snapshot import VERSION, Packer, Snapshot
+from detectors.snapshot import VERSION, Packer
 from ingest.enrichment import Enrichment
 from ingest.gaps import Gap
 from ingest.live import INTERVAL, LiveSources, by_kind
 from ingest.quarantine import QuarantineGroup
 from ingest.sources import FileSource, KafkaSource
-from vedette.recovery import KNOWN_UNTIL, origin_of
+from vedette.baselines import TAKEN_UP, Baselines
+from vedette.recovery import KNOWN_UNTIL, Origin, origin_of
 from vedette.scan import at
 from vedette.source_log import SourceLog
 from vedette.vitals import TOO_OLD, Vitals
@@ -48,40 +47,34 @@ HOUSEKEEP_EVERY: Final = timedelta(hours=1)
 #: Wait before a failed transaction is tried again.
 _RETRY_SECONDS: Final = 1.0
 
-#: The name of the sources' state among that of detectors that are no rules.
-_HEALTH: Final = "health"
-
 _log: Final = structlog.get_logger("vedette.worker")
 
 
 class Worker:
     """Turns what the sources append into stored incidents; one at a time per database.
 
-    `health` watches the sources, as the settings want it. `announce` is called with what changed
-    after each transaction, `housekeep` once an hour.
+    `detection` is new: its state is that of the last worker, and what `vedette learn` has learned
+    since. `announce` is called with what changed after each transaction, `housekeep` once an hour.
     """
 
     def __init__(
         self,
         sources: Sequence[FileSource | KafkaSource],
-        catalogue: Catalogue,
+        detection: Detection,
         store: Store,
         *,
         enrichment: Enrichment | None = None,
-        health: SourceHealth | None = None,
         routing: Routing | None = None,
         announce: Callable[[Sequence[Transition]], None] = lambda _: None,
         housekeep: Callable[[], object] = lambda: None,
     ) -> None:
-        self._catalogue = catalogue
+        self._detection = detection
         self._store = store
         self._routing = routing
         self._announce = announce
         self._housekeep = housekeep
         self._kept_at = monotonic()
         self._enrichment = enrichment or Enrichment()
-        self._kernel = RuleKernel(catalogue)
-        self._sources = health or SourceHealth()
         self._watermark: int | None = None
         self._saved = monotonic()
         self._failing = False
@@ -90,14 +83,14 @@ class Worker:
         self._set_aside: list[QuarantineGroup] = []
         self._gaps: list[Gap] = []
         self._packer = Packer()
-        origin = origin_of(store, catalogue)
-        if origin.snapshot is not None:
-            self._restore(origin.snapshot)
+        origin = origin_of(store, detection.catalogue)
+        self._baselines = Baselines(store, origin)
+        self._restore(origin)
         self._known_until = origin.known_until
         self._gaps += origin.gaps
         positions = by_kind(origin.positions)
         self._enrichment.restore(positions["enrichment"])
-        self._kernel.fingerprint = self._sources.fingerprint = self._fingerprint()
+        self._detection.under(self._enrichment.fingerprint)
         self._live = LiveSources.open(
             sources,
             self._enrichment,
@@ -111,10 +104,14 @@ class Worker:
             _log, sources, known=self.problems, earlier=self._live.detections
         )
 
-    def _restore(self, snapshot: Snapshot) -> None:
+    def _restore(self, origin: Origin) -> None:
         """Take up state where the last run left it."""
-        anew = self._kernel.restore(snapshot)
-        anew += self._sources.restore(snapshot.others.get(_HEALTH, {}))
+        learned = self._baselines.take_up(self._detection.learned)
+        anew: list[str] = []
+        if origin.snapshot is not None:
+            anew = self._detection.restore(replace(origin.snapshot, learned=learned))
+        elif learned:
+            anew = self._detection.learned.restore(learned)
         if anew:
             _log.warning("detectors begin anew, as they changed", rules=anew)
 
@@ -138,8 +135,7 @@ class Worker:
         batches = self._live.poll()
         found: list[Finding] = []
         for batch in [*batches, *self._live.tick()]:
-            found += self._kernel.process(batch.events, batch.watermark)
-            found += self._sources.judge(batch.readings)
+            found += self._detection.process(batch)
             if batch.watermark is not None:
                 self._watermark = batch.watermark
         due = monotonic() - self._saved >= CHECKPOINT_EVERY.total_seconds()
@@ -158,7 +154,7 @@ class Worker:
         if checkpoint:
             self._set_aside += self._live.tally.quarantine.changed()
             gaps = self._live.take_gaps()
-            self._unsaved += self._sources.missed(gaps)
+            self._unsaved += self._detection.health.missed(gaps)
             self._gaps += gaps
         while True:
             try:
@@ -187,7 +183,8 @@ class Worker:
             self._saved = monotonic()
             self._live.commit()
             if self._enrichment.refresh():
-                self._kernel.fingerprint = self._sources.fingerprint = self._fingerprint()
+                self._detection.under(self._enrichment.fingerprint)
+            self._baselines.keep(self._detection.learned, at(self._watermark))
             self._tidy()
         if changed:
             self._announce(changed)
@@ -202,16 +199,16 @@ class Worker:
             _log.warning("housekeeping failed; trying again in an hour", reason=str(error.orig))
 
     def _checkpoint(self) -> Checkpoint:
-        others = {_HEALTH: self._sources.snapshot()}
-        packed = self._packer.pack(replace(self._kernel.snapshot(), others=others))
+        packed = self._packer.pack(self._detection.snapshot())
         positions: dict[str, Any] = self._live.positions()
         positions["enrichment"] = self._enrichment.state()
         watermark = at(self._watermark)
+        positions[TAKEN_UP] = self._baselines.taken_up
         if self._known_until is not None:
             positions[KNOWN_UNTIL] = iso(self._known_until)
         return Checkpoint(
             version=VERSION,
-            fingerprint=self._kernel.fingerprint,
+            fingerprint=self._detection.fingerprint,
             watermark=watermark,
             positions=positions,
             state=packed.manifest,
@@ -219,10 +216,6 @@ class Worker:
             named=packed.named,
             size=packed.size,
         )
-
-    def _fingerprint(self) -> str:
-        conditions = f"{self._enrichment.fingerprint};{self._sources.signature}"
-        return self._catalogue.under(conditions).fingerprint
 
     def health(self) -> HealthReport:
         """Say whether incidents are being stored, and what could not be read."""
@@ -243,13 +236,13 @@ class Worker:
                 "checkpoint_age_seconds": round(age, 1),
                 "checkpoint_bytes": self._vitals.checkpoint_bytes,
                 "source_problems": len(problems),
-                "evicted_entities": sum(self._kernel.evicted.values()),
+                "evicted_entities": sum(self._detection.evicted.values()),
             },
             problems=tuple(problems),
             lag=self._live.lag,
             unread=self._live.unread,
             quarantined=dict(tally.quarantine.by_reason().items()),
-            silent=self._sources.silent,
+            silent=self._detection.health.silent,
             watermark=watermark,
             delays=self._vitals.delays.read(),
             checkpoints=self._vitals.checkpoints.read(),

@@ -1,6 +1,7 @@
 """Detectors that learn what is usual, and say what is not. No clock, no I/O, no SQL.
 
 family       what each family of them has in common
+families     all families as one
 
 Every family has a module or package of its own here. Its two halves are those of the rule kernel:
 sums of a batch that add up, then a judgement of panes that are closed. What is scored is scored

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import struct
 from io import BytesIO
 
@@ -11,7 +12,16 @@ import pytest
 from detectors.aggregate import Sums
 from detectors.catalogue import load_catalogue
 from detectors.kernel import RuleKernel
-from detectors.snapshot import PIECE_BYTES, Packed, Packer, Snapshot, SnapshotError, named
+from detectors.snapshot import (
+    PIECE_BYTES,
+    Packed,
+    Packer,
+    Snapshot,
+    SnapshotError,
+    named,
+    pack_frames,
+    unpack_frames,
+)
 from tests.detectors.streams import LATENESS, START, event, frame, micros, told
 
 CATALOGUE = load_catalogue()
@@ -86,7 +96,7 @@ def test_what_is_damaged_is_refused(fault: str) -> None:
     elif fault == "cut":
         manifest = manifest[:-3]
     elif fault == "version":
-        manifest = manifest.replace(b'"version": 3', b'"version": 9')
+        manifest = manifest.replace(b'"version": 4', b'"version": 9')
     else:
         manifest = b"\0" * 20
     with pytest.raises(SnapshotError):
@@ -136,3 +146,69 @@ def merged(kernel: RuleKernel, window: int) -> Sums:
         if length.total_seconds() * 1_000_000 == window
     ]
     return table.everything()
+
+
+def learned(**parts: pl.DataFrame) -> Snapshot:
+    """State of learned detectors alone."""
+    return Snapshot("f", {}, {}, {"spikes": parts, "seen": {}})
+
+
+def test_a_part_of_what_is_learned_is_packed_once() -> None:
+    """Fails if `pack` does not know frames that are the same objects."""
+    packer = Packer()
+    monday, tuesday = pl.DataFrame({"n": [1, 2]}), pl.DataFrame({"n": [3], "x": [0.5]})
+    first = packer.pack(learned(monday=monday, tuesday=tuesday))
+    assert len(first.pieces) == 2
+    later = packer.pack(learned(monday=monday, tuesday=pl.DataFrame({"n": [4], "x": [0.25]})))
+    assert len(later.pieces) == 1
+    assert later.named == named(later.manifest)
+    assert len(later.named & first.named) == 1
+    found = unpacked(later, first).learned
+    assert found["spikes"]["monday"].equals(monday)
+    assert found["spikes"]["tuesday"].to_dicts() == [{"n": 4, "x": 0.25}]
+    assert found["seen"] == {}
+
+
+@pytest.mark.parametrize("fault", ["missing", "changed"])
+def test_rules_are_read_though_what_is_learned_is_damaged(fault: str) -> None:
+    kernel, packer = RuleKernel(CATALOGUE), Packer()
+    fed(kernel, 0, 5)
+    counted = kernel.snapshot()
+    known = packer.pack(counted)
+    taught = learned(day=pl.DataFrame({"n": [1]})).learned
+    packed = packer.pack(Snapshot(counted.fingerprint, counted.windows, {}, taught))
+    pieces = dict(known.pieces)
+    if fault == "changed":
+        pieces |= {key: piece + b"x" for key, piece in packed.pieces.items()}
+    found = Snapshot.unpack(packed.manifest, pieces)
+    assert set(found.lost) == {"spikes"}
+    assert set(found.learned) == {"seen"}
+    other = RuleKernel(CATALOGUE)
+    assert other.restore(found) == []
+    assert told(kernel.finish()) == told(other.finish())
+
+
+def test_snapshots_of_version_3_are_still_read() -> None:
+    """As before anything was learned: the header had no such key."""
+    kernel = RuleKernel(CATALOGUE)
+    fed(kernel, 0, 5)
+    packed = Packer().pack(kernel.snapshot())
+    header = re.sub(rb', "version": 4|"learned": \{\}, ', b"", packed.manifest[15:])
+    header = header.replace(b'"others"', b'"version": 3, "others"')
+    manifest = packed.manifest[:7] + struct.pack(">Q", len(header)) + header
+    found = Snapshot.unpack(manifest, packed.pieces)
+    assert (found.learned, found.lost) == ({}, {})
+    assert named(manifest) == packed.named
+    assert RuleKernel(CATALOGUE).restore(found) == []
+
+
+def test_frames_come_back_from_bytes() -> None:
+    frames = {"a": pl.DataFrame({"n": [1]}), "b": pl.DataFrame({"t": ["x", None]})}
+    data = pack_frames(frames)
+    assert {name: frame.rows() for name, frame in unpack_frames(data).items()} == {
+        "a": [(1,)],
+        "b": [("x",), (None,)],
+    }
+    for damaged in (b"", data[:-2], data[:40], b"VDTFRAMES" + b"\xff" * 9):
+        with pytest.raises(SnapshotError):
+            unpack_frames(damaged)

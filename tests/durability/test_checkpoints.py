@@ -18,6 +18,7 @@ from tests.durability.crashes import new_run
 from tests.durability.feeds import LogFeed
 from tests.durability.outcome import Outcome
 from tests.durability.story import Story
+from vedette.detecting import detection_of
 from vedette.rules import catalogue_of
 from vedette.settings import settings_from
 from vedette.worker import Worker
@@ -91,7 +92,7 @@ def test_a_checkpoint_of_an_older_version(version: int, engine: Engine, tmp_path
     store_checkpoint(engine, written, log)
     rules = f"[rules]\nfolders = ['{FOLDER / 'rules'}']\n[routes]\nlearn = false\n"
     settings = settings_from(f"[[sources]]\npaths = ['{log}']\nformat = 'combined'\n{rules}")
-    worker = Worker(settings.sources, catalogue_of(settings), Store(engine))
+    worker = Worker(settings.sources, detection_of(settings, catalogue_of(settings)), Store(engine))
     last = written["lines"][-1]
     with log.open("a", encoding="utf-8") as out:
         out.writelines(last.replace("nothing-7", f"nothing-{n}") for n in range(8, 12))

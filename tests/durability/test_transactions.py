@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, event
 from alerts.routing import Routing
 from alerts.store import Store
 from detectors.catalogue import Catalogue, load_catalogue
+from detectors.detection import Detection
 from ingest.sources import FileSource
 from tests.durability.outcome import Outcome, outcome
 from tests.durability.story import START
@@ -87,7 +88,7 @@ def work(log: Path, engine: Engine, catalogue: Catalogue, waiting: list[list[str
     source = FileSource(paths=(str(log),), format="combined")
     routing = Routing.everything_to("ops")
     stop = Event()
-    with closing(Worker([source], catalogue, Store(engine), routing=routing)) as worker:
+    with closing(Worker([source], Detection(catalogue), Store(engine), routing=routing)) as worker:
         read(worker)
         while waiting:
             append(log, waiting.pop(0))

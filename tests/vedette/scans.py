@@ -10,7 +10,7 @@ from alerts.database import open_database
 from alerts.store import Store
 from alerts.views import IncidentView
 from detectors.catalogue import load_catalogue
-from detectors.health import SourceHealth
+from detectors.detection import Detection
 from detectors.registry import rule_overrides
 from ingest.reader import LogReader
 from ingest.sources import FileSource
@@ -37,9 +37,8 @@ def incidents_of(
     reader = LogReader([source], chunk_bytes=chunk_bytes)
     scan(
         reader,
-        load_catalogue(rule_overrides(given.detectors)),
+        Detection(load_catalogue(rule_overrides(given.detectors)), given.detectors),
         lambda: Store(engine),
-        health=SourceHealth(given.detectors),
     )
     found = stored(engine)
     engine.dispose()

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.catalogue import Catalogue, load_catalogue
+from detectors.detection import Detection
 from detectors.findings import EntityType, Finding, Level, Mode
 from ingest.events import BATCH_SCHEMA, Batch
 from ingest.pseudonyms import Pseudonyms
@@ -417,7 +418,7 @@ def known_after(cuts: list[int], seconds: list[float]) -> float:
     catalogue = load_catalogue()
     rule = catalogue.rule("auth_failure_burst")
     attack = episode(seconds[0], seconds[-1], detectors=(rule.name,))
-    trial = Trial(Catalogue((rule,), "test"), [attack])
+    trial = Trial(Detection(Catalogue((rule,), "test"), prompt=False), [attack])
     frame = events(seconds)
     for first, last in zip([0, *cuts], [*cuts, frame.height], strict=True):
         batch = Batch(frame[first:last], micros(after(seconds[last - 1])) - 5_000_000)
@@ -439,7 +440,7 @@ class TestTrial:
         assert known_after(sorted(cuts), list(self.SECONDS)) == 39.0
 
     def test_the_span_is_that_of_the_events(self) -> None:
-        trial = Trial(Catalogue((), "test"), [])
+        trial = Trial(Detection(Catalogue((), "test"), prompt=False), [])
         assert (trial.days, trial.newest) == (0.0, None)
         for seconds in ([3_600.0, 86_400.0], [0.0]):
             trial.judge(*trial.aggregate(Batch(events(seconds), None)))

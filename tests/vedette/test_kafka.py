@@ -16,6 +16,7 @@ from alerts.database import open_database
 from alerts.store import Store
 from alerts.views import IncidentView
 from detectors.catalogue import load_catalogue
+from detectors.detection import Detection
 from ingest import live as live_module
 from ingest.follow import wall_clock
 from ingest.sources import KafkaSource
@@ -113,7 +114,9 @@ def test_a_topic_gives_what_a_file_gives(  # noqa: PLR0917 - fixtures
         partial(TopicFollower, clock=lambda: wall_clock() + ahead[0]),
     )
     source = KafkaSource(bootstrap_servers=(bootstrap,), topics=(topic,), start="beginning")
-    worker = Worker([source], load_catalogue(settings_from(rules).detectors), Store(engine))
+    worker = Worker(
+        [source], Detection(load_catalogue(settings_from(rules).detectors)), Store(engine)
+    )
     stop = Event()
     with closing(worker):
         while worker.health().details["lines"] != MESSAGES or any(worker.health().lag.values()):
@@ -144,7 +147,7 @@ def test_records_that_were_put_aside_are_read_again(
     produce(bootstrap, topic, lines, unkeyed)
     text = f'[[sources]]\nbootstrap_servers = ["{bootstrap}"]\ntopics = ["{topic}"]\n'
     before = settings_from(text + 'start = "beginning"\nformat = "combined"')
-    worker = Worker(before.sources, load_catalogue(), Store(engine))
+    worker = Worker(before.sources, Detection(load_catalogue()), Store(engine))
     stop = Event()
     with closing(worker):
         while worker.health().details["lines"] != len(lines):

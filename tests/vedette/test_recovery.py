@@ -30,6 +30,7 @@ from alerts.models import (
 from alerts.routing import Routing
 from alerts.store import Store
 from detectors.catalogue import load_catalogue
+from detectors.detection import Detection
 from ingest.sources import FileSource, KafkaSource
 from ingest.topics import TopicFollower
 from ingest.topics.memory import MemoryCluster
@@ -76,7 +77,7 @@ class Service:
         self.told: list[tuple[str, str]] = []
         self.worker = Worker(
             [source_of(log) if isinstance(log, Path) else log],
-            load_catalogue(),
+            Detection(load_catalogue()),
             Store(engine),
             routing=Routing.everything_to("default"),
             announce=lambda some: self.told.extend((t.kind, t.incident.entity) for t in some),

@@ -16,6 +16,7 @@ from alerts.store import Store
 from alerts.times import utc_now
 from api.application import create_api
 from detectors.catalogue import load_catalogue
+from detectors.detection import Detection
 from ingest.sources import FileSource
 from vedette.cli import cli
 from vedette.folders import sqlite_url
@@ -124,7 +125,7 @@ def test_the_service_writes_and_tells_no_secret(
     engine = open_database(sqlite_url(tmp_path / "v.db"))
     source = FileSource(paths=(str(log),), format="combined")
     routing = Routing.everything_to("default")
-    worker = Worker([source], load_catalogue(), Store(engine), routing=routing)
+    worker = Worker([source], Detection(load_catalogue()), Store(engine), routing=routing)
     written(log, [*lines_with(canary), combined(40), combined(59)])
     stop = Event()
     while worker.step(stop):

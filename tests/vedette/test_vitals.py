@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from alerts.store import Store
 from alerts.views import Transition
 from detectors.catalogue import load_catalogue
+from detectors.detection import Detection
 from ingest.sources import FileSource
 from vedette import worker as worker_module
 from vedette.commands.scan import stored
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 
 def worker(log: Path, engine: Engine) -> Worker:
     source = FileSource(paths=(str(log),), format="combined")
-    return Worker([source], load_catalogue(), Store(engine))
+    return Worker([source], Detection(load_catalogue()), Store(engine))
 
 
 def append(log: Path, *lines: str) -> None:

@@ -17,6 +17,7 @@ from alerts.routing import Routing
 from alerts.store import Store
 from alerts.views import Transition
 from detectors.catalogue import load_catalogue
+from detectors.detection import Detection
 from ingest import live as live_module
 from ingest.follow import LogFollower
 from ingest.sources import FileSource
@@ -38,7 +39,7 @@ class Service:
         source = FileSource(paths=paths, format="combined")
         self.worker = Worker(
             [source],
-            load_catalogue(),
+            Detection(load_catalogue()),
             Store(engine),
             routing=Routing.everything_to("default"),
             announce=self._hear,
@@ -299,7 +300,7 @@ def test_formats_and_problems_are_logged_as_they_come(
 ) -> None:
     monkeypatch.setattr("vedette.source_log.EVERY", 0.0)
     log = written(tmp_path / "a.log", [])
-    worker = Worker([FileSource(paths=(str(log),))], load_catalogue(), Store(engine))
+    worker = Worker([FileSource(paths=(str(log),))], Detection(load_catalogue()), Store(engine))
     good = "".join(combined(n) + "\n" for n in range(3))
     with capture_logs() as told:
         worker.run(Script(log, "junk\n", good, good))

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from alerts.database import open_database
 from alerts.store import Store
-from detectors.health import SourceHealth
 from detectors.registry import active_detectors
 from ingest.masking import printable
 from ingest.pseudonyms import Pseudonyms
 from ingest.reader import LogReader
 from vedette.commands.scan import progress_of_reading, standard_input, stored
+from vedette.detecting import detection_of
 from vedette.evaluation.doubts import doubts
 from vedette.evaluation.episodes import disguised, read_episodes
 from vedette.evaluation.matching import Matched
@@ -55,8 +55,7 @@ def run_evaluation(
     catalogue = catalogue_of(settings)
     sources = sources_for(files, settings, log_format)
     reader = LogReader(sources, enrichment=enrichment, stdin=standard_input())
-    health = SourceHealth(settings.detectors)
-    trial = Trial(catalogue, episodes, health)
+    trial = Trial(detection_of(settings, catalogue, prompt=False), episodes)
     matched = _tried(reader, trial)
     found = report(matched)
     screen = terminal(stderr=True)

@@ -17,11 +17,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from detectors.health import SourceHealth
 from ingest.masking import printable
 from ingest.quarantine import REASONS
 from ingest.reader import LogReader
 from ingest.sources import FileSource
+from vedette.detecting import detection_of
 from vedette.failures import PARTLY_READ, reports_failures
 from vedette.memory import return_large_blocks
 from vedette.one_run import secret_for_files
@@ -78,8 +78,8 @@ def run_scan(
 
     # Reading begins before the rules are compiled, which takes as long as many lines.
     with Prefetch(reader.batches(), READ_AHEAD) as batches, progress_of_reading(screen) as progress:
-        catalogue = catalogue_of(settings).under(enrichment.fingerprint)
-        health = SourceHealth(settings.detectors)
+        detection = detection_of(settings, catalogue_of(settings))
+        detection.under(enrichment.fingerprint)
         total = reader.progress.bytes_total
         task = progress.add_task("Scanning", total=total, rate="")
 
@@ -88,7 +88,7 @@ def run_scan(
             done = reader.progress.bytes_read
             progress.update(task, completed=done, rate=f"{rate:,.0f} lines/s")
 
-        scan(reader, catalogue, open_store, show, health, batches=batches)
+        scan(reader, detection, open_store, show, batches=batches)
     ((engine, name),) = opened
     _account(screen, reader, time.monotonic() - began, sources, name)
     incidents = stored(engine)

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from detectors.aggregate import Complete
-from detectors.catalogue import Catalogue
+from detectors.detection import Detection, Summed
 from detectors.findings import Finding, merge_runs
 from detectors.gathering import gathered
-from detectors.health import SourceHealth
-from detectors.kernel import Aggregated, RuleKernel
 from ingest.events import Batch
 from ingest.times import moment
 from vedette.evaluation.episodes import Episode
@@ -28,24 +26,18 @@ _PENDING: Final = 5_000
 
 
 class Trial:
-    """One run of a catalogue over batches, in order.
+    """One run of all detectors over batches, in order.
 
-    `health` watches the sources; by default as it does without settings. Findings are the final
-    ones: they wait until their panes are closed, which changes only when they are told here, not
-    what they say of the time at which they could be known.
+    Findings are to be the final ones, so the detection is not prompt: they wait until their panes
+    are closed, which changes only when they are told here, not what they say of the time at which
+    they could be known.
     """
 
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        episodes: Sequence[Episode],
-        health: SourceHealth | None = None,
-    ) -> None:
+    def __init__(self, detection: Detection, episodes: Sequence[Episode]) -> None:
         self.episodes = tuple(episodes)
         self.events = 0
         self.findings: list[Finding] = []
-        self._health = health or SourceHealth()
-        self._kernel = RuleKernel(catalogue, prompt=False)
+        self._detection = detection
         self._first: int | None = None
         self._newest: int | None = None
 
@@ -66,19 +58,18 @@ class Trial:
         """The newest event time so far."""
         return None if self._newest is None else moment(self._newest)
 
-    def aggregate(self, batch: Batch, complete: Complete | None = None) -> tuple[Batch, Aggregated]:
+    def aggregate(self, batch: Batch, complete: Complete | None = None) -> tuple[Batch, Summed]:
         """Do the heavy half of a batch; a thread may do it ahead of time."""
-        return batch, self._kernel.aggregate(batch.events, complete)
+        return batch, self._detection.aggregate(batch, complete)
 
-    def judge(self, batch: Batch, aggregated: Aggregated) -> list[Finding]:
+    def judge(self, batch: Batch, summed: Summed) -> list[Finding]:
         """Do the light half; return the findings that are final now."""
         self._see(batch.events)
-        found = self._kernel.judge(aggregated, batch.watermark)
-        return self._kept(found + self._health.judge(batch.readings))
+        return self._kept(self._detection.judge(summed, batch.watermark))
 
     def finish(self) -> list[Finding]:
         """Say that the input has ended; return the findings that are final by that."""
-        return self._kept(self._kernel.finish() + self._health.finish())
+        return self._kept(self._detection.finish())
 
     def _see(self, events: pl.DataFrame) -> None:
         self.events += events.height
@@ -119,8 +110,8 @@ def run_trial(
     pending: list[Finding] = []
     sums = (trial.aggregate(each.batch, each.complete) for each in gathered(batches))
     with Prefetch(sums, 1) as ahead:
-        for batch, aggregated in ahead:
-            pending = merge_runs(pending, trial.judge(batch, aggregated))
+        for batch, summed in ahead:
+            pending = merge_runs(pending, trial.judge(batch, summed))
             if len(pending) >= _PENDING:
                 book.store.record(pending, watermark=None)
                 pending = []
