@@ -12,12 +12,12 @@ from detectors.exhibits import masked_evidence
 from detectors.findings import EntityType, Finding, Level
 from detectors.learned.family import Learning
 from detectors.learned.seen.memory import (
-    DAY_US,
     ENTITY_CAP,
     ENTITY_SCHEMA,
     VALUE_CAP,
     VALUE_SCHEMA,
     Memory,
+    Recall,
 )
 from detectors.learned.seen.news import (
     RECENT_SCHEMA,
@@ -29,14 +29,13 @@ from detectors.learned.seen.news import (
 )
 from detectors.learned.seen.settings import SeenSettings
 from detectors.learned.seen.sightings import (
-    PANE_US,
     SIGHTING_SCHEMA,
     added,
     no_sightings,
     sightings,
 )
+from detectors.learned.slots import DAY_US, SLOT_US, shown_events
 from detectors.overrides import RuleOverride
-from ingest.evidence import SHOWN
 from ingest.times import moment
 
 VERSION: Final = 1
@@ -109,7 +108,8 @@ class Seen:
         self.settings = settings or SeenSettings()
         self._by_type = {each.entity_type: each for each in self.detectors.values()}
         self._watched: tuple[EntityType, ...] = tuple(self._by_type)
-        self._memory = Memory(self.settings, entity_cap=entity_cap, value_cap=value_cap)
+        recall = Recall(**self.settings.model_dump())
+        self._memory = Memory(recall, entity_cap=entity_cap, value_cap=value_cap)
         self._lately = Lately()
         self._open: list[pl.DataFrame] = []
         self._closed = -_END
@@ -129,7 +129,7 @@ class Seen:
             self._open.append(sums)
         if watermark is None:
             return []
-        return self._close(watermark // PANE_US * PANE_US)
+        return self._close(watermark // SLOT_US * SLOT_US)
 
     def finish(self) -> list[Finding]:
         """Close all panes."""
@@ -210,7 +210,6 @@ class Seen:
                 yield self._finding(detector, item, rows)
 
     def _finding(self, detector: Detector, item: Item, rows: pl.DataFrame) -> Finding:
-        shown = rows.select(pl.col(f"shown_{name}").alias(name) for name in SHOWN)
         return Finding(
             detector=detector.name,
             entity_type=detector.entity_type,
@@ -224,8 +223,8 @@ class Seen:
             level=self._level(detector, item),
             mode=detector.mode,
             tags=detector.tags,
-            evidence=masked_evidence(shown.unique(maintain_order=True)),
-            reached=moment(item.pane + PANE_US),
+            evidence=masked_evidence(shown_events(rows)),
+            reached=moment(item.pane + SLOT_US),
             note=self._note(item),
         )
 

@@ -4,21 +4,17 @@ All that is remembered is counted in days, so that the order of requests within 
 the stream was cut, cannot matter: what is known of somebody at a time is what was seen before.
 """
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import polars as pl
 
-from detectors.learned.seen.settings import SeenSettings
 from detectors.learned.seen.sightings import KINDS
+from detectors.learned.slots import DAY_US
 
 #: Entities and values remembered at most; beyond, those seen on the fewest days are forgotten.
 ENTITY_CAP: Final = 100_000
 VALUE_CAP: Final = 1_000_000
-
-#: Values of one kind that are remembered of one entity at most; more are no news anyway.
-VALUES_EACH: Final = 16
-
-DAY_US: Final = 86_400_000_000
 
 #: `since` and `day` are the first and last day (days since 1970) with requests, `days` how many
 #: days there were, `requests` how many requests (at most as many as learning needs), `today` how
@@ -63,17 +59,32 @@ NEWS_SCHEMA: Final = pl.Schema(
 _VALUE: Final = ("key", "kind", "value")
 
 
+class Recall(NamedTuple):
+    """How much must be known, and for how long it is remembered; see SeenSettings.
+
+    Of one kind and entity no more values than `usual` are remembered: others are no news.
+    """
+
+    learning_days: int
+    learning_requests: int
+    memory_days: int
+    rare_days: int
+    usual: int
+
+
 class Memory:
     """Entities, and the countries, networks and programs that each was seen with."""
 
     def __init__(
         self,
-        settings: SeenSettings,
+        recall: Recall,
+        kinds: Sequence[str] = KINDS,
         *,
         entity_cap: int = ENTITY_CAP,
         value_cap: int = VALUE_CAP,
     ) -> None:
-        self._settings = settings
+        self._recall = recall
+        self._kinds = tuple(kinds)
         self._entity_cap = entity_cap
         self._value_cap = value_cap
         self.entities = pl.DataFrame(schema=ENTITY_SCHEMA)
@@ -82,7 +93,9 @@ class Memory:
 
     def fits(self, seen: pl.DataFrame) -> bool:
         """Whether sightings can be taken in without anything being forgotten for them."""
-        kinds = seen.select(pl.sum_horizontal(pl.col(kind).is_not_null() for kind in KINDS).sum())
+        kinds = seen.select(
+            pl.sum_horizontal(pl.col(kind).is_not_null() for kind in self._kinds).sum()
+        )
         entities = self.entities.height + seen["key"].n_unique()
         return entities <= self._entity_cap and self.values.height + kinds.item() <= self._value_cap
 
@@ -121,7 +134,7 @@ class Memory:
         return found
 
     def _forget(self, day: int) -> None:
-        least = day - self._settings.memory_days
+        least = day - self._recall.memory_days
         if self.entities["day"].lt(least).any():
             self._keep(self.entities.filter(pl.col("day") >= least))
         if self.values["day"].lt(least).any():
@@ -135,7 +148,7 @@ class Memory:
         """Return the first sighting of each value, beside what was known of it and of its kind."""
         long = pl.concat(
             accepted.select("key", "pane", "first", "row", kind=pl.lit(kind), value=pl.col(kind))
-            for kind in KINDS
+            for kind in self._kinds
         ).filter(pl.col("value").is_not_null())
         firsts = long.sort("pane", "first", "value", "row").unique(
             _VALUE, keep="first", maintain_order=True
@@ -156,7 +169,7 @@ class Memory:
         )
 
     def _news(self, firsts: pl.DataFrame, day: int) -> pl.DataFrame:
-        rules = self._settings
+        rules = self._recall
         today = pl.col("entity_day") == day
         ready = (pl.col("entity_days") - today.cast(pl.Int64) >= rules.learning_days) & (
             pl.col("requests") - pl.when(today).then("today").otherwise(0)
@@ -183,7 +196,7 @@ class Memory:
         )
 
     def _learn_entities(self, accepted: pl.DataFrame, day: int) -> None:
-        enough = self._settings.learning_requests
+        enough = self._recall.learning_requests
         seen = accepted.group_by("key").agg(
             pl.col("type", "entity").first(), pl.col("requests").sum().alias("more")
         )
@@ -208,7 +221,7 @@ class Memory:
         self.entities = pl.concat([rest, grown.cast(ENTITY_SCHEMA)])
 
     def _learn_values(self, firsts: pl.DataFrame, day: int) -> None:
-        room = pl.col("day").is_not_null() | (pl.col("already") < VALUES_EACH)
+        room = pl.col("day").is_not_null() | (pl.col("already") < self._recall.usual)
         changed = firsts.filter(room & (pl.col("day").is_null() | (pl.col("day") < day)))
         if changed.is_empty():
             return

@@ -5,28 +5,21 @@ hides who uses it (VPN, proxy, Tor) stands for itself, not for the country of it
 hoster has no country either, but a network.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
-import polars_hash as plh
 
 from detectors.findings import EntityType
 from detectors.learned.seen.agents import agent_names
+from detectors.learned.slots import EXHIBIT_SCHEMA, SLOT_US, exhibits, keys, summed
 from detectors.naming import shown
 from ingest.distinct import Distinct
-from ingest.evidence import SHOWN, SHOWN_SCHEMA
-
-#: Slots of event time within which the order of requests does not matter (us).
-PANE_US: Final = 60_000_000
 
 #: Who is watched: entity type, which is the event's column.
 WATCHED: Final[tuple[EntityType, ...]] = ("user", "api_key")
 
 #: Kinds of what is seen: its column in the sums.
 KINDS: Final = ("country", "network", "agent")
-
-#: Characters of a text that evidence is made of.
-_TEXT: Final = 300
 
 _HIDING: Final = ("tor", "vpn", "proxy", "residential_proxy")
 _COUNTRY: Final = "^[A-Z]{2}$"
@@ -46,7 +39,7 @@ SIGHTING_SCHEMA: Final = pl.Schema(
         "last": pl.Int64(),
         "requests": pl.Int64(),
         "refused": pl.Int64(),
-        **{f"shown_{name}": dtype for name, dtype in SHOWN_SCHEMA.items()},
+        **EXHIBIT_SCHEMA,
     }
 )
 
@@ -97,29 +90,16 @@ def _of(events: pl.DataFrame, column: EntityType) -> pl.DataFrame:
     told = ("country", "asn", "anonymous", "user_agent")
     seen = rows.select(
         "row", *(pl.when(accepted).then(name).alias(name) for name in told),
-        entity=column, pane=time // PANE_US * PANE_US, time=time, accepted=accepted,
+        entity=column, pane=time // SLOT_US * SLOT_US, time=time, accepted=accepted,
     ).collect()  # fmt: skip
     if seen.is_empty():
         return no_sightings()
-    distinct = Distinct.of(seen.select("entity", "pane", "accepted", *told))
-    code = distinct.spread(pl.int_range(distinct.rows.height, eager=True, dtype=pl.UInt32()))
-    sums = (
-        seen.select("row", "time", code=code)
-        .group_by("code")
-        .agg(
-            pl.len().cast(pl.Int64).alias("number"),
-            pl.col("time").min().alias("first"),
-            pl.col("time").max().alias("last"),
-            pl.col("row").first(),
-        )
-    )
-    return added(_named(distinct.rows[sums["code"]], sums, events, column))
+    sums = summed(seen, ("entity", "pane", "accepted", *told))
+    return added(_named(sums, events, column))
 
 
-def _named(
-    rows: pl.DataFrame, sums: pl.DataFrame, events: pl.DataFrame, column: EntityType
-) -> pl.DataFrame:
-    """Return SIGHTING_SCHEMA of distinct rows and what they add up to."""
+def _named(rows: pl.DataFrame, events: pl.DataFrame, column: EntityType) -> pl.DataFrame:
+    """Return SIGHTING_SCHEMA of distinct rows that were summed."""
     entity = Distinct.of(rows.select("entity"))
     names = entity.rows["entity"]
     shows = shown(names) if column == "user" else names
@@ -128,11 +108,11 @@ def _named(
     country = pl.when(pl.col("country").str.contains(_COUNTRY)).then("country")
     hosted = pl.col("anonymous") == "hosting"
     agents = Distinct.of(rows.select("user_agent"))
-    number = sums["number"]
-    kept = rows.with_columns(sums.select("first", "last", "row")).select(
+    number = pl.col("number")
+    kept = rows.select(
         type=pl.lit(column),
         entity=entity.spread(shows),
-        key=entity.spread(_keys(names, column)),
+        key=entity.spread(keys(names, column)),
         pane="pane",
         country=pl.when(hiding).then(through).when(hosted).then(pl.lit("a hoster"))
         .otherwise(country),
@@ -144,23 +124,5 @@ def _named(
         requests=pl.when("accepted").then(number).otherwise(0),
         refused=pl.when("accepted").then(0).otherwise(number),
     )  # fmt: skip
-    exhibit = events.select(SHOWN)[sums["row"]].with_columns(_copied())
-    exhibit = exhibit.rename({name: f"shown_{name}" for name in SHOWN})
-    return pl.concat([kept, exhibit], how="horizontal").cast(SIGHTING_SCHEMA)
-
-
-def _copied() -> list[pl.Expr]:
-    """Return texts cut short and copied: else a row of it would hold its batch in memory."""
-    texts = [name for name, dtype in SHOWN_SCHEMA.items() if dtype == pl.String()]
-    return [
-        pl.concat_str(pl.col(name).str.head(_TEXT), pl.lit("\n")).str.strip_suffix("\n").alias(name)
-        for name in texts
-    ]
-
-
-def _keys(names: pl.Series, column: EntityType) -> pl.Series:
-    """Return fixed 64-bit hashes of entities and their type."""
-    whole = names.to_frame("name").select(pl.concat_str(pl.lit(f"{column}:"), "name").alias("name"))
-    hashed: Any = plh.col("name")
-    found: pl.DataFrame = whole.select(hashed.nchash.xxh3_64().alias("key"))
-    return found.to_series()
+    shown_columns = exhibits(events, rows["row"])
+    return pl.concat([kept, shown_columns], how="horizontal").cast(SIGHTING_SCHEMA)

@@ -1,0 +1,131 @@
+"""The heavy half: who came from where in each minute, and which countries services answered.
+
+Only accepted requests count. Addresses that hide who uses them, and those of hosters, tell nothing
+about where a person is.
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+import polars as pl
+
+from detectors.findings import EntityType
+from detectors.learned.slots import EXHIBIT_SCHEMA, SLOT_US, exhibits, keys, summed
+from detectors.naming import shown
+from ingest.distinct import Distinct
+
+_COUNTRY: Final = "^[A-Z]{2}$"
+
+#: What findings call the traffic of no named service.
+ALL: Final = "all"
+
+#: A row is about a user or API key (`type`) in a country and network, or about a service that
+#: answered a country: then `network` is null, and `client` is given if the country is watched.
+#: `key` is a fixed hash of type and entity, `pane` its start, `first` and `last` effective times
+#: (us since 1970). Rows that agree in SAME add up: least `first`, greatest `last`, sum of
+#: `requests`. The columns of SHOWN are one of the requests.
+ARRIVAL_SCHEMA: Final = pl.Schema(
+    {
+        "type": pl.String(),
+        "entity": pl.String(),
+        "key": pl.UInt64(),
+        "pane": pl.Int64(),
+        "country": pl.String(),
+        "network": pl.String(),
+        "client": pl.String(),
+        "first": pl.Int64(),
+        "last": pl.Int64(),
+        "requests": pl.Int64(),
+        **EXHIBIT_SCHEMA,
+    }
+)
+SAME: Final = ("type", "key", "pane", "country", "network", "client")
+_SUMMED: Final = ("first", "last", "requests")
+
+
+def no_arrivals() -> pl.DataFrame:
+    """Return a frame of ARRIVAL_SCHEMA without rows."""
+    return pl.DataFrame(schema=ARRIVAL_SCHEMA)
+
+
+def arrivals(
+    events: pl.DataFrame,
+    travellers: Collection[EntityType],
+    *,
+    services: bool,
+    watched: pl.Expr,
+) -> pl.DataFrame:
+    """Return the arrivals (ARRIVAL_SCHEMA) of a batch (BATCH_SCHEMA).
+
+    Counts events at the edge that are not over a minute late. `travellers` are types of entities,
+    `services` says whether answers of services count, too. `watched` is the Boolean expression of
+    the countries (column `country`) whose clients are to be named.
+    """
+    if events["country"].null_count() == events.height:
+        return no_arrivals()
+    time = pl.col("effective_time").to_physical()
+    accepted = pl.col("status").is_between(200, 399) & pl.col("edge") & pl.col("windowed")
+    rows = (
+        events.lazy()
+        .with_row_index("row")
+        .filter(accepted & pl.col("country").is_not_null())
+        .select(
+            "row", "country", "anonymous", "user", "api_key", "service", "client_ip",
+            network="client_network", pane=time // SLOT_US * SLOT_US, time=time,
+        )
+        .collect()
+    )  # fmt: skip
+    located = rows.filter(pl.col("anonymous").is_null())
+    parts = []
+    for column in travellers:
+        some = located.filter(pl.col(column).is_not_null())
+        if some.height:
+            parts.append(_summed(some, events, column, pl.col("network"), pl.lit(None, pl.String)))
+    if services and rows.height:
+        client = pl.when(watched).then("client_ip")
+        parts.append(_summed(rows, events, "service", pl.lit(None, pl.String), client))
+    return pl.concat(parts) if parts else no_arrivals()
+
+
+def added(sums: pl.DataFrame) -> pl.DataFrame:
+    """Return arrivals with rows of the same added up, in order of pane, time and key.
+
+    Of the requests shown the earliest one stays.
+    """
+    order = ["pane", "first", "key", "country", "network", "client"]
+    order += ["shown_partition", "shown_position"]
+    summed = (
+        sums.sort(order)
+        .group_by(SAME, maintain_order=True)
+        .agg(
+            pl.col("first").min(),
+            pl.col("last").max(),
+            pl.col("requests").sum(),
+            pl.exclude(*SAME, *_SUMMED).first(),
+        )
+    )
+    return summed.select(ARRIVAL_SCHEMA.names())
+
+
+def _summed(
+    rows: pl.DataFrame, events: pl.DataFrame, column: str, network: pl.Expr, client: pl.Expr
+) -> pl.DataFrame:
+    chosen = rows.select("row", "time", "pane", "country", entity=column, network=network,
+                         client=client)  # fmt: skip
+    sums = summed(chosen, ("entity", "pane", "country", "network", "client"))
+    named = _named(sums, column)
+    found = pl.concat([named, exhibits(events, sums["row"])], how="horizontal")
+    found = found.filter(pl.col("country").str.contains(_COUNTRY))
+    return added(found.select(ARRIVAL_SCHEMA.names()).cast(ARRIVAL_SCHEMA))
+
+
+def _named(rows: pl.DataFrame, column: str) -> pl.DataFrame:
+    entity = Distinct.of(rows.select("entity"))
+    names = entity.rows["entity"]
+    shows = names if column == "api_key" else shown(names)
+    return rows.select(
+        "pane", "country", "network", "client", "first", "last", requests="number",
+        type=pl.lit(column),
+        entity=entity.spread(shows).fill_null(ALL),
+        key=entity.spread(keys(names, column)),
+    )  # fmt: skip

@@ -1,0 +1,59 @@
+"""Streams in which people leap over oceans, and settings that learn fast."""
+
+from typing import Any, Final
+
+from hypothesis import strategies as st
+
+from detectors.learned.places import CountrySettings, Places
+from detectors.overrides import RuleOverride
+from tests.detectors.streams import Traffic, event
+
+DAY: Final = 86_400
+QUICK: Final = CountrySettings(
+    blocked=frozenset({"KP"}),
+    expected=frozenset({"DE", "FR", "BR", "US"}),
+    learning_days=1,
+    travel_days=1,
+    memory_days=4,
+)
+FEW: Final = {
+    name: RuleOverride(threshold=2) for name in ("unexpected_country", "service_new_country")
+}
+
+
+def family() -> Places:
+    """The family as the streams want it."""
+    return Places(FEW, QUICK)
+
+
+def tiny() -> Places:
+    """The same with room for hardly anybody."""
+    return Places(FEW, QUICK, entity_cap=2, service_cap=1)
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Some days of a few users and keys, mostly at home."""
+    seed = draw(st.randoms(use_true_random=False))
+    days = draw(st.integers(2, 7))
+    size = draw(st.integers(1, 80))
+    found = []
+    for position in range(size):
+        odd = seed.random() < 0.3
+        at = seed.randrange(days) * DAY + seed.randint(0, 4_000_000_000) / 1e6
+        country = seed.choice(["BR", "US", "KP", "VN", None]) if odd else "DE"
+        found.append(
+            event(
+                at,
+                service=seed.choice([None, "shop"]),
+                user=seed.choice([None, "ann", "bob", "eve", "joe"]),
+                api_key=seed.choice([None, "key-1"]),
+                country=country,
+                client_network=f"198.51.{seed.randrange(3)}.0/24",
+                anonymous=seed.choice([None, None, "vpn", "hosting"]) if odd else None,
+                status=seed.choice([200, 200, 204, 401]),
+                partition=f"p{position % 3}",
+                position=position,
+            )
+        )
+    return Traffic(sorted(found, key=lambda e: e["effective_time"]))
