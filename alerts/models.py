@@ -1,6 +1,6 @@
 """The tables. The migrations must build exactly these; a test compares both."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -392,6 +392,43 @@ class GapRow(Model):
     since: Mapped[datetime | None]
     until: Mapped[datetime | None]
     recorded_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class EndpointRow(Model):
+    """What answered: a service's method and path template; `key` is their digest.
+
+    `role` is where it was seen, edge or internal. `statuses` are classes as 2xx, `authentication`
+    user, api_key and none. `standing` is what OpenAPI documents said of it last.
+    """
+
+    __tablename__ = "endpoints"
+    __table_args__ = (Index(None, "last_seen", "id"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    service: Mapped[str | None] = mapped_column(Text)
+    method: Mapped[str] = mapped_column(Text)
+    template: Mapped[str] = mapped_column(Text)
+    role: Mapped[str] = mapped_column(String(8))
+    statuses: Mapped[list[str]]
+    authentication: Mapped[list[str]]
+    schemes: Mapped[list[str]]
+    standing: Mapped[str | None] = mapped_column(String(20))
+    first_seen: Mapped[datetime]
+    last_seen: Mapped[datetime]
+
+
+class EndpointDayRow(Model):
+    """How many requests an endpoint had on a day (UTC), and how many of them it answered."""
+
+    __tablename__ = "endpoint_days"
+    __table_args__ = (Index(None, "day"), {"sqlite_with_rowid": False})
+
+    endpoint_id: Mapped[int] = mapped_column(ForeignKey("endpoints.id"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    requests: Mapped[int] = mapped_column(BigInteger)
+    answered: Mapped[int] = mapped_column(BigInteger)
+    errors: Mapped[int] = mapped_column(BigInteger)
 
 
 class LeaseRow(Model):

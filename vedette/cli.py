@@ -105,13 +105,23 @@ def scan(
     config: Config = None,
     log_format: Format = "auto",
     database: Database = None,
+    learned: Annotated[
+        bool, typer.Option("--learned", help="Go on from what vedette run or learn has learned.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Analyse log files once and list the incidents in them. Tells nobody."""
     from vedette.commands.scan import run_scan
 
     raise typer.Exit(
-        run_scan(files, config, log_format=log_format, database=database, as_json=as_json)
+        run_scan(
+            files,
+            config,
+            log_format=log_format,
+            database=database,
+            learned=learned,
+            as_json=as_json,
+        )
     )
 
 
@@ -242,6 +252,32 @@ def evaluate(
     )
 
 
+@cli.command()
+def learn(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="Log files, folders, globs, or - for standard input."),
+    ] = None,
+    config: Config = None,
+    log_format: Format = "auto",
+    database: Database = None,
+    status: Annotated[
+        bool, typer.Option("--status", help="Say how far is learned; read nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Learn from old logs what is usual, for detectors that need days of it."""
+    from vedette.commands.learn import learn_from, print_status
+
+    if status == bool(files):
+        raise typer.BadParameter("give logs to learn from, or --status")
+    if status:
+        raise typer.Exit(print_status(config, database=database, as_json=as_json))
+    raise typer.Exit(
+        learn_from(files or [], config, log_format=log_format, database=database, as_json=as_json)
+    )
+
+
 @quarantine_cli.command("list")
 def quarantine_list(
     config: Config = None,
@@ -368,6 +404,60 @@ def rules_test(paths: Rules, config: Config = None, as_json: Json = False) -> No
     from vedette.commands.rules import test
 
     raise typer.Exit(test(paths, config, as_json=as_json))
+
+
+@cli.command()
+def endpoints(
+    service: Annotated[
+        str | None, typer.Option("--service", metavar="NAME", help="Of this service.")
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option("--method", metavar="METHOD", help="With this method, as GET.")
+    ] = None,
+    path: Annotated[
+        str | None, typer.Option("--path", metavar="TEXT", help="With this in the path.")
+    ] = None,
+    standing: Annotated[
+        Literal["declared", "deprecated", "undeclared", "undeclared method", "unknown"] | None,
+        typer.Option("--standing", help="What OpenAPI documents say of it."),
+    ] = None,
+    caller: Annotated[
+        Literal["user", "api_key", "none"] | None,
+        typer.Option("--caller", help="That answered such callers; none: neither user nor key."),
+    ] = None,
+    role: Annotated[
+        Literal["edge", "internal"] | None, typer.Option("--role", help="Where it was seen.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="Seen since then, or so long ago: 7d."),
+    ] = None,
+    new_since: Annotated[
+        str | None,
+        typer.Option("--new-since", metavar="TIME", help="First seen since then, or so long ago."),
+    ] = None,
+    days: Annotated[
+        int | None, typer.Option("--days", min=1, help="Count the requests of the last days only.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 200,
+    config: Config = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """List the endpoints that answered: since when, how much, and to whom."""
+    from vedette.commands.endpoints import list_all
+
+    given = {
+        "service": service,
+        "method": method,
+        "text": path,
+        "standing": standing,
+        "authentication": caller,
+        "role": role,
+        "since": since,
+        "new_since": new_since,
+    }
+    raise typer.Exit(list_all(config, database, given, days=days, limit=limit, as_json=as_json))
 
 
 @silences_cli.command("add")

@@ -38,8 +38,8 @@ def wanted_of(given: Mapping[str, Any], now: datetime) -> IncidentFilter:
         severity_min=None if least is None else Level[least.upper()],
         entity_type=_one_of("--entity-type", given["entity_type"], get_args(EntityType)),
         stage=_one_of("--stage", given["stage"], _STAGES),
-        since=_time("--since", given["since"], now),
-        until=_time("--until", given["until"], now),
+        since=time_of("--since", given["since"], now),
+        until=time_of("--until", given["until"], now),
         mode=_one_of("--mode", given["mode"], _MODES) or "alert",  # type: ignore[arg-type]
         sort=_one_of("--sort", given["sort"], SORTS) or "last",  # type: ignore[arg-type]
         **{name: given[name] for name in _AS_GIVEN},
@@ -74,7 +74,11 @@ def _known(option: str, given: str, known: Sequence[str]) -> str:
     return given.lower()
 
 
-def _time(option: str, given: str | None, now: datetime) -> datetime | None:
+def time_of(option: str, given: str | None, now: datetime) -> datetime | None:
+    """Return the time that an option names, or that was so long before `now`.
+
+    Raises ValueError, naming the option.
+    """
     if given is None:
         return None
     try:

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
+from detectors.learned.inventory.declared import Standing
 from detectors.learned.inventory.services import Services
 from detectors.learned.inventory.state import (
     DAY_SCHEMA,
@@ -37,7 +38,8 @@ _PARTS: Final = {
 class EndpointDay(NamedTuple):
     """What one day (UTC, days since 1970) had of an endpoint so far; times in us since 1970.
 
-    `role` is where it was seen, edge or internal. Counts are absolute: those of a later call
+    `role` is where it was seen, edge or internal; `anonymous` are answered requests without a user
+    or an API key; `standing` is what OpenAPI documents say of it, None if they say nothing. Counts are absolute: those of a later call
     replace those of an earlier one. Texts are as findings may tell them.
     """
 
@@ -54,10 +56,12 @@ class EndpointDay(NamedTuple):
     status_5xx: int
     with_user: int
     with_api_key: int
+    anonymous: int
     over_http: int
     over_https: int
     first: int
     last: int
+    standing: Standing | None = None
 
 
 class Book:
@@ -191,7 +195,9 @@ class Book:
         self._days = self._days.join(gone, on="key", how="anti", maintain_order="left")
         return gone["service"].to_list()
 
-    def changed(self, watermark: int | None) -> list[EndpointDay]:
+    def changed(
+        self, watermark: int | None, standings: Mapping[int, Standing | None]
+    ) -> list[EndpointDay]:
         """Return the days of endpoints that changed since the last call, open panes included.
 
         Days that ended before the watermark's (us since 1970) are forgotten with it.
@@ -204,7 +210,11 @@ class Book:
         self._touched = set()
         if watermark is not None:
             self._forget(watermark // DAY_US)
-        return [EndpointDay(*row) for row in told.select(EndpointDay._fields).iter_rows()]
+        columns = EndpointDay._fields[:-1]
+        return [
+            EndpointDay._make((*row, standings.get(key)))
+            for key, row in zip(told["key"], told.select(columns).iter_rows(), strict=True)
+        ]
 
     def _since(self) -> pl.DataFrame:
         """Return since when each endpoint counts, those of open panes included."""

@@ -109,7 +109,7 @@ class Inventory:
         To be called just before `snapshot`: both belong to one transaction. Days that are over
         are forgotten with it.
         """
-        return self._book.changed(self._watermark)
+        return self._book.changed(self._watermark, self._standings)
 
     def status(self) -> list[Learning]:
         """Say of how many days each service is known, and how many endpoints it has."""

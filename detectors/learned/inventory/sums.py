@@ -23,6 +23,7 @@ COUNTS: Final = (
     "status_5xx",
     "with_user",
     "with_api_key",
+    "anonymous",  # answered without either
     "over_http",
     "over_https",
     "answered_over_http",  # seen where clients arrive
@@ -112,18 +113,20 @@ def _counted(events: pl.DataFrame) -> pl.DataFrame:
     status = events["status"].fill_null(0).to_numpy().clip(0, 999)
     first = _STATUS[status] + _ANSWERED * _took_a_form(events, status)
     answered = first & 1
-    second = _ERRORS[status] + (_is_there(events["user"]) << (2 * _BITS))
+    user, api_key = _is_there(events["user"]), _is_there(events["api_key"])
+    second = _ERRORS[status] + (user << (2 * _BITS))
+    third = api_key + _schemes(events["scheme"])
     apart = pane.to_numpy() * 4 + edge * 2 + answered
     key = events["route"].hash().to_numpy() ^ (apart.view(np.uint64) * _ODD)
     rows = pl.DataFrame({"key": key, "pane": pane, "time": time, "a": first, "b": second})
-    third = _is_there(events["api_key"]) + _schemes(events["scheme"])
-    rows = rows.with_columns(pl.Series("c", third)).with_row_index("row")
+    rows = rows.with_columns(pl.Series("c", third), pl.Series("known", user | api_key))
+    rows = rows.with_row_index("row")
     sums = rows.group_by("key").agg(
         pl.len().alias("requests"),
         pl.col("row", "pane").first(),
         pl.col("time").min().alias("first"),
         pl.col("time").max().alias("last"),
-        pl.col("a", "b", "c").sum(),
+        pl.col("a", "b", "c", "known").sum(),
     )
     return sums.with_columns(
         answered=_part("a", 0),
@@ -137,6 +140,9 @@ def _counted(events: pl.DataFrame) -> pl.DataFrame:
         over_https=_part("c", 2),
         edge=pl.Series(edge[sums["row"].to_numpy()]),
     ).with_columns(
+        anonymous=pl.when(pl.col("answered") > 0)
+        .then(pl.col("requests") - pl.col("known"))
+        .otherwise(0),
         answered_over_http=pl.when((pl.col("answered") > 0) & pl.col("edge"))
         .then("over_http")
         .otherwise(0),

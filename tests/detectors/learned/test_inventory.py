@@ -119,6 +119,7 @@ def test_an_endpoint_is_what_was_answered() -> None:
     ((a,),) = [found["GET", "/a", "edge"]]
     assert (a.requests, a.answered, a.status_2xx, a.status_4xx, a.status_5xx) == (4, 1, 1, 1, 1)
     assert (a.with_user, a.with_api_key, a.over_http, a.over_https) == (1, 1, 1, 1)
+    assert (a.anonymous, a.standing) == (0, None)
     assert (a.first, a.last) == (micros(START), micros(START) + 8_000_000)
     assert a.service == "shop"
     assert found["GET", "/socket", "edge"][0].service is None
