@@ -56,7 +56,8 @@ class Scenario:
     `entity` is the type of what is to be found, `entity_name` its value for a route or a service.
     `detectors` may rightly fire on an attack, the first one must; a near-miss comes `near` others.
     `in_every_run` is false for what changes ordinary traffic: it comes only when it is named, and
-    in long runs.
+    in long runs. `needs_model` says that only a trained client model can tell it: it comes only
+    when it is named. `irregular` lets a burst pause as people do, now short, now long.
     """
 
     name: str
@@ -98,6 +99,8 @@ class Scenario:
     also: tuple[tuple[EntityType, str], ...] = ()
     needs: tuple[str, ...] = ()
     in_every_run: bool = True
+    needs_model: bool = False
+    irregular: bool = False
     exemptions: tuple[Exemption, ...] = ()
     strengths: Mapping[Intensity, Mapping[str, Any]] = field(default_factory=dict)
     intensity: Intensity | None = None
@@ -138,13 +141,13 @@ def all_scenarios() -> tuple[Scenario, ...]:
 
 
 def choose_scenarios(names: Sequence[str] | None) -> tuple[Scenario, ...]:
-    """Return the scenarios of these names, all of them for None.
+    """Return the scenarios of these names; for None all that need no trained model.
 
     Raises ValueError for a name that no file has.
     """
     known = {scenario.name: scenario for scenario in all_scenarios()}
     if names is None:
-        return tuple(known.values())
+        return tuple(scenario for scenario in known.values() if not scenario.needs_model)
     unknown = sorted(set(names) - known.keys())
     if unknown:
         near = get_close_matches(unknown[0], known, 1, 0.7)

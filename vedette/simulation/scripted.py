@@ -37,7 +37,8 @@ def burst_events(
     count = scenario.total
     window = scenario.window_seconds * 1_000_000
     main = window * (1 - _LAST_PART) if scenario.then else window
-    times = begin + (_spread(rng, count) * main).astype(np.int64)
+    spread = _paused(rng, count) if scenario.irregular else _spread(rng, count)
+    times = begin + (spread * main).astype(np.int64)
     if scenario.raw:
         return _unreadable(rng, scenario, actor, times)
     calls = _script(rng, scenario, count)
@@ -50,6 +51,13 @@ def burst_events(
 
 def _spread(rng: np.random.Generator, count: int) -> FloatArray:
     spread: FloatArray = (np.arange(count) + rng.random(count)) / max(count, 1)
+    return spread
+
+
+def _paused(rng: np.random.Generator, count: int) -> FloatArray:
+    """Return times in [0, 1) with log-normal pauses between them, as between people's steps."""
+    ends = np.cumsum(np.exp(rng.standard_normal(count + 1)))
+    spread: FloatArray = ends[:-1] / ends[-1]
     return spread
 
 
