@@ -15,9 +15,10 @@ import structlog
 
 from alerts.baselines import Baseline
 from alerts.store import Store
+from detectors.catalogue import Catalogue
 from detectors.learned.families import Families, LearnedState
 from detectors.snapshot import SnapshotError, pack_frames, unpack_frames
-from vedette.recovery import Origin
+from vedette.recovery import Origin, origin_of
 
 #: The key among the positions that says up to which copy `vedette learn` is taken up.
 TAKEN_UP: Final = "baselines"
@@ -81,6 +82,11 @@ class Baselines:
             return every
         start = self._origin.watermark
         return [c for c in every if c.watermark and c.watermark <= start] or every[::-1]
+
+
+def stored_state(store: Store, learned: Families) -> LearnedState:
+    """Return what a worker that began now would begin with."""
+    return Baselines(store, origin_of(store, Catalogue((), ""))).take_up(learned)
 
 
 def _first_readable(copies: Iterable[Baseline]) -> tuple[Baseline, _Parts] | None:

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
+import vedette.commands.learn
 import vedette.commands.scan
 from detectors.catalogue import load_catalogue
 from detectors.registry import DETECTORS
@@ -18,6 +19,7 @@ GOLDEN: Final = Path(__file__).parents[1] / "golden"
 CASES: Final = sorted(folder for folder in GOLDEN.iterdir() if folder.is_dir())
 NEAR_MISSES: Final = [folder for folder in CASES if (folder / "near_miss.log").exists()]
 LINES: Final = range(1, 301)
+TAUGHT_LINES: Final = range(1, 3_001)
 
 #: The case whose lines nobody can read.
 UNREAD: Final = "unparsed_lines"
@@ -74,12 +76,22 @@ def scanned(
 
     def scan(log: Path) -> list[Expected]:
         monkeypatch.chdir(log.parent)
-        monkeypatch.setattr(vedette.commands.scan, "secret_for_files", lambda: SECRET)
+        for command in (vedette.commands.scan, vedette.commands.learn):
+            monkeypatch.setattr(command, "secret_for_files", lambda: SECRET)
+        learned = (log.parent / "learn.log").exists()
+        if learned:
+            monkeypatch.setenv("VEDETTE_STORE__URL", f"sqlite:///{tmp_path / 'learned.db'}")
+            taught = vedette.commands.learn.learn_from(
+                ["learn.log"], Path("case.toml"), log_format="auto", database=None, as_json=True
+            )
+            assert taught == 0, capsys.readouterr().err
+            capsys.readouterr()
         status = vedette.commands.scan.run_scan(
             [log.name],
             Path("case.toml"),
             log_format="auto",
             database=str(tmp_path / "incidents.db"),
+            learned=learned,
             as_json=True,
         )
         printed = capsys.readouterr()
@@ -128,8 +140,9 @@ def test_case_can_be_read_by_people(folder: Path) -> None:
     story = (folder / "case.toml").read_text(encoding="utf-8")
     assert story.startswith("# "), "a comment at the top says what happens"
     for log in folder.glob("*.log"):
-        assert log.read_bytes().count(b"\n") in LINES, log.name
-    known = {"case.toml", "access.log", "incidents.toml", "near_miss.log"}
+        allowed = TAUGHT_LINES if log.name == "learn.log" else LINES
+        assert log.read_bytes().count(b"\n") in allowed, log.name
+    known = {"case.toml", "access.log", "incidents.toml", "learn.log", "near_miss.log"}
     assert {file.name for file in folder.iterdir()} <= known
 
 
