@@ -49,7 +49,11 @@ def failed_attempts(run: Run) -> int:
 
 
 def test_a_restarted_database(told: Story, expected: Outcome, tmp_path: Path) -> None:
-    """PostgreSQL is stopped without finishing anything, and is away for some time."""
+    """PostgreSQL is stopped without finishing anything, and is away for some time.
+
+    Failed, as the process ended, when the worker did not try again what the database refused
+    (`worker._save`).
+    """
     reason = obstacle()
     if reason:
         pytest.skip(reason)
@@ -73,7 +77,10 @@ def test_a_restarted_database(told: Story, expected: Outcome, tmp_path: Path) ->
 def test_a_restarted_broker(
     told: Story, expected: Outcome, own_broker: Broker, tmp_path: Path
 ) -> None:
-    """Killed while it is read; the worker reads on when it is back."""
+    """Killed while it is read; the worker reads on when it is back.
+
+    Failed when fetching did not connect again (`Fetching.step` after `begin_anew`).
+    """
     from kafka.admin import KafkaAdminClient  # noqa: PLC0415
 
     admin = KafkaAdminClient(bootstrap_servers=own_broker.bootstrap)

@@ -94,7 +94,8 @@ def test_a_standby_takes_over_from_a_stopped_worker_which_then_stands_by(
 ) -> None:
     """SIGSTOP, another takes over and finds an attack, SIGCONT: nothing is written twice.
 
-    Fails without the fence: the first one stores its checkpoint over the second one's.
+    Failed without the fence (`Duty.work`): the first one goes on as if nothing had happened; and
+    when a lease that has expired was not free (`Lease._is_free`): nobody takes over.
     """
     log = tmp_path / "access.log"
     first = start()
@@ -129,7 +130,7 @@ def test_a_standby_takes_over_from_a_stopped_worker_which_then_stands_by(
 def test_a_signal_drains_stores_and_ends(
     engine: Engine, tmp_path: Path, start: Callable[..., Process]
 ) -> None:
-    """Fails if the worker does not store where it stands when it is told to stop."""
+    """Failed when the worker did not store where it stands as it was told to stop (`run`)."""
     worker = start()
     assert worker.awaits("active")
     log = tmp_path / "access.log"
@@ -146,7 +147,7 @@ def test_a_signal_drains_stores_and_ends(
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_a_process_that_cannot_drain_leaves_all_the_same(start: Callable[..., Process]) -> None:
-    """Fails without the thread that ends the process in time: it would wait for its sender."""
+    """Failed without the thread that ends the process in time: it waited for its sender."""
     worker = start("stuck")
     assert worker.awaits("active")
     worker.signal(signal.SIGTERM)
