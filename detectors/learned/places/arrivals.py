@@ -65,58 +65,49 @@ def arrivals(
         return no_arrivals()
     time = pl.col("effective_time").to_physical()
     accepted = pl.col("status").is_between(200, 399) & pl.col("edge") & pl.col("windowed")
-    rows = (
-        events.lazy()
-        .with_row_index("row")
-        .filter(accepted & pl.col("country").is_not_null())
-        .select(
-            "row", "country", "anonymous", "user", "api_key", "service", "client_ip",
-            network="client_network", pane=time // SLOT_US * SLOT_US, time=time,
-        )
-        .collect()
-    )  # fmt: skip
+    rows = events.lazy().with_row_index("row").filter(accepted & pl.col("country").is_not_null())
+    rows = rows.with_columns(pane=time // SLOT_US * SLOT_US, time=time)
     located = rows.filter(pl.col("anonymous").is_null())
-    parts = []
-    for column in travellers:
-        some = located.filter(pl.col(column).is_not_null())
-        if some.height:
-            parts.append(_summed(some, events, column, pl.col("network"), pl.lit(None, pl.String)))
-    if services and rows.height:
+    nothing = pl.lit(None, pl.String)
+    parts = [
+        _summed(located.filter(pl.col(column).is_not_null()), events, column,
+                network=pl.col("client_network"), client=nothing)
+        for column in travellers if events[column].null_count() < events.height
+    ]  # fmt: skip
+    if services:
         client = pl.when(watched).then("client_ip")
-        parts.append(_summed(rows, events, "service", pl.lit(None, pl.String), client))
-    return pl.concat(parts) if parts else no_arrivals()
+        parts.append(_summed(rows, events, "service", network=nothing, client=client))
+    return pl.concat([no_arrivals(), *parts])
 
 
 def added(sums: pl.DataFrame) -> pl.DataFrame:
-    """Return arrivals with rows of the same added up, in order of pane, time and key.
-
-    Of the requests shown the earliest one stays.
-    """
-    order = ["pane", "first", "key", "country", "network", "client"]
-    order += ["shown_partition", "shown_position"]
-    summed = (
-        sums.sort(order)
-        .group_by(SAME, maintain_order=True)
+    """Return arrivals with rows of the same added up, in order of pane, time, key and place."""
+    return (
+        sums.lazy()
+        .group_by(SAME)
         .agg(
             pl.col("first").min(),
             pl.col("last").max(),
             pl.col("requests").sum(),
             pl.exclude(*SAME, *_SUMMED).first(),
         )
+        .select(ARRIVAL_SCHEMA.names())
+        .sort("pane", "first", "key", "last", "country", "network", "client")
+        .collect()
     )
-    return summed.select(ARRIVAL_SCHEMA.names())
 
 
 def _summed(
-    rows: pl.DataFrame, events: pl.DataFrame, column: str, network: pl.Expr, client: pl.Expr
+    rows: pl.LazyFrame, events: pl.DataFrame, column: str, *, network: pl.Expr, client: pl.Expr
 ) -> pl.DataFrame:
-    chosen = rows.select("row", "time", "pane", "country", entity=column, network=network,
-                         client=client)  # fmt: skip
+    chosen = rows.select(
+        "row", "time", "pane", "country", entity=column, network=network, client=client
+    )
     sums = summed(chosen, ("entity", "pane", "country", "network", "client"))
     named = _named(sums, column)
     found = pl.concat([named, exhibits(events, sums["row"])], how="horizontal")
     found = found.filter(pl.col("country").str.contains(_COUNTRY))
-    return added(found.select(ARRIVAL_SCHEMA.names()).cast(ARRIVAL_SCHEMA))
+    return found.select(ARRIVAL_SCHEMA.names()).cast(ARRIVAL_SCHEMA)
 
 
 def _named(rows: pl.DataFrame, column: str) -> pl.DataFrame:

@@ -183,7 +183,7 @@ class Seen:
             self._open = [waiting]
             return []
         self._open = [waiting.filter(pl.col("pane") >= until)]
-        closed = added(due).sort("pane", "key", "first", maintain_order=True)
+        closed = added(due)
         days = closed.group_by(pl.col("pane") // DAY_US, maintain_order=True)
         return list(chain.from_iterable(self._day(seen) for _, seen in days))
 

@@ -63,14 +63,10 @@ def sightings(events: pl.DataFrame, watched: tuple[EntityType, ...] = WATCHED) -
 
 
 def added(sums: pl.DataFrame) -> pl.DataFrame:
-    """Return sightings with rows of the same added up, in order of key, pane and kinds.
-
-    Of the requests shown the earliest one stays.
-    """
-    order = [*_SAME, "first", "shown_partition", "shown_position"]
+    """Return sightings with rows of the same added up, in order of pane, key, time and kinds."""
     return (
-        sums.sort(order, nulls_last=False)
-        .group_by(_SAME, maintain_order=True)
+        sums.lazy()
+        .group_by(_SAME)
         .agg(
             pl.col("first").min(),
             pl.col("last").max(),
@@ -78,6 +74,8 @@ def added(sums: pl.DataFrame) -> pl.DataFrame:
             pl.exclude(*_SAME, *_SUMMED).first(),
         )
         .select(SIGHTING_SCHEMA.names())
+        .sort("pane", "key", "first", "last", *KINDS)
+        .collect()
     )
 
 
@@ -91,11 +89,11 @@ def _of(events: pl.DataFrame, column: EntityType) -> pl.DataFrame:
     seen = rows.select(
         "row", *(pl.when(accepted).then(name).alias(name) for name in told),
         entity=column, pane=time // SLOT_US * SLOT_US, time=time, accepted=accepted,
-    ).collect()  # fmt: skip
-    if seen.is_empty():
-        return no_sightings()
+    )  # fmt: skip
     sums = summed(seen, ("entity", "pane", "accepted", *told))
-    return added(_named(sums, events, column))
+    if sums.is_empty():
+        return no_sightings()
+    return _named(sums, events, column)
 
 
 def _named(rows: pl.DataFrame, events: pl.DataFrame, column: EntityType) -> pl.DataFrame:

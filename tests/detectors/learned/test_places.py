@@ -55,7 +55,7 @@ def test_two_continents_within_minutes() -> None:
 
 
 def test_an_api_key_is_watched_like_a_user() -> None:
-    key = {"user": None, "api_key": "key-1"}
+    key: dict[str, Any] = {"user": None, "api_key": "key-1"}
     (found,) = run([*days(5, **key), at_home(5 * DAY, **key), away(5 * DAY + 60, **key)])
     assert found.detector == "api_key_impossible_travel"
 
