@@ -11,27 +11,25 @@ from datetime import date, datetime
 from typing import Final
 
 import polars as pl
-import structlog
 
 from alerts.baselines import Baseline
+from alerts.checkpoint import CheckpointError
 from alerts.store import Store
-from detectors.catalogue import Catalogue
 from detectors.learned.families import Families, LearnedState
-from detectors.snapshot import SnapshotError, pack_frames, unpack_frames
-from vedette.recovery import Origin, origin_of
+from detectors.snapshot import Snapshot, SnapshotError, pack_frames, unpack_frames
+from vedette.recovery import Origin
 
 #: The key among the positions that says up to which copy `vedette learn` is taken up.
 TAKEN_UP: Final = "baselines"
 
 _Parts = Mapping[str, pl.DataFrame]
 
-_log: Final = structlog.get_logger("vedette.worker")
-
 
 class Baselines:
     """The copies in a store, as a worker that begins at an origin sees them.
 
-    `taken_up` is the number of the newest copy that is known to it.
+    `taken_up` is the number of the newest copy that is known to it, `remarks` what is to be said
+    of what it took up.
     """
 
     def __init__(self, store: Store, origin: Origin) -> None:
@@ -40,9 +38,10 @@ class Baselines:
         known = origin.positions.get(TAKEN_UP)
         self.taken_up = known if isinstance(known, int) else 0
         self._day: date | None = None
+        self.remarks: list[str] = []
 
     def take_up(self, learned: Families) -> LearnedState:
-        """Return the state that each family begins with, and log what of it was lost."""
+        """Return the state that each family begins with, and remark what of it was lost."""
         snapshot = self._origin.snapshot
         state: dict[str, _Parts] = {} if snapshot is None else dict(snapshot.learned)
         lost = {} if snapshot is None else snapshot.lost
@@ -51,13 +50,13 @@ class Baselines:
             # without a checkpoint that says so, a service that left a copy later has taken it up
             since = self.taken_up or max((c.id for c in copies if c.origin == "service"), default=0)
             taught = [c for c in copies if c.origin == "learn" and c.id > since]
-            found = _first_readable(taught[:1])
+            found = self._first_readable(taught[:1])
             if found is None and name not in state:
-                found = _first_readable(self._old_enough(copies))
+                found = self._first_readable(self._old_enough(copies))
                 if name in lost or (snapshot is None and copies):
-                    _say_lost(name, lost.get(name), found)
+                    self._say_lost(name, lost.get(name), found)
             elif found is not None:
-                _log.info("learned detectors take up what vedette learn has learned", family=name)
+                self.remarks.append(f"{name}: takes up what vedette learn has learned")
             if found is not None:
                 state[name] = found[1]
             self._day = max((c.watermark.date() for c in copies if c.watermark), default=self._day)
@@ -72,6 +71,24 @@ class Baselines:
         self._store.keep_baselines(packed, "service", watermark)
         self._day = watermark.date()
 
+    def _first_readable(self, copies: Iterable[Baseline]) -> tuple[Baseline, _Parts] | None:
+        for copy in copies:
+            try:
+                return copy, unpack_frames(copy.readable_state())
+            except SnapshotError as error:
+                self.remarks.append(
+                    f"{copy.family}: the copy {_of(copy)} cannot be used: {error}; an earlier one"
+                    " is looked for"
+                )
+        return None
+
+    def _say_lost(
+        self, family: str, reason: str | None, found: tuple[Baseline, _Parts] | None
+    ) -> None:
+        lost = f"{family}: what was learned last is lost ({reason or 'with the checkpoint'})"
+        ending = "learning anew" if found is None else f"going on from the copy {_of(found[0])}"
+        self.remarks.append(f"{lost}; {ending}")
+
     def _old_enough(self, copies: Iterable[Baseline]) -> list[Baseline]:
         """Return copies by which nothing is learned twice that is read again; the newest first.
 
@@ -84,32 +101,21 @@ class Baselines:
         return [c for c in every if c.watermark and c.watermark <= start] or every[::-1]
 
 
-def stored_state(store: Store, learned: Families) -> LearnedState:
-    """Return what a worker that began now would begin with."""
-    return Baselines(store, origin_of(store, Catalogue((), ""))).take_up(learned)
+def stored_state(store: Store, learned: Families) -> tuple[LearnedState, list[str]]:
+    """Return what a worker that began now would begin with, and what is to be said of it."""
+    snapshot, lost = None, []
+    positions: Mapping[str, object] = {}
+    try:
+        checkpoint = store.load_checkpoint()
+        if checkpoint is not None:
+            positions = checkpoint.positions
+            snapshot = Snapshot.unpack(checkpoint.state, checkpoint.parts)
+    except (CheckpointError, SnapshotError) as error:
+        lost = [str(error)]
+    copies = Baselines(store, Origin(positions, "end", snapshot))
+    state = copies.take_up(learned)
+    return state, [*lost, *copies.remarks]
 
 
-def _first_readable(copies: Iterable[Baseline]) -> tuple[Baseline, _Parts] | None:
-    for copy in copies:
-        try:
-            return copy, unpack_frames(copy.readable_state())
-        except SnapshotError as error:
-            _log.warning(
-                "a copy of what was learned is not readable",
-                family=copy.family,
-                watermark=None if copy.watermark is None else copy.watermark.isoformat(),
-                reason=str(error),
-            )
-    return None
-
-
-def _say_lost(family: str, reason: str | None, found: tuple[Baseline, _Parts] | None) -> None:
-    since = None if found is None or found[0].watermark is None else found[0].watermark.isoformat()
-    _log.warning(
-        "what was learned is lost: learning anew"
-        if found is None
-        else "what was learned last is lost: going on from an earlier copy",
-        family=family,
-        reason=reason or "the checkpoint cannot be used",
-        copy_of=since,
-    )
+def _of(copy: Baseline) -> str:
+    return "of nothing" if copy.watermark is None else f"of {copy.watermark:%Y-%m-%d %H:%M} UTC"

@@ -88,8 +88,11 @@ def print_status(config: Path | None, *, database: str | None, as_json: bool) ->
     settings = load_settings(config)
     engine, _ = kept_database(settings, database, configured=config is not None)
     learned = families_of(settings)
-    learned.restore(stored_state(Store(engine), learned))
+    state, remarks = stored_state(Store(engine), learned)
     engine.dispose()
+    for remark in remarks:
+        note(terminal(stderr=True), f"vedette: {printable(remark)}")
+    learned.restore(state)
     _print(learned.status(), as_json=as_json)
     return 0
 

@@ -17,6 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from detectors.detection import Detection
 from ingest.masking import printable
 from ingest.quarantine import REASONS
 from ingest.reader import LogReader
@@ -29,7 +30,7 @@ from vedette.prefetch import Prefetch
 from vedette.rules import catalogue_of
 from vedette.scan import scan
 from vedette.screen import incident_table, note, options, terminal
-from vedette.settings import load_settings
+from vedette.settings import Settings, load_settings
 from vedette.source_log import formats_found
 from vedette.sources import enrichment_of, sources_for
 
@@ -56,8 +57,12 @@ def run_scan(
     log_format: str,
     database: str | None,
     as_json: bool,
+    learned: bool = False,
 ) -> int:
-    """Scan the files, print incidents to stdout and all else to stderr; return the status."""
+    """Scan the files, print incidents to stdout and all else to stderr; return the status.
+
+    With `learned` detectors that learn go on from what the service's database has of it.
+    """
     return_large_blocks()
     settings = load_settings(config)
     secret = secret_for_files()
@@ -80,6 +85,8 @@ def run_scan(
     with Prefetch(reader.batches(), READ_AHEAD) as batches, progress_of_reading(screen) as progress:
         detection = detection_of(settings, catalogue_of(settings))
         detection.under(enrichment.fingerprint)
+        if learned:
+            _take_up(detection, settings, configured=config is not None)
         total = reader.progress.bytes_total
         task = progress.add_task("Scanning", total=total, rate="")
 
@@ -99,6 +106,19 @@ def run_scan(
         _print(incidents, name)
     engine.dispose()
     return PARTLY_READ if reader.problems else 0
+
+
+def _take_up(detection: Detection, settings: Settings, *, configured: bool) -> None:
+    from alerts.store import Store
+    from vedette.baselines import stored_state
+    from vedette.stores import kept_database
+
+    engine, _ = kept_database(settings, None, configured=configured)
+    state, remarks = stored_state(Store(engine), detection.learned)
+    engine.dispose()
+    for remark in remarks:
+        note(terminal(stderr=True), f"vedette: {printable(remark)}")
+    detection.learned.restore(state)
 
 
 def stored(engine: "Engine") -> "list[IncidentView]":
