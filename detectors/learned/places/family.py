@@ -56,9 +56,9 @@ _SCHEMAS: Final = {
 class Places:
     """Impossible travel, and blocked, unexpected and new countries.
 
-    With countries that are not reliable (`settings`), travel is not judged and what is found of
-    countries is in monitor mode. `overrides` are the settings of its detectors; those of others
-    are passed over. Raises DetectorSettingsError.
+    With countries that are not reliable (`settings`; by default those that come with Vedette are
+    not), travel is not judged and what is found of countries is in monitor mode. `overrides` are
+    the settings of its detectors; those of others are passed over. Raises DetectorSettingsError.
     """
 
     name: Final = "places"
@@ -68,10 +68,11 @@ class Places:
         overrides: Mapping[str, RuleOverride] | None = None,
         settings: CountrySettings | None = None,
         *,
+        country_is_bundled: bool = False,
         entity_cap: int = ENTITY_CAP,
         service_cap: int = SERVICE_CAP,
     ) -> None:
-        self.settings = settings or CountrySettings()
+        self.settings = (settings or CountrySettings()).given(bundled=country_is_bundled)
         self.detectors: Mapping[str, Detector] = _judging(
             active(DETECTORS, overrides or {}), self.settings
         )
@@ -84,6 +85,7 @@ class Places:
         self._services = Services(self.settings, service_cap)
         self._open: list[pl.DataFrame] = []
         self._closed = -_END
+        self._state = pl.DataFrame([(0, 0, 0)], schema=_STATE_SCHEMA, orient="row")
 
     @property
     def evicted(self) -> int:
@@ -126,12 +128,14 @@ class Places:
         """Return the state; most parts change only when somebody or something is new, or a day."""
         if len(self._open) != 1:
             self._open = [pl.concat([no_arrivals(), *self._open])]
-        told = [(VERSION, self.evicted, self._closed)]
+        told = (VERSION, self.evicted, self._closed)
+        if self._state.row(0) != told:
+            self._state = pl.DataFrame([told], schema=_STATE_SCHEMA, orient="row")
         return {
             **self._travel.parts(),
             **self._services.parts(),
             "open": self._open[0],
-            "state": pl.DataFrame(told, schema=_STATE_SCHEMA, orient="row"),
+            "state": self._state,
         }
 
     def restore(self, parts: Mapping[str, pl.DataFrame]) -> list[str]:

@@ -113,6 +113,7 @@ class Seen:
         self._lately = Lately()
         self._open: list[pl.DataFrame] = []
         self._closed = -_END
+        self._state = pl.DataFrame([(0, 0, 0)], schema=_STATE_SCHEMA, orient="row")
 
     @property
     def evicted(self) -> int:
@@ -143,14 +144,16 @@ class Seen:
         """Return the state; `entities` and `values` change when somebody is new, or a day."""
         if len(self._open) != 1:
             self._open = [pl.concat([no_sightings(), *self._open])]
-        told = [(VERSION, self._memory.evicted, self._closed)]
+        told = (VERSION, self._memory.evicted, self._closed)
+        if self._state.row(0) != told:
+            self._state = pl.DataFrame([told], schema=_STATE_SCHEMA, orient="row")
         return {
             "entities": self._memory.entities,
             "values": self._memory.values,
             "recent": self._lately.recent,
             "refusals": self._lately.refusals,
             "open": self._open[0],
-            "state": pl.DataFrame(told, schema=_STATE_SCHEMA, orient="row"),
+            "state": self._state,
         }
 
     def restore(self, parts: Mapping[str, pl.DataFrame]) -> list[str]:

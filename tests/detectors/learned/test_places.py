@@ -211,7 +211,7 @@ def test_a_service_that_the_whole_world_uses_has_no_new_country() -> None:
 
 
 def test_labels_that_are_not_reliable_judge_no_travel_and_wake_nobody() -> None:
-    places = Places({}, BLOCKING.given(bundled=True))
+    places = Places({}, BLOCKING, country_is_bundled=True)
     leap = [*days(5), at_home(5 * DAY), away(5 * DAY + 60), event(5 * DAY + 90, country="KP")]
     (found,) = run(leap, places)
     assert (found.detector, found.mode) == ("blocked_country", "monitor")
