@@ -63,7 +63,7 @@ def test_one_of_two_has_the_lease_until_it_gives_it_back(engine: Engine) -> None
 
 
 def test_only_one_of_many_at_once_gets_a_free_lease(engine: Engine) -> None:
-    """Fails if `acquire` does not look again under the writers' lock."""
+    """Failed when `acquire` did not look again under the writers' lock: five had it."""
     found: list[Term | None] = []
     threads = [
         Thread(target=lambda n=n: found.append(lease(engine, f"{n}").acquire())) for n in range(5)
@@ -76,7 +76,7 @@ def test_only_one_of_many_at_once_gets_a_free_lease(engine: Engine) -> None:
 
 
 def test_what_expired_is_taken_over_and_the_first_holder_writes_nothing(engine: Engine) -> None:
-    """Fails without the check when a transaction begins, or if it does not ask for the epoch."""
+    """Failed without the check when a transaction begins, and when it did not ask for the epoch."""
     first, second = lease(engine, "one"), lease(engine, "two")
     term = taken(first)
     store = Store(term.fence(engine))
@@ -103,6 +103,7 @@ def test_what_expired_is_taken_over_and_the_first_holder_writes_nothing(engine: 
 
 
 def test_a_refused_transaction_leaves_the_database_to_others(engine: Engine) -> None:
+    """Failed without the check, as the one before."""
     term = taken(lease(engine, "one"))
     expire(engine)
     taken(lease(engine, "two"))
@@ -121,7 +122,10 @@ def test_readers_are_not_fenced(engine: Engine) -> None:
 
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 def test_a_renewal_waits_for_no_long_transaction(engine: Engine) -> None:
-    """On PostgreSQL; SQLite has one writer at a time, whatever it writes."""
+    """On PostgreSQL; SQLite has one writer at a time, whatever it writes.
+
+    Failed when renewals were writers like others.
+    """
     mine = lease(engine, "one")
     term = taken(mine)
     expire(engine)
@@ -133,12 +137,14 @@ def test_a_renewal_waits_for_no_long_transaction(engine: Engine) -> None:
 
 
 def test_a_lease_of_the_far_future_is_free_as_the_clock_was_set_back(engine: Engine) -> None:
+    """Failed when only a lease that has expired was free."""
     taken(lease(engine, "one"))
     expire(engine, -timedelta(hours=1))
     assert taken(lease(engine, "two")).epoch == 2
 
 
 def test_whoever_stands_by_takes_over_when_the_holder_stops(engine: Engine) -> None:
+    """Failed when the holder did not renew its lease."""
     first, second = lease(engine, "one", SECOND), lease(engine, "two", SECOND)
     term = taken(first)
     got: list[Term | None] = []
@@ -149,6 +155,14 @@ def test_whoever_stands_by_takes_over_when_the_holder_stops(engine: Engine) -> N
         assert got == []
     waiting.join(10)
     assert [found and found.epoch for found in got] == [2]
+
+
+def test_who_ends_its_work_gives_the_lease_back_at_once(engine: Engine) -> None:
+    """Failed when `kept` did not give it back: the next one would wait until it expires."""
+    first = lease(engine, "one")
+    with first.kept(taken(first)):
+        assert lease(engine, "two").acquire() is None
+    assert taken(lease(engine, "two")).epoch == 2
 
 
 def test_whoever_stands_by_can_be_told_to_stop(engine: Engine) -> None:
@@ -189,7 +203,10 @@ def process(database_url: str) -> Iterator[Callable[[str], subprocess.Popen[str]
 def test_a_process_that_was_killed_is_followed_at_once(
     database_url: str, process: Callable[[str], subprocess.Popen[str]]
 ) -> None:
-    """Its lease would last a minute yet: that its process has ended is seen on its machine."""
+    """Its lease would last a minute yet: that its process has ended is seen on its machine.
+
+    Failed when that was not looked at (`is_gone`).
+    """
     engine = open_database(database_url)
     other = process("wait")
     assert other.stdout is not None
@@ -207,8 +224,8 @@ def test_a_process_that_was_stopped_and_wakes_writes_nothing(
 ) -> None:
     """SIGSTOP with everything ready for the transaction; then another process takes over.
 
-    Fails if the fence compares no epochs, and if it looks at the time instead (the process may
-    be stopped after it has looked).
+    Failed when the fence compared no epochs, and when it looked at the time instead (the process
+    may be stopped after it has looked).
     """
     engine = open_database(database_url)
     other = process("write")
