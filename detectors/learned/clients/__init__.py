@@ -3,6 +3,7 @@
 sums         what each client did within half an hour: integers and sets of bits
 panes        half hours that are open, and those of the last six hours
 features     what is told of a client's last six hours
+forest       a trained forest as arrays
 model        the forest, its limit and its file
 training     trains it
 settings     what people may set about it

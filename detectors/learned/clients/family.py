@@ -117,7 +117,9 @@ class ClientOutliers:
             return []
         about = self._model.about
         days = max(1, round(about.days))
-        return [Learning(CLIENT_OUTLIER.name, "all", "all", about.since, days, days, about.clients)]
+        return [
+            Learning(CLIENT_OUTLIER.name, "client", "all", about.since, days, days, about.clients)
+        ]
 
     def snapshot(self) -> Mapping[str, pl.DataFrame]:
         """Return the sums of the window's half hours."""

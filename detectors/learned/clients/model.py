@@ -10,6 +10,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detectors.learned.clients.features import FEATURES, SHARES, matrix
+from detectors.learned.clients.forest import Trees
 
 if TYPE_CHECKING:
     from sklearn.ensemble import IsolationForest
@@ -32,6 +34,9 @@ MARGIN: Final = 20
 
 _PURPOSE: Final = b"vedette client model"
 _TOLD: Final = 3
+#: What skops takes besides what it trusts itself: trees of nodes, as this installation wrote them.
+#: `forest.Trees` goes through them with NumPy, which checks every index.
+_TRUSTED: Final = ("sklearn.tree._tree.Tree",)
 _TRAIN_AGAIN: Final = "train it again: vedette train LOGS"
 
 
@@ -73,12 +78,16 @@ class About(BaseModel):
     libraries: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ClientModel:
     """A forest that tells clients apart from most others, with all that is known of it."""
 
     about: About
     forest: "IsolationForest"
+
+    @cached_property
+    def _trees(self) -> Trees:
+        return Trees.of(self.forest)
 
     @property
     def fingerprint(self) -> str:
@@ -87,7 +96,7 @@ class ClientModel:
 
     def points(self, found: pl.DataFrame) -> pl.Series:
         """Return how odd each client is (WINDOWS_SCHEMA -> Int64, in points)."""
-        return points_of(self.forest, found)
+        return points_of(self._trees, found)
 
     def limit_of(self, client: int, limit: int) -> int:
         """Return the least score that is told of a client (its hash); regulars have their own."""
@@ -101,21 +110,16 @@ class ClientModel:
         if not named:
             return "each figure is usual by itself, but not all of them together"
         told = "; ".join(
-            f"{FEATURES[name]} {_shown(row[name])} against {_between(self.about.usual[name])}"
+            f"{FEATURES[name]} {shown(row[name])} against {_between(self.about.usual[name])}"
             for name in named[:_TOLD]
         )
         return f"in six hours {told} of most clients"
 
 
-def points_of(forest: "IsolationForest", found: pl.DataFrame) -> pl.Series:
-    """Return how odd clients (WINDOWS_SCHEMA) are for a forest, in points (Int64).
-
-    The score of Liu, Ting and Zhou (2008): 2 to the power of -(mean depth / expected depth).
-    """
-    if found.is_empty():
-        return pl.Series("points", [], pl.Int64)
-    scores = -forest.score_samples(matrix(found))
-    return pl.Series("points", np.round(POINTS * scores).astype(np.int64))
+def points_of(trees: Trees, found: pl.DataFrame) -> pl.Series:
+    """Return how odd clients (WINDOWS_SCHEMA) are for a forest, in points (Int64)."""
+    points = np.round(POINTS * trees.scores(matrix(found)))
+    return pl.Series("points", points.astype(np.int64))
 
 
 def written(model: ClientModel, secret: bytes) -> bytes:
@@ -167,7 +171,7 @@ def _forest(content: bytes) -> "IsolationForest":
     import skops.io  # noqa: PLC0415
     from sklearn.ensemble import IsolationForest  # noqa: PLC0415
 
-    forest = skops.io.loads(content)  # of types that skops trusts, no others
+    forest = skops.io.loads(content, trusted=list(_TRUSTED))
     if not isinstance(forest, IsolationForest):
         raise ModelError(f"it holds no forest; {_TRAIN_AGAIN}")
     return forest
@@ -188,9 +192,10 @@ def _far(name: str, value: float, usual: Usual) -> float:
 
 
 def _between(usual: Usual) -> str:
-    low, high = _shown(usual.low), _shown(usual.high)
+    low, high = shown(usual.low), shown(usual.high)
     return low if low == high else f"{low} to {high}"
 
 
-def _shown(value: float) -> str:
+def shown(value: float) -> str:
+    """Return a figure as people read it."""
     return f"{value:,.0f}" if value >= 10 or value == round(value) else f"{value:.1f}"  # noqa: PLR2004

@@ -1,6 +1,6 @@
 """Trains a client model from a history: a forest, and a limit that keeps to the budget."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
@@ -12,6 +12,7 @@ from detectors.learned.clients.features import (
     judged,
     matrix,
 )
+from detectors.learned.clients.forest import Trees
 from detectors.learned.clients.model import (
     About,
     ClientModel,
@@ -59,9 +60,10 @@ class Trained(NamedTuple):
 
 
 class History:
-    """Collects what is known of clients from batches, in order of time."""
+    """Collects what is known of clients from batches, in order of time, without some of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, without: Collection[str] = ()) -> None:
+        self._without = list(without)
         self._panes = Panes()
         self._found: list[pl.DataFrame] = []
         self._first: int | None = None
@@ -74,7 +76,8 @@ class History:
             first = int(times.min())
             self._first = first if self._first is None else min(first, self._first)
             self._last = max(self._last, int(times.max()))
-        self._panes.add(sums_of(events))
+        sums = sums_of(events)
+        self._panes.add(sums.filter(~pl.col("client").is_in(self._without)))
         if watermark is not None:
             self._close(watermark)
 
@@ -160,9 +163,9 @@ def _scored_across(lessons: pl.DataFrame, found: pl.DataFrame, seed: int) -> pl.
     half = pl.col("key") % 2
     parts = []
     for mine in (0, 1):
-        forest = _grown(lessons.filter(half != mine), seed)
+        trees = Trees.of(_grown(lessons.filter(half != mine), seed))
         rows = found.filter(half == mine)
-        parts.append(rows.with_columns(points_of(forest, rows)))
+        parts.append(rows.with_columns(points_of(trees, rows)))
     return pl.concat(parts)
 
 
