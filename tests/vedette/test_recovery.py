@@ -161,7 +161,7 @@ def lose(engine: Engine, how: str) -> None:
 def test_lost_state_is_counted_again(
     tmp_path: Path, engine: Engine, how: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Fails if nothing is read again: the limit of the second attack is not reached then."""
+    """Failed when nothing was read again: the limit of the second attack is not reached then."""
     log = written(tmp_path / "access.log", [])
     first = Service(log, engine)
     before, after = lines()
@@ -188,7 +188,7 @@ def test_lost_state_is_counted_again(
 
 
 def test_a_crash_while_input_is_read_again_changes_nothing(tmp_path: Path, engine: Engine) -> None:
-    """Fails if what is known already is not stored with the checkpoint."""
+    """Failed when what is known already was not stored with the checkpoint."""
     log = written(tmp_path / "access.log", [])
     first = Service(log, engine)
     before, after = lines()
@@ -213,6 +213,7 @@ def test_a_crash_while_input_is_read_again_changes_nothing(tmp_path: Path, engin
 
 
 def test_what_cannot_be_counted_again_is_a_gap(tmp_path: Path, engine: Engine) -> None:
+    """Failed when that was not recorded (`recovery._gaps`)."""
     log = written(tmp_path / "access.log", [])
     first = Service(log, engine)
     append(log, lines()[0])
@@ -282,7 +283,7 @@ def test_a_topic_is_read_again(
     cluster: MemoryCluster,
     disturbed: Callable[..., Service],
 ) -> None:
-    """Failed if nothing is read again, as with files. "all": no place is known any more.
+    """Failed when nothing was read again, as with files. "all": no place is known any more.
 
     Then what came since the topic was begun was passed over in silence, as its source says that
     reading begins at the end: failed without `again`.
@@ -338,7 +339,7 @@ def test_marks_reach_back_far_enough_and_no_further(tmp_path: Path, engine: Engi
 def test_what_was_set_aside_after_the_mark_is_counted_once(
     tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fails if the places that are gone back to do not say how far was counted later.
+    """Failed when the places that are gone back to did not say how far was counted later.
 
     Reading goes back to between two lines that are no events: a day before, as time leaps.
     """
