@@ -29,12 +29,14 @@ from sqlalchemy import (
 from alerts.checkpoint import rewrite_positions
 from alerts.database import BUSY_TIMEOUT_MS, for_writing
 from alerts.deletion import Deleted, delete_incidents
+from alerts.endpoints import delete_endpoints
 from alerts.incidents import content_of
 from alerts.mentions import Mentions
 from alerts.models import (
     CheckpointRow,
     DeliveryAttemptRow,
     DeliveryRow,
+    EndpointRow,
     EvidenceRow,
     FindingRow,
     GapRow,
@@ -67,6 +69,10 @@ _INCIDENTS: Final = table_of(IncidentRow)
 _MEMBERS: Final = table_of(MemberRow)
 _EVIDENCE: Final = table_of(EvidenceRow)
 _SAMPLES: Final = table_of(QuarantineSampleRow)
+_ENDPOINTS: Final = table_of(EndpointRow)
+
+#: Texts of endpoints; what names somebody goes altogether.
+_CALLED: Final = ("service", "method", "template")
 
 #: Texts that may name somebody, apart from those that go altogether.
 _TEXTS: Final[tuple[tuple[Table, tuple[str, ...]], ...]] = (
@@ -90,6 +96,7 @@ class Erased(Deleted):
     """How much of each kind is gone; `texts` had its name, and now have not."""
 
     quarantine_samples: int = 0
+    endpoints: int = 0
     texts: int = 0
 
     @property
@@ -159,7 +166,13 @@ def kept_about(engine: Engine, entity_type: EntityType, names: Sequence[str]) ->
         stands = connection.execute(select(CheckpointRow.positions)).scalar()
         texts += stands is not None and _unlearned(mentions, stands) != stands
         others = sum(row["incident_id"] not in ids for row in evidence)
-        return kept + Erased(evidence=others, quarantine_samples=len(samples), texts=texts)
+        endpoints = _naming(connection, _ENDPOINTS, _CALLED, mentions)
+        return kept + Erased(
+            evidence=others,
+            quarantine_samples=len(samples),
+            endpoints=len(endpoints),
+            texts=texts,
+        )
 
 
 def _unlearned(mentions: Mentions, positions: dict[str, Any]) -> dict[str, Any]:
@@ -269,6 +282,7 @@ def _mentioned(
     with engine.connect() as connection:
         evidence = _naming(connection, _EVIDENCE, _SHOWN, mentions)
         samples = _naming(connection, _SAMPLES, ("text",), mentions)
+        endpoints = _naming(connection, _ENDPOINTS, _CALLED, mentions)
         listed = _naming(connection, _INCIDENTS, ("members",), mentions)
         called = _called_so(connection, mentions)
         texts = [
@@ -279,6 +293,7 @@ def _mentioned(
         erased = Erased(
             evidence=_delete(connection, _EVIDENCE, evidence),
             quarantine_samples=_delete(connection, _SAMPLES, samples),
+            endpoints=delete_endpoints(connection, [row["id"] for row in endpoints]),
         )
         renamed = _rename(connection, called, mentions, tombstones, now)
         changed = {row["incident_id"] for row in evidence}

@@ -16,6 +16,7 @@ from detectors.findings import Finding
 from detectors.health import SourceHealth
 from detectors.kernel import Aggregated, RuleKernel
 from detectors.learned.families import Families, LearnedSums
+from detectors.learned.inventory import EndpointDay, Inventory
 from detectors.overrides import RuleOverride
 from detectors.snapshot import Snapshot
 from ingest.events import Batch
@@ -102,6 +103,14 @@ class Detection:
         """Close all panes: the input has ended. Returns the runs found by that."""
         found = self._kernel.finish() + self.health.finish()
         return found + self._signed(self.learned.finish())
+
+    def endpoints(self) -> list[EndpointDay]:
+        """Return what changed of endpoints since the last call; to be stored with the state.
+
+        To be called just before `snapshot`, as both belong to one transaction.
+        """
+        families = self.learned.by_name.values()
+        return [row for each in families if isinstance(each, Inventory) for row in each.endpoints()]
 
     def snapshot(self) -> Snapshot:
         """Return the state, from which `restore` goes on as if nothing had happened."""

@@ -11,6 +11,8 @@ from detectors.detector import Detector, active, signature_of
 from detectors.findings import Level
 from detectors.learned.families import Families
 from detectors.learned.family import Family
+from detectors.learned.inventory import DETECTORS as INVENTORY
+from detectors.learned.inventory import Inventory, InventorySettings
 from detectors.overrides import RuleOverride
 
 SOURCE_SILENT: Final = Detector(
@@ -104,7 +106,9 @@ class Registered(NamedTuple):
 
 
 #: The families of `detectors.learned`, a line for each.
-FAMILIES: Final[tuple[Registered, ...]] = ()
+FAMILIES: Final[tuple[Registered, ...]] = (
+    Registered(INVENTORY, Inventory, InventorySettings, "inventory", ("documents",)),
+)
 
 DETECTORS: Final = (*HEALTH, *(entry for family in FAMILIES for entry in family.detectors))
 

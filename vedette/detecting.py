@@ -8,6 +8,7 @@ from detectors.detection import Detection
 from detectors.learned.families import Families
 from detectors.registry import FAMILIES, learned_families
 from vedette.settings import Settings
+from vedette.sources import documents_of
 
 
 def detection_of(settings: Settings, catalogue: Catalogue, *, prompt: bool = True) -> Detection:
@@ -27,5 +28,4 @@ def families_of(settings: Settings) -> Families:
 
 def _known(settings: Settings) -> Mapping[str, Any]:
     """Return what families may need beside settings and logs, by name."""
-    del settings
-    return {}
+    return {"documents": documents_of(settings)}

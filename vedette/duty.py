@@ -7,6 +7,7 @@ from threading import Event
 
 from sqlalchemy.engine import Engine
 
+from alerts.endpoints import expire_endpoints
 from alerts.gaps import expire_gaps
 from alerts.lease import Term
 from alerts.quarantine import QuarantineStore
@@ -131,6 +132,7 @@ def _tidy(engine: Engine, settings: Settings, tombstones: Tombstones) -> None:
     QuarantineStore(engine).expire(now, settings.quarantine.keep)
     kept = settings.retention
     expire_gaps(engine, now, kept.incidents)
+    expire_endpoints(engine, now, kept.endpoints)
     prune(
         engine,
         now,

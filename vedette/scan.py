@@ -55,10 +55,12 @@ def scan(
                 pending = []
             on_batch()
     newest = at(reader.newest)
+    pending = _joined(pending, detection.finish())
     store.record(
-        _joined(pending, detection.finish()),
+        pending,
         watermark=newest,
         quarantine=reader.tally.quarantine.changed(),
+        endpoints=detection.endpoints(),
     )
     if newest is not None:
         store.calm_down(newest)

@@ -28,6 +28,7 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as EnvironmentParseError
 
+from detectors.learned.inventory import InventorySettings
 from detectors.overrides import ApiKeyHash, RuleOverride
 from ingest.durations import Duration
 from ingest.geo import GeoSettings
@@ -205,6 +206,11 @@ class RetentionSettings(BaseModel):
     deliveries: Duration = Field(
         default="90d", validate_default=True, description="what was sent when is known this long"
     )
+    endpoints: Duration = Field(
+        default="90d",
+        validate_default=True,
+        description="endpoints and their counts are kept this long after they were last seen",
+    )
 
 
 class Settings(BaseSettings):
@@ -227,6 +233,7 @@ class Settings(BaseSettings):
     privacy: PrivacySettings = Field(default_factory=PrivacySettings)
     quarantine: QuarantineSettings = Field(default_factory=QuarantineSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
+    inventory: InventorySettings = Field(default_factory=InventorySettings)
     tiers: dict[str, TierSettings] = Field(default_factory=dict)
     detectors: dict[str, RuleOverride] = Field(default_factory=dict)
     _file: Path | None = PrivateAttr(default=None)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from ingest.enrichment import Enrichment
 from ingest.geo import GeoData
 from ingest.pseudonyms import Pseudonyms
-from ingest.route_documents import load_document
+from ingest.route_documents import RouteDocument, load_document
 from ingest.route_learning import RouteLearner
 from ingest.sources import FileSource, files_among
 from vedette.settings import Settings, SettingsError
@@ -49,10 +49,15 @@ def enrichment_of(settings: Settings, secret: bytes | None, *, learn: bool = Fal
     columns = frozenset(settings.privacy.pseudonymise)
     return Enrichment(
         geo=GeoData(settings.geo),
-        documents=[load_document(file) for file in settings.routes.openapi],
+        documents=documents_of(settings),
         pseudonyms=None if secret is None else Pseudonyms(secret, columns),
         learner=RouteLearner() if learn and settings.routes.learn else None,
     )
+
+
+def documents_of(settings: Settings) -> list[RouteDocument]:
+    """Return the OpenAPI documents of the settings; raises RouteDocumentError."""
+    return [load_document(file) for file in settings.routes.openapi]
 
 
 def _source(source: FileSource | None, paths: Sequence[str], log_format: str) -> FileSource:

@@ -26,6 +26,7 @@ from alerts.views import Transition
 from api.health import HealthReport
 from detectors.detection import Detection
 from detectors.findings import Finding
+from detectors.learned.inventory import EndpointDay
 from detectors.snapshot import VERSION, Packer
 from ingest.enrichment import Enrichment
 from ingest.gaps import Gap
@@ -82,6 +83,7 @@ class Worker:
         self._unsaved: list[Finding] = []
         self._set_aside: list[QuarantineGroup] = []
         self._gaps: list[Gap] = []
+        self._endpoints: list[EndpointDay] = []
         self._packer = Packer()
         origin = origin_of(store, detection.catalogue)
         self._baselines = Baselines(store, origin)
@@ -150,6 +152,8 @@ class Worker:
         """
         begun = monotonic()
         self._unsaved += found
+        if checkpoint:
+            self._endpoints += self._detection.endpoints()
         state = self._checkpoint() if checkpoint else None
         if checkpoint:
             self._set_aside += self._live.tally.quarantine.changed()
@@ -165,6 +169,7 @@ class Worker:
                     routing=self._routing,
                     quarantine=self._set_aside,
                     gaps=self._gaps,
+                    endpoints=self._endpoints if checkpoint else (),
                     known_until=self._known_until,
                 )
             except OperationalError as error:
@@ -179,7 +184,7 @@ class Worker:
         self._vitals.stored(changed)
         if state is not None:
             self._vitals.saved(monotonic() - begun, len(state.state) + state.size)
-            self._set_aside, self._gaps = [], []
+            self._set_aside, self._gaps, self._endpoints = [], [], []
             self._saved = monotonic()
             self._live.commit()
             if self._enrichment.refresh():

@@ -8,8 +8,10 @@ from sqlalchemy import Engine, select
 
 from alerts.checkpoint import Checkpoint
 from alerts.endpoints import EndpointQuery, expire_endpoints, list_endpoints
+from alerts.erasure import erase_entity, kept_about
 from alerts.models import EndpointDayRow, table_of
 from alerts.store import Store
+from alerts.tombstones import Tombstones
 from detectors.learned.inventory import EndpointDay
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
@@ -151,6 +153,16 @@ def test_so_many_are_kept_the_last_seen(engine: Engine) -> None:
     assert expire_endpoints(engine, NOW, kept=3) == 2
     assert {each.template for each in list_endpoints(engine)} == {"/2", "/3", "/4"}
     assert len(days_of(engine)) == 3
+
+
+def test_what_names_somebody_is_erased(engine: Engine) -> None:
+    record(engine, row("/users/ada/orders"), row("/orders"))
+    tombstones = Tombstones(b"s" * 32)
+    assert kept_about(engine, "user", ["ada"]).endpoints == 1
+    gone = erase_entity(engine, "user", ["ada"], tombstones=tombstones, now=NOW)
+    assert gone.endpoints == 1
+    assert [each.template for each in list_endpoints(engine)] == ["/orders"]
+    assert len(days_of(engine)) == 1
 
 
 def days_of(engine: Engine) -> list[date]:

@@ -12,6 +12,7 @@ import pytest
 
 import vedette.commands.learn
 import vedette.commands.scan
+import vedette.commands.train
 from detectors.catalogue import load_catalogue
 from detectors.registry import DETECTORS
 
@@ -19,6 +20,8 @@ GOLDEN: Final = Path(__file__).parents[1] / "golden"
 CASES: Final = sorted(folder for folder in GOLDEN.iterdir() if folder.is_dir())
 NEAR_MISSES: Final = [folder for folder in CASES if (folder / "near_miss.log").exists()]
 LINES: Final = range(1, 301)
+#: What is learned, and what a model is trained from, before the log is scanned.
+TAUGHT: Final = frozenset({"learn.log", "train.log"})
 TAUGHT_LINES: Final = range(1, 3_001)
 
 #: The case whose lines nobody can read.
@@ -76,7 +79,7 @@ def scanned(
 
     def scan(log: Path) -> list[Expected]:
         monkeypatch.chdir(log.parent)
-        for command in (vedette.commands.scan, vedette.commands.learn):
+        for command in (vedette.commands.scan, vedette.commands.learn, vedette.commands.train):
             monkeypatch.setattr(command, "secret_for_files", lambda: SECRET)
         learned = (log.parent / "learn.log").exists()
         if learned:
@@ -85,6 +88,13 @@ def scanned(
                 ["learn.log"], Path("case.toml"), log_format="auto", database=None, as_json=True
             )
             assert taught == 0, capsys.readouterr().err
+            capsys.readouterr()
+        if (log.parent / "train.log").exists():
+            monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+            trained = vedette.commands.train.train_from(
+                ["train.log"], Path("case.toml"), log_format="auto", without=[], seed=0, as_json=True
+            )
+            assert trained == 0, capsys.readouterr().err
             capsys.readouterr()
         status = vedette.commands.scan.run_scan(
             [log.name],
@@ -140,9 +150,10 @@ def test_case_can_be_read_by_people(folder: Path) -> None:
     story = (folder / "case.toml").read_text(encoding="utf-8")
     assert story.startswith("# "), "a comment at the top says what happens"
     for log in folder.glob("*.log"):
-        allowed = TAUGHT_LINES if log.name == "learn.log" else LINES
+        allowed = TAUGHT_LINES if log.name in TAUGHT else LINES
         assert log.read_bytes().count(b"\n") in allowed, log.name
-    known = {"case.toml", "access.log", "incidents.toml", "learn.log", "near_miss.log"}
+    known = {"case.toml", "access.log", "incidents.toml", "near_miss.log", *TAUGHT}
+    known |= {"openapi.yaml"}
     assert {file.name for file in folder.iterdir()} <= known
 
 

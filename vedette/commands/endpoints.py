@@ -77,7 +77,7 @@ def _table(endpoints: Sequence[StoredEndpoint], title: str) -> Table:
     table.add_column("requests", justify="right", no_wrap=True)
     table.add_column("answers", max_width=7)
     table.add_column("callers", max_width=7)
-    table.add_column("first, last (UTC)", min_width=16, no_wrap=True)
+    table.add_column("first, last", no_wrap=True)
     service: str | None = None
     for number, endpoint in enumerate(endpoints):
         if number == 0 or endpoint.service != service:
@@ -109,4 +109,4 @@ def _name(endpoint: StoredEndpoint) -> Text:
 
 
 def _time(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M}"
+    return f"{time:%Y-%m-%d}"

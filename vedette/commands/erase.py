@@ -47,6 +47,7 @@ _WORDS: Final = {
     "notifications": "notifications",
     "deliveries": "messages in the history",
     "quarantine_samples": "samples of lines that could not be read",
+    "endpoints": "endpoints",
     "texts": "other texts that named it",
 }
 

@@ -135,6 +135,12 @@ keep = "14d"                 # masked samples of them expire after this
 [retention]
 incidents = "400d"           # after their last event, if they are over; open ones stay
 deliveries = "90d"           # what was sent when
+endpoints = "90d"            # and how much they were used a day, after they were last seen
+
+# ---- Endpoints: which are new, undeclared, deprecated (vedette endpoints) ---------------------
+[inventory]
+learning_days = 7            # of a service, before a route of it can be new
+tell_again_days = 7          # what is still there is told again
 
 # ---- Rules of your own: folders of Sigma files ------------------------------------------------
 [rules]

@@ -39,8 +39,9 @@ class EndpointDay(NamedTuple):
     """What one day (UTC, days since 1970) had of an endpoint so far; times in us since 1970.
 
     `role` is where it was seen, edge or internal; `anonymous` are answered requests without a user
-    or an API key; `standing` is what OpenAPI documents say of it, None if they say nothing. Counts are absolute: those of a later call
-    replace those of an earlier one. Texts are as findings may tell them.
+    or an API key; `standing` is what OpenAPI documents say of it, None if they say nothing. Counts
+    are absolute: those of a later call replace those of an earlier one. Texts are as findings may
+    tell them.
     """
 
     service: str | None

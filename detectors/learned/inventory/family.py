@@ -1,6 +1,6 @@
 """The inventory as a family of detectors: what answers, and should it?"""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ from detectors.learned.inventory.sums import PANE_US, PANES_A_DAY, sums_of
 from detectors.learned.inventory.telling import Told
 from detectors.learned.inventory.varying import Neighbours
 from detectors.overrides import RuleOverride
+from ingest.route_documents import RouteDocument
 from ingest.times import moment
 
 VERSION: Final = 1
@@ -39,9 +40,9 @@ _UNWANTED: Final[Mapping[Standing, str]] = {
 }
 
 _NOTES: Final = {
-    SHADOW.name: "no OpenAPI document declares this path",
-    ZOMBIE.name: "the OpenAPI document calls this operation deprecated",
-    UNDECLARED_METHOD.name: "the OpenAPI document declares the path, but not this method",
+    SHADOW.name: "No OpenAPI document declares this path.",
+    ZOMBIE.name: "The OpenAPI document calls this operation deprecated.",
+    UNDECLARED_METHOD.name: "The OpenAPI document declares the path, but not this method.",
 }
 
 #: Methods that come with others.
@@ -65,12 +66,13 @@ class Inventory:
         overrides: Mapping[str, RuleOverride] | None = None,
         settings: InventorySettings | None = None,
         *,
+        documents: Sequence[RouteDocument] = (),
         endpoint_cap: int = ENDPOINT_CAP,
         service_cap: int = SERVICE_CAP,
     ) -> None:
         self._settings = settings or InventorySettings()
         self._active = active(DETECTORS, overrides or {})
-        self._declared = Declarations(self._settings.documents)
+        self._declared = Declarations(documents)
         self._book = Book(endpoint_cap)
         self._services = Services(service_cap)
         self._told = Told(self._settings.tell_again_days * PANES_A_DAY, PANES_A_DAY)
@@ -260,7 +262,7 @@ class Inventory:
     def _how_well_known(self, row: _Row) -> str:
         service = self._services.get(row["service"])
         days = 0 if service is None else service.days_before(row["pane"] // PANES_A_DAY)
-        return f"its service had answered on {days:,} days before, and never here"
+        return f"Its service had answered on {days:,} days before, and never here."
 
     def _in_plain(self, rows: pl.DataFrame) -> Iterator[Finding]:
         """Judge the services that answered without TLS, apart from what is no endpoint."""
@@ -300,8 +302,8 @@ class Inventory:
 
 def _tls(secure: int) -> str:
     if secure:
-        return f"{secure:,} of its requests came over TLS meanwhile"
-    return "none came over TLS meanwhile: TLS may end before what writes this log"
+        return f"{secure:,} of its requests came over TLS meanwhile."
+    return "None came over TLS meanwhile: TLS may end before what writes this log."
 
 
 def _finding(detector: Detector, kind: EntityType, entity: str, row: _Row, value: int) -> Finding:

@@ -1,10 +1,6 @@
 """What people may set about the inventory: [inventory]."""
 
-from collections.abc import Sequence
-
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
-
-from ingest.route_documents import RouteDocument
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class InventorySettings(BaseModel):
@@ -24,15 +20,3 @@ class InventorySettings(BaseModel):
         le=400,
         description="days after which an endpoint is told again if it is still there",
     )
-    _documents: tuple[RouteDocument, ...] = PrivateAttr(default=())
-
-    @property
-    def documents(self) -> tuple[RouteDocument, ...]:
-        """The documents of [routes]; none unless they were given by `with_documents`."""
-        return self._documents
-
-    def with_documents(self, documents: Sequence[RouteDocument]) -> "InventorySettings":
-        """Return the settings with the OpenAPI documents that endpoints are held against."""
-        found = self.model_copy()
-        found._documents = tuple(documents)  # noqa: SLF001 - its own
-        return found

@@ -17,7 +17,7 @@ SHOP: Final = RouteDocument(
     ("/v1/orders", "/v1/users/{id}"),
     (Operation("GET", "/v1/orders"), Operation("GET", "/v1/users/{id}", deprecated=True)),
 )
-QUICK: Final = InventorySettings(learning_days=2, tell_again_days=1).with_documents([SHOP])
+QUICK: Final = InventorySettings(learning_days=2, tell_again_days=1)
 PLAIN: Final = {"plain_http": RuleOverride(threshold=2)}
 
 ROUTES: Final = (
@@ -33,12 +33,12 @@ ROUTES: Final = (
 
 def family() -> Inventory:
     """The family as the streams want it."""
-    return Inventory(PLAIN, QUICK)
+    return Inventory(PLAIN, QUICK, documents=[SHOP])
 
 
 def tiny() -> Inventory:
     """The same with room for hardly any endpoint."""
-    return Inventory(PLAIN, QUICK, endpoint_cap=3, service_cap=1)
+    return Inventory(PLAIN, QUICK, documents=[SHOP], endpoint_cap=3, service_cap=1)
 
 
 @st.composite

@@ -35,10 +35,6 @@ SHOP = RouteDocument(
 Event = dict[str, Any]
 
 
-def with_documents(*documents: RouteDocument) -> InventorySettings:
-    return InventorySettings().with_documents(documents)
-
-
 def event(seconds: float, route: str, status: int | None = 200, **fields: Any) -> Event:
     """One request; `route` is "shop GET /v1/orders"."""
     time = START + timedelta(seconds=seconds)
@@ -163,7 +159,7 @@ DECLARED = [event(0, "shop GET /v1/orders")]
 
 
 def test_what_no_document_has_is_found_once_it_answers() -> None:
-    family = Inventory(settings=with_documents(SHOP))
+    family = Inventory(documents=[SHOP])
     rows = [
         event(10, "shop GET /v1/debug", 404),
         event(20, "shop GET /v1/debug"),
@@ -184,25 +180,25 @@ def test_what_no_document_has_is_found_once_it_answers() -> None:
     assert (first.first, first.last) == tuple(START + timedelta(seconds=n) for n in (20, 21))
     assert first.evidence[0].path == "/v1/debug"
     assert first.entity_type == "route"
-    assert "no OpenAPI document" in first.note
+    assert "No OpenAPI document" in first.note
 
 
 def test_a_service_that_no_document_speaks_of_has_no_shadows() -> None:
     rows = [event(20, "pay GET /v1/debug"), event(21, "pay GET /v1/more")]
-    assert judged(Inventory(settings=with_documents(SHOP)), rows) == []
+    assert judged(Inventory(documents=[SHOP]), rows) == []
     named = RouteDocument(SHOP.name, SHOP.templates, SHOP.operations, service="pay")
-    assert len(judged(Inventory(settings=with_documents(named)), rows)) == 2
+    assert len(judged(Inventory(documents=[named]), rows)) == 2
 
 
 def test_deprecated_operations_that_are_used() -> None:
     rows = [event(9, "shop GET /v1/users/{id}"), event(10, "shop HEAD /v1/users/{id}")]
-    found = judged(Inventory(settings=with_documents(SHOP)), rows)
+    found = judged(Inventory(documents=[SHOP]), rows)
     assert told(found) == [
         ("zombie_endpoint", "shop GET /v1/users/{id}", 1),
         ("zombie_endpoint", "shop HEAD /v1/users/{id}", 1),
     ]
     newer = RouteDocument("b", ("/v1/users/{name}",), (Operation("GET", "/v1/users/{name}"),))
-    assert judged(Inventory(settings=with_documents(SHOP, newer)), rows) == []
+    assert judged(Inventory(documents=[SHOP, newer]), rows) == []
 
 
 def test_methods_that_the_document_does_not_have() -> None:
@@ -212,15 +208,13 @@ def test_methods_that_the_document_does_not_have() -> None:
         event(3, "shop HEAD /v1/orders"),
         event(4, "shop PUT /v1/orders/{orderId}", 405),
     ]
-    found = judged(Inventory(settings=with_documents(SHOP)), rows)
+    found = judged(Inventory(documents=[SHOP]), rows)
     assert told(found) == [("undeclared_method", "shop DELETE /v1/orders/{orderId}", 1)]
 
 
 def test_paths_whose_methods_are_elsewhere_have_all_of_them() -> None:
     partial = RouteDocument("a", ("/orders",), ())
-    assert (
-        judged(Inventory(settings=with_documents(partial)), [event(0, "DELETE /orders", 204)]) == []
-    )
+    assert judged(Inventory(documents=[partial]), [event(0, "DELETE /orders", 204)]) == []
 
 
 def test_a_route_is_new_when_its_service_was_watched_for_days() -> None:
@@ -259,7 +253,7 @@ def test_values_of_a_segment_are_not_new_routes() -> None:
 
 
 def test_what_is_still_there_is_told_again_after_a_week() -> None:
-    family = Inventory(settings=with_documents(SHOP))
+    family = Inventory(documents=[SHOP])
     used = [event(n * HOUR, "shop GET /v1/users/{id}") for n in range(8 * 24)]
     found = judged(family, used)
     assert [f.first for f in found] == [START, START + timedelta(days=7)]
@@ -269,7 +263,7 @@ def test_a_day_has_so_many_and_the_rest_has_its_turn() -> None:
     rows = [
         event(day * DAY + n, f"shop GET /v1/left-over-{n}") for day in range(3) for n in range(50)
     ]
-    found = judged(Inventory(settings=with_documents(SHOP)), DECLARED, rows)
+    found = judged(Inventory(documents=[SHOP]), DECLARED, rows)
     assert [f.first.day for f in found] == [2] * 20 + [3] * 20 + [4] * 10
 
 
@@ -281,7 +275,7 @@ def test_plain_http_that_is_answered() -> None:
     rows += [event(20, "shop GET /v1/orders", scheme="https")]
     found = judged(Inventory(), sorted(rows, key=lambda e: e["timestamp"]))
     assert told(found) == [("plain_http", "shop", 12)]
-    assert found[0].note == "1 of its requests came over TLS meanwhile"
+    assert found[0].note == "1 of its requests came over TLS meanwhile."
     unnamed = [event(n, "GET /v1/orders", scheme="http") for n in range(12)]
     (found_all,) = judged(Inventory(), unnamed)
     assert (found_all.entity_type, found_all.entity) == ("all", "all")
@@ -298,7 +292,7 @@ def test_settings_of_detectors() -> None:
         ({"exceptions": [exception]}, 0),
     ):
         override = RuleOverride.model_validate(changed)
-        family = Inventory({"shadow_endpoint": override}, with_documents(SHOP))
+        family = Inventory({"shadow_endpoint": override}, documents=[SHOP])
         assert len(judged(family, DECLARED, rows)) == count, changed
 
 
@@ -328,7 +322,7 @@ def test_a_state_of_another_version_begins_anew() -> None:
 
 
 def test_parts_that_did_not_change_are_the_same() -> None:
-    family = Inventory(settings=with_documents(SHOP))
+    family = Inventory(documents=[SHOP])
     judged(family, usual(DAY))
     before, after = family.snapshot(), family.snapshot()
     assert all(after[name] is part for name, part in before.items())
@@ -366,7 +360,8 @@ def streams(draw: st.DrawFn) -> list[Event]:
 def family_of(cap: int) -> Inventory:
     return Inventory(
         {"plain_http": RuleOverride(threshold=2)},
-        InventorySettings(learning_days=2, tell_again_days=1).with_documents([SHOP]),
+        InventorySettings(learning_days=2, tell_again_days=1),
+        documents=[SHOP],
         endpoint_cap=cap,
         service_cap=max(1, cap - 2),
     )
