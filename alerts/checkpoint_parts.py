@@ -6,6 +6,7 @@ come names them; a crash in between leaves pieces that nobody asks for, until th
 No transaction of these holds up other writers for long, however large the state is.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
@@ -59,14 +60,30 @@ class CheckpointParts:
     def _known(self) -> set[str]:
         if self._stored is None:
             with self._engine.connect() as connection:
-                self._stored = set(connection.execute(select(_PARTS.c.key)).scalars())
+                whole = {key: _is_whole(key, data) for key, data in _every(connection)}
                 self._named |= _named_now(connection)
+            damaged = {key for key, is_whole in whole.items() if not is_whole}
+            for some in _chunks(damaged):  # else they would stay for as long as they are named
+                with self._engine.begin() as connection:
+                    connection.execute(delete(_PARTS).where(_PARTS.c.key.in_(some)))
+            self._stored = whole.keys() - damaged
         return self._stored
 
 
 def load_parts(connection: Connection) -> dict[str, bytes]:
     """Return all pieces by their key, as they are: whether they are whole is for the reader."""
-    return {row.key: row.data for row in connection.execute(select(_PARTS))}
+    return dict(_every(connection))
+
+
+def _every(connection: Connection) -> Iterator[tuple[str, bytes]]:
+    query = select(_PARTS).execution_options(yield_per=_PIECES)
+    with connection.execute(query) as rows:
+        for row in rows:
+            yield row.key, row.data
+
+
+def _is_whole(key: str, data: bytes) -> bool:
+    return hashlib.sha256(data).hexdigest() == key
 
 
 def _named_now(connection: Connection) -> frozenset[str]:

@@ -59,7 +59,8 @@ class Baselines:
                 self.remarks.append(f"{name}: takes up what vedette learn has learned")
             if found is not None:
                 state[name] = found[1]
-            self._day = max((c.watermark.date() for c in copies if c.watermark), default=self._day)
+            days = [c.watermark.date() for c in copies if c.watermark and c.origin == "service"]
+            self._day = max(days, default=self._day)
         self.taken_up = max(self.taken_up, self._store.newest_baseline())
         return state
 
