@@ -79,14 +79,14 @@ def flipped(data: bytes, rng: Random) -> bytes:
     return data[:place] + bytes([data[place] ^ 1 << rng.randrange(8)]) + data[place + 1 :]
 
 
-@pytest.mark.parametrize("version", [2])
+@pytest.mark.parametrize("version", [2, 3])
 def test_a_checkpoint_of_an_older_version(version: int, engine: Engine, tmp_path: Path) -> None:
     """Eight of twelve paths are in the checkpoint that the program of that version wrote.
 
     Those files were written by the programs themselves; a version that can no longer be read is
-    taken from the list, with a word to users. Fails if the old state is not taken up (four paths
-    are too few), or not the position (more lines are read, or none); and if it is not readable,
-    for then all lines are read again.
+    taken from the list, with a word to users. Failed when the old state was not taken up (four
+    paths are too few), and when the position was not (more lines were read); if it is not readable
+    all lines are read again.
     """
     written = json.loads((FOLDER / f"version-{version}.json").read_text(encoding="utf-8"))
     log = tmp_path / "access.log"
@@ -133,5 +133,11 @@ def store_checkpoint(engine: Engine, written: dict[str, Any], log: Path) -> None
         "state": state,
         "sha256": digest.hexdigest(),
     }
+    parts = [
+        {"key": key, "data": base64.b64decode(data)}
+        for key, data in written.get("parts", {}).items()
+    ]
     with engine.begin() as connection:
         connection.execute(insert(table_of(CheckpointRow)).values(row))
+        if parts:
+            connection.execute(insert(table_of(CheckpointPartRow)), parts)
