@@ -3,11 +3,12 @@
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, get_args
 
 from pydantic import SecretStr
 from sqlalchemy import Engine, RowMapping, insert, or_, select, update
@@ -15,12 +16,40 @@ from sqlalchemy import Engine, RowMapping, insert, or_, select, update
 from alerts.database import for_writing
 from alerts.models import ApiKeyRow, table_of
 from alerts.secret import SECRET_BYTES, server_secret
+from alerts.writing import PROGRAM
+
+#: Parts of the API that a key may be limited to.
+Scope = Literal[
+    "incidents",
+    "entities",
+    "detectors",
+    "silences",
+    "deliveries",
+    "traffic",
+    "gaps",
+    "endpoints",
+    "blocklist",
+    "audit",
+    "keys",
+    "metrics",
+]
+SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
+
+#: Characters of a key's name.
+NAME_LENGTH: Final = 64
+
+#: How long the key that a rotated one replaces goes on working.
+OVERLAP: Final = timedelta(hours=24)
 
 #: How often the last use of a key is written down.
 USE_INTERVAL: Final = timedelta(minutes=1)
 
 #: Characters of a whole key text; a longer one is not looked at.
 _TEXT_LIMIT: Final = 128
+
+
+class KeyNameError(ValueError):
+    """A key cannot have such a name; the message says which it can."""
 
 
 class Role(IntEnum):
@@ -38,7 +67,7 @@ class Role(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key without its secret."""
+    """A key without its secret. Without `scopes` it is for all that its role may do."""
 
     id: str
     name: str
@@ -47,6 +76,12 @@ class ApiKey:
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
+    scopes: tuple[Scope, ...] = ()
+
+    def works(self, now: datetime) -> bool:
+        """Whether it is neither revoked nor expired."""
+        expired = self.expires_at is not None and self.expires_at <= now
+        return self.revoked_at is None and not expired
 
 
 class KeyStore:
@@ -64,9 +99,12 @@ class KeyStore:
         role: Role,
         now: datetime,
         expires_at: datetime | None = None,
+        scopes: Iterable[Scope] = (),
     ) -> tuple[ApiKey, SecretStr]:
-        """Make a key; the text returned beside it is never shown again."""
-        key = ApiKey(secrets.token_hex(6), name, role, now, expires_at)
+        """Make a key; the text returned beside it is never shown again. Raises KeyNameError."""
+        name = _checked(name)
+        identity = secrets.token_hex(6)
+        key = ApiKey(identity, name, role, now, expires_at, scopes=tuple(dict.fromkeys(scopes)))
         secret = secrets.token_urlsafe(SECRET_BYTES)
         values = {
             "id": key.id,
@@ -75,10 +113,37 @@ class KeyStore:
             "mac": self._mac(key.id, secret),
             "created_at": now,
             "expires_at": expires_at,
+            "scopes": list(key.scopes),
         }
         with self._engine.begin() as connection:
             connection.execute(insert(ApiKeyRow).values(values))
         return key, SecretStr(f"vdt_{key.id}_{secret}")
+
+    def rotate_key(
+        self, identity: str, now: datetime, overlap: timedelta = OVERLAP
+    ) -> tuple[ApiKey, SecretStr] | None:
+        """Make a key that replaces another, which ends after `overlap`: till then both work.
+
+        It has the other's name, role, scopes and length of life. None if the other does not work.
+        """
+        old = self.find_key(identity)
+        if old is None or not old.works(now):
+            return None
+        life = None if old.expires_at is None else old.expires_at - old.created_at
+        until = None if life is None else now + life
+        made = self.create_key(old.name, old.role, now, until, old.scopes)
+        ends = min(now + overlap, old.expires_at or now + overlap)
+        statement = update(ApiKeyRow).where(ApiKeyRow.id == identity).values(expires_at=ends)
+        with self._engine.begin() as connection:
+            connection.execute(statement)
+        return made
+
+    def find_key(self, identity: str) -> ApiKey | None:
+        """Return a key by its id, whether it works or not."""
+        table = table_of(ApiKeyRow)
+        with self._reading.connect() as connection:
+            row = connection.execute(select(table).where(table.c.id == identity)).mappings().first()
+        return None if row is None else _key(row)
 
     def verify_key(self, text: str, now: datetime) -> ApiKey | None:
         """Return the key that the text is, unless it is unknown, expired or revoked.
@@ -94,7 +159,7 @@ class KeyStore:
         if row is None or not right:
             return None
         key = _key(row)
-        if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
+        if not key.works(now):
             return None
         if key.last_used_at is None or now - key.last_used_at >= USE_INTERVAL:
             self._note_use(key.id, now)
@@ -150,4 +215,15 @@ def _key(row: RowMapping) -> ApiKey:
         expires_at=row["expires_at"],
         last_used_at=row["last_used_at"],
         revoked_at=row["revoked_at"],
+        scopes=tuple(scope for scope in SCOPES if scope in row["scopes"]),
     )
+
+
+def _checked(name: str) -> str:
+    name = name.strip()
+    if not (name.isprintable() and 0 < len(name) <= NAME_LENGTH) or name == PROGRAM:
+        raise KeyNameError(
+            f"a key's name has 1 to {NAME_LENGTH} printable characters and is not {PROGRAM!r}:"
+            " the timeline shows it as who did something"
+        )
+    return name

@@ -268,6 +268,50 @@ class ApiKeyRow(Model):
     expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    scopes: Mapped[list[str]] = mapped_column(server_default="[]")
+
+
+class LoginCodeRow(Model):
+    """A code that begins one session of the page, as a digest."""
+
+    __tablename__ = "login_codes"
+
+    mac: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id"))
+    expires_at: Mapped[datetime]
+
+
+class SessionRow(Model):
+    """Somebody at the page, in the name of a key; the cookie as a digest."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    mac: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id"))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    last_used_at: Mapped[datetime]
+
+
+class AuditRow(Model):
+    """Who changed what over the API, or was refused, and how often until `last_at`."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    at: Mapped[datetime]
+    last_at: Mapped[datetime] = mapped_column(index=True)
+    actor: Mapped[str | None] = mapped_column(Text)
+    caller: Mapped[str | None] = mapped_column(Text)
+    action: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str | None] = mapped_column(Text)
+    outcome: Mapped[str] = mapped_column(String(8))
+    status: Mapped[int] = mapped_column(SmallInteger)
+    address: Mapped[str | None] = mapped_column(Text)
+    request_id: Mapped[str] = mapped_column(Text)
+    detail: Mapped[dict[str, Any]]
+    count: Mapped[int]
 
 
 class CheckpointRow(Model):

@@ -1,49 +1,196 @@
-"""Who may ask: an API key of sufficient role, on every route under /api/v1."""
+"""Who may ask: a caller of sufficient role on every route under /api/v1.
 
-from typing import Annotated, Final
+A caller is the holder of an API key (Authorization: Bearer, or X-API-Key), or somebody at the page
+with a session (cookie), who must bring the session's token for whatever changes something: other
+sites can make a browser send the cookie, but not that header. Every refusal is audited, and
+addresses that fail to authenticate too often are not tried any more.
+"""
 
-from fastapi import FastAPI, HTTPException, Security
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from hmac import compare_digest
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import Depends, FastAPI, HTTPException, Request, Response, Security
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy import Engine
 
-from alerts.keys import ApiKey, Role
+from alerts.audit import Deed
+from alerts.keys import Role, Scope
+from api.description import API_PREFIX
+from api.limits import LimitClass, counted_as
+from api.middleware import request_id_of
 from api.services import Services, WithServices
 
-#: Everything under it needs a role.
-API_PREFIX: Final = "/api/v1"
+#: The cookie of a session. Over TLS its name begins with __Host-, which browsers guard.
+COOKIE: Final = "vedette_session"
+SECURE_COOKIE: Final = f"__Host-{COOKIE}"
 
+#: What requests of a session must bring that change something.
+CSRF_HEADER: Final = "X-CSRF-Token"
+
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="vedette"'}
 
 _bearer: Final = HTTPBearer(auto_error=False, description="An API key of Vedette")
 _header: Final = APIKeyHeader(name="X-API-Key", auto_error=False)
+_cookie: Final = APIKeyCookie(
+    name=COOKIE, auto_error=False, description="A session of the page; changes need X-CSRF-Token"
+)
 
 _Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 _Header = Annotated[str | None, Security(_header)]
+_Cookie = Annotated[str | None, Security(_cookie)]
 
 
-def presented_key(services: WithServices, bearer: _Bearer, header: _Header) -> ApiKey | None:
-    """Return the key that came with the request, None if none came or it does not work."""
-    text = bearer.credentials if bearer is not None else header
-    return _verified(services, text) if text else None
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: `id` of the key or session, `name` as the timeline shows it.
+
+    Without `scopes` all that the role may do. `csrf` is what changes of a session must bring.
+    """
+
+    kind: Literal["key", "session"]
+    id: str
+    name: str
+    role: Role
+    scopes: frozenset[Scope] = field(default_factory=frozenset)
+    csrf: str | None = None
+
+    def may(self, scope: Scope | None) -> bool:
+        """Whether a part of the API is open to them; None is no part of its own."""
+        return scope is None or not self.scopes or scope in self.scopes
 
 
-PresentedKey = Annotated[ApiKey | None, Security(presented_key)]
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request by somebody who may make it, and what to answer it with."""
+
+    request: Request
+    response: Response
+    services: Services
+    caller: Caller
+
+    @property
+    def engine(self) -> Engine:
+        """The database."""
+        return self.services.engine
+
+    def now(self) -> datetime:
+        """Return the time."""
+        return self.services.now()
+
+    def record(self, subject: str, detail: Mapping[str, Any] | None = None) -> None:
+        """Audit a change that was made."""
+        deed = _deed(self.request, self.services, self.caller, 200)
+        done = replace(deed, outcome="done", subject=subject, detail=dict(detail or {}))
+        self.services.audit.done(done)
+
+
+def presented_caller(
+    request: Request, services: WithServices, bearer: _Bearer, header: _Header, cookie: _Cookie
+) -> Caller | None:
+    """Return who asks, None if nothing came with the request or it does not work.
+
+    Raises 429 where an address failed too often: then nothing is tried.
+    """
+    key = bearer.credentials if bearer is not None else header
+    token = request.cookies.get(SECURE_COOKIE) or cookie
+    if not key and not token:
+        return None
+    address = may_try(request, services)
+    caller = _of_key(services, key) if key else _of_session(services, token or "")
+    if caller is None:
+        services.limits.charge("authentication", address)
+    return caller
+
+
+PresentedCaller = Annotated[Caller | None, Depends(presented_caller)]
 
 
 class RequireRole:
-    """A dependency: lets in keys of this role and above, and returns the key."""
+    """A dependency: lets in callers of this role and above, within scope and limits."""
 
-    def __init__(self, role: Role) -> None:
+    def __init__(
+        self, role: Role, scope: Scope | None = None, limit: LimitClass | None = None
+    ) -> None:
         self.role = role
+        self.scope = scope
+        self.limit = limit
 
-    def __call__(self, key: PresentedKey) -> ApiKey:
-        """Raise 401 without a working key, 403 for one of a lesser role."""
-        if key is None:
-            raise HTTPException(401, "a valid API key is needed", _CHALLENGE)
-        if key.role < self.role:
-            raise HTTPException(403, f"a key with role {self.role.label} is needed")
-        return key
+    @classmethod
+    def of(cls, role: Role, scope: Scope | None = None, limit: LimitClass | None = None) -> Any:  # noqa: ANN401 - what FastAPI takes in Annotated
+        """Return the dependency for an annotation."""
+        return Depends(cls(role, scope, limit))
+
+    def __call__(
+        self, request: Request, response: Response, services: WithServices, caller: PresentedCaller
+    ) -> Call:
+        """Raise 401 without a caller, 403 for one who may not, 429 for one who asks too often."""
+        if caller is None:
+            refuse(request, services, None, 401)
+            raise HTTPException(401, "a valid API key or session is needed", _CHALLENGE)
+        self._check(request, services, caller)
+        kind = self.limit or ("read" if request.method in _SAFE else "write")
+        allowance = services.limits.charge(kind, f"{caller.kind}:{caller.id}")
+        if not allowance.allowed:
+            refuse(request, services, caller, 429)
+            raise HTTPException(429, f"too many requests of class {kind}", allowance.headers)
+        response.headers.update(allowance.headers)
+        return Call(request, response, services, caller)
+
+    def _check(self, request: Request, services: Services, caller: Caller) -> None:
+        wrong = None
+        if caller.role < self.role:
+            wrong = f"role {self.role.label} is needed"
+        elif not caller.may(self.scope):
+            wrong = f"scope {self.scope} is needed"
+        elif caller.csrf is not None and request.method not in _SAFE:
+            given = request.headers.get(CSRF_HEADER, "")
+            if not compare_digest(given.encode(), caller.csrf.encode()):
+                wrong = f"{CSRF_HEADER} is missing or not that of this session"
+        if wrong is not None:
+            refuse(request, services, caller, 403)
+            raise HTTPException(403, wrong)
+
+
+def may_try(request: Request, services: Services) -> str:
+    """Return what the request's address counts as; raises 429 if it failed too often."""
+    address = counted_as(address_of(request))
+    exhausted = services.limits.exhausted("authentication", address)
+    if exhausted is not None:
+        refuse(request, services, None, 429)
+        raise HTTPException(429, "too many failed attempts from here", exhausted.headers)
+    return address
+
+
+def address_of(request: Request) -> str | None:
+    """Return where a request comes from; behind a proxy, who the proxy says."""
+    return None if request.client is None else request.client.host
+
+
+def refuse(request: Request, services: Services, caller: Caller | None, status: int) -> None:
+    """Audit a refusal."""
+    services.audit.refused(_deed(request, services, caller, status))
+
+
+def _deed(request: Request, services: Services, caller: Caller | None, status: int) -> Deed:
+    path = getattr(request.scope.get("route"), "path", None) or "?"
+    return Deed(
+        at=services.now(),
+        actor=None if caller is None else caller.name,
+        caller=None if caller is None else f"{caller.kind}:{caller.id}",
+        action=f"{request.method} {path}",
+        subject=None,
+        outcome="refused",
+        status=status,
+        address=address_of(request),
+        request_id=request_id_of(request.scope),
+        detail={},
+    )
 
 
 def unprotected_routes(app: FastAPI) -> list[str]:
@@ -64,5 +211,15 @@ def _asks_for_role(dependant: Dependant | None) -> bool:
     )
 
 
-def _verified(services: Services, text: str) -> ApiKey | None:
-    return services.keys.verify_key(text, services.now())
+def _of_key(services: Services, text: str) -> Caller | None:
+    key = services.keys.verify_key(text, services.now())
+    if key is None:
+        return None
+    return Caller("key", key.id, key.name, key.role, frozenset(key.scopes))
+
+
+def _of_session(services: Services, token: str) -> Caller | None:
+    session = services.sessions.find(token, services.now())
+    if session is None:
+        return None
+    return Caller("session", session.id, session.name, session.role, csrf=session.csrf)

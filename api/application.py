@@ -1,6 +1,7 @@
 """The application: routes, errors, middleware."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,47 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI, Request
 from sqlalchemy import Engine
 
+from alerts.audit import AuditLog
 from alerts.keys import KeyStore, Role
+from alerts.routing import Routing
+from alerts.sessions import SessionStore
 from alerts.times import utc_now
-from api import incidents, metrics, status
-from api.access import API_PREFIX, RequireRole, unprotected_routes
+from api import (
+    audit,
+    deliveries,
+    detectors,
+    gaps,
+    incidents,
+    keys,
+    metrics,
+    sessions,
+    silences,
+    status,
+)
+from api.access import RequireRole, unprotected_routes
+from api.description import API_PREFIX, describe
+from api.detectors import DetectorAnswer
 from api.health import HealthReport
-from api.middleware import RequestIds, SecurityHeaders, TargetLimit
+from api.limits import LimitSettings, RateLimits, counted_as
+from api.middleware import AddressLimit, KnownHosts, RequestIds, SecurityHeaders, SizeLimits
 from api.problems import install_problems
 from api.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class ApiOptions:
+    """What the settings say, and what other parts of the program offer.
+
+    `routing` says who is told when a person ends an incident, `changed` is called after changes
+    that somebody may have to be told, `detectors` are those switched on. Without `hosts` any
+    Host is answered.
+    """
+
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    hosts: tuple[str, ...] = ()
+    routing: Routing | None = None
+    changed: Callable[[], None] = lambda: None
+    detectors: Callable[[], Sequence[DetectorAnswer]] = tuple
 
 
 def create_api(
@@ -24,11 +58,14 @@ def create_api(
     *,
     health: Callable[[], HealthReport],
     now: Callable[[], datetime] = utc_now,
+    options: ApiOptions | None = None,
 ) -> FastAPI:
     """Return the API over a database and the keys made under the secret.
 
-    `health` is asked at each readiness probe and must be quick. Raises alerts.secret.SecretError.
+    `health` is asked at each readiness probe and must be quick. Close `app.state.services.audit`
+    when it is not needed any more. Raises alerts.secret.SecretError.
     """
+    options = options or ApiOptions()
     app = FastAPI(
         title="Vedette",
         description="Incidents found in API access logs",
@@ -38,14 +75,34 @@ def create_api(
         openapi_url=None,
         redirect_slashes=False,  # a redirect would name the host that the caller claims
     )
-    app.state.services = Services(engine, KeyStore(engine, secret_path), health, now)
-    app.include_router(incidents.router)
+    services = Services(
+        engine=engine,
+        keys=KeyStore(engine, secret_path),
+        sessions=SessionStore(engine, secret_path),
+        audit=AuditLog(engine),
+        limits=RateLimits(options.limits),
+        health=health,
+        now=now,
+        routing=options.routing,
+        changed=options.changed,
+        detectors=options.detectors,
+    )
+    app.state.services = services
+    for part in (incidents, silences, deliveries, detectors, gaps, keys, audit, sessions):
+        app.include_router(part.router)
     app.include_router(status.router)
     app.include_router(metrics.router)
     app.include_router(_description_router())
     install_problems(app)
+
+    def charge(address: str | None) -> Mapping[str, str] | None:
+        allowance = services.limits.charge("address", counted_as(address))
+        return None if allowance.allowed else allowance.headers
+
     # The last added is the outermost.
-    app.add_middleware(TargetLimit)
+    app.add_middleware(SizeLimits)
+    app.add_middleware(AddressLimit, charge=charge)
+    app.add_middleware(KnownHosts, hosts=options.hosts)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestIds)
     refuse_unprotected(app)
@@ -63,8 +120,8 @@ def _description_router() -> APIRouter:
     router = APIRouter(prefix=API_PREFIX, dependencies=[Depends(RequireRole(Role.VIEWER))])
 
     @router.get("/openapi.json", include_in_schema=False)
-    def describe(request: Request) -> dict[str, Any]:
+    def openapi(request: Request) -> dict[str, Any]:
         app: FastAPI = request.app
-        return app.openapi()
+        return describe(app)
 
     return router

@@ -1,79 +1,50 @@
-"""GET /api/v1/incidents: the list, and one with everything."""
+"""GET /api/v1/incidents and below: the list, one with everything, and what people decide."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query, Request, Response
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Header, HTTPException, Path, Query, Response
 
+from alerts.actions import (
+    Change,
+    IllegalChangeError,
+    NoSuchIncidentError,
+    VersionConflictError,
+    change_incident,
+    why_missing,
+)
+from alerts.details import IncidentDetail, Telling
 from alerts.keys import Role
-from alerts.lifecycle import Status
-from alerts.queries import PAGE_LIMIT, CursorError, IncidentFilter, get_incident, list_incidents
-from api.access import API_PREFIX, RequireRole
+from alerts.queries import CursorError, get_incident, list_incidents
+from alerts.related import Related
+from api.access import Call, RequireRole
 from api.answers import IncidentAnswer, IncidentPage
-from api.services import WithServices
-from detectors.findings import EntityType, Level
+from api.changes import CommentBody, IncidentChange
+from api.description import API_PREFIX, answers
+from api.incident_query import IncidentQuery
+from api.versions import etag, same_version, wanted_version
 
 #: Members that each incident of a list names; one asked for by its number names more.
 MEMBERS_LISTED: Final = 10
 
-router = APIRouter(
-    prefix=f"{API_PREFIX}/incidents",
-    tags=["incidents"],
-    dependencies=[Depends(RequireRole(Role.VIEWER))],
-)
+router = APIRouter(prefix=f"{API_PREFIX}/incidents", tags=["incidents"])
+
+Viewer = Annotated[Call, RequireRole.of(Role.VIEWER, "incidents")]
+Analyst = Annotated[Call, RequireRole.of(Role.ANALYST, "incidents")]
+IncidentId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=[1])]
+IfMatch = Annotated[str | None, Header(max_length=256, examples=['"1-3"'])]
+
+_MISSING: Final = {404: "No such incident, or it is gone"}
+_CHANGING: Final = {
+    **_MISSING,
+    409: "The change does not fit the incident as it is",
+    412: "Somebody else changed it meanwhile",
+}
 
 
-def _utc(time: datetime) -> datetime:
-    try:
-        return time.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("the time is out of range") from error
-
-
-_Time = Annotated[AwareDatetime, AfterValidator(_utc)]
-
-
-class IncidentQuery(BaseModel):
-    """Filters of the list; unknown ones are refused. Times need a zone, best Z."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    status: Status | None = None
-    severity_min: Literal["informational", "low", "medium", "high", "critical"] | None = None
-    entity_type: EntityType | None = None
-    entity: Annotated[str, Field(max_length=512)] | None = None
-    detector: Annotated[str, Field(max_length=128)] | None = None
-    since: _Time | None = None
-    until: _Time | None = None
-    mode: Literal["alert", "monitor", "any"] = "alert"
-    parent: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
-    include_members: bool = False
-    cursor: Annotated[str, Field(max_length=256)] | None = None
-    limit: Annotated[int, Field(ge=1, le=PAGE_LIMIT)] = 50
-
-    def wanted(self) -> IncidentFilter:
-        """Return the filters as the queries take them."""
-        return IncidentFilter(
-            statuses=(self.status,) if self.status else (),
-            severity_min=Level[self.severity_min.upper()] if self.severity_min else None,
-            entity_type=self.entity_type,
-            entity=self.entity,
-            detector=self.detector,
-            since=self.since,
-            until=self.until,
-            mode=self.mode,
-            parent=self.parent,
-            include_members=self.include_members,
-        )
-
-
-@router.get("", response_model=IncidentPage)
+@router.get("", response_model=IncidentPage, responses=answers({400: "Unknown cursor"}))
 def list_all(
-    request: Request,
-    response: Response,
-    services: WithServices,
+    call: Viewer,
     query: Annotated[IncidentQuery, Query()],
 ) -> IncidentPage:
     """List incidents, the last active first; the Link header leads to the next page.
@@ -81,12 +52,12 @@ def list_all(
     An incident that is part of one about many clients is listed only if asked for.
     """
     try:
-        page = list_incidents(services.engine, query.wanted(), query.cursor, query.limit)
+        page = list_incidents(call.engine, query.filter(), query.cursor, query.limit)
     except CursorError as error:
         raise HTTPException(400, str(error)) from error
     if page.next_cursor is not None:
-        onwards = request.url.include_query_params(cursor=page.next_cursor)
-        response.headers["Link"] = f'<{onwards.path}?{onwards.query}>; rel="next"'
+        onwards = call.request.url.include_query_params(cursor=page.next_cursor)
+        call.response.headers["Link"] = f'<{onwards.path}?{onwards.query}>; rel="next"'
     items = tuple(replace(item, members=item.members[:MEMBERS_LISTED]) for item in page.items)
     return IncidentPage(items, page.next_cursor)
 
@@ -94,20 +65,92 @@ def list_all(
 @router.get(
     "/{incident_id}",
     response_model=IncidentAnswer,
-    responses={304: {"description": "Not changed"}, 404: {"description": "No such incident"}},
+    responses=answers({304: "Not changed", **_MISSING}),
 )
 def read_one(
-    response: Response,
-    services: WithServices,
-    incident_id: Annotated[int, Path(ge=1, le=2**63 - 1)],
+    call: Viewer,
+    incident_id: IncidentId,
     if_none_match: Annotated[str | None, Header(max_length=256)] = None,
 ) -> Any:  # noqa: ANN401 - the model above, or 304 without a body
     """Return one incident with findings, evidence and timeline."""
-    detail = get_incident(services.engine, incident_id)
+    detail = _detail(call, incident_id)
+    tag = etag(incident_id, detail.version)
+    if if_none_match and same_version(if_none_match, tag):
+        return Response(status_code=304, headers={"ETag": tag})
+    call.response.headers["ETag"] = tag
+    return detail.to_dict()
+
+
+@router.patch(
+    "/{incident_id}",
+    response_model=IncidentAnswer,
+    responses=answers({**_CHANGING, 428: "If-Match is missing"}),
+)
+def change_one(
+    call: Analyst,
+    incident_id: IncidentId,
+    body: IncidentChange,
+    if_match: IfMatch = None,
+) -> Any:  # noqa: ANN401 - the model above
+    """Change status, resolution, assignee or labels of the version that If-Match names."""
+    version = wanted_version(if_match, incident_id)
+    return _changed(call, incident_id, body.change(), version)
+
+
+@router.post(
+    "/{incident_id}/comments",
+    response_model=IncidentAnswer,
+    status_code=201,
+    responses=answers(_CHANGING),
+)
+def comment(
+    call: Analyst,
+    incident_id: IncidentId,
+    body: CommentBody,
+) -> Any:  # noqa: ANN401 - the model above
+    """Add a comment; whatever version the incident has by now."""
+    change = Change(comment=body.text)
+    return _changed(call, incident_id, change, None)
+
+
+@router.get("/{incident_id}/related", responses=answers(_MISSING))
+def related(call: Viewer, incident_id: IncidentId) -> tuple[Related, ...]:
+    """Return incidents that have to do with it, and why; the closest first."""
+    return _detail(call, incident_id).related
+
+
+@router.get("/{incident_id}/deliveries", responses=answers(_MISSING))
+def deliveries(call: Viewer, incident_id: IncidentId) -> tuple[Telling, ...]:
+    """Return who was told of it when, or why not; the oldest first."""
+    return _detail(call, incident_id).deliveries
+
+
+def _detail(call: Call, identity: int) -> IncidentDetail:
+    detail = get_incident(call.engine, identity)
     if detail is None:
-        raise HTTPException(404, "there is no such incident")
-    etag = f'"{incident_id}-{detail.version}"'
-    if if_none_match and etag in {tag.strip() for tag in if_none_match.split(",")}:
-        return Response(status_code=304, headers={"ETag": etag})
-    response.headers["ETag"] = etag
+        raise HTTPException(404, why_missing(call.engine, identity))
+    return detail
+
+
+def _changed(call: Call, identity: int, change: Change, version: int | None) -> dict[str, Any]:
+    try:
+        detail = change_incident(
+            call.engine,
+            identity,
+            change,
+            actor=call.caller.name,
+            version=version,
+            now=call.now(),
+            routing=call.services.routing,
+        )
+    except NoSuchIncidentError as error:
+        raise HTTPException(404, str(error)) from error
+    except VersionConflictError as error:
+        tag = etag(identity, error.current)
+        raise HTTPException(412, str(error), {"ETag": tag}) from error
+    except IllegalChangeError as error:
+        raise HTTPException(409, str(error)) from error
+    call.record(f"incident {identity}", {"version": detail.version})
+    call.services.changed()
+    call.response.headers["ETag"] = etag(identity, detail.version)
     return detail.to_dict()

@@ -132,7 +132,7 @@ def collectors(health: HealthReport, storage: StorageReport, now: datetime) -> l
     return [ReportCollector(health), StorageCollector(storage, now)]
 
 
-@router.get("/metrics", dependencies=[Depends(RequireRole(Role.VIEWER))])
+@router.get("/metrics", dependencies=[Depends(RequireRole(Role.VIEWER, "metrics"))])
 def metrics(services: WithServices) -> Response:
     """Answer with all metrics in Prometheus' text format."""
     now = services.now()

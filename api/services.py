@@ -1,25 +1,42 @@
 """What the routes work with; one for each application."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 from sqlalchemy import Engine
 
+from alerts.audit import AuditLog
 from alerts.keys import KeyStore
+from alerts.routing import Routing
+from alerts.sessions import SessionStore
 from api.health import HealthReport
+from api.limits import RateLimits
+
+if TYPE_CHECKING:
+    from api.detectors import DetectorAnswer
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The database, its keys, the worker's health and the clock."""
+    """The database and what is kept in it, the worker's health, limits and the clock.
+
+    `changed` is called after something changed that somebody may have to be told; `detectors` are
+    those switched on.
+    """
 
     engine: Engine
     keys: KeyStore
+    sessions: SessionStore
+    audit: AuditLog
+    limits: RateLimits
     health: Callable[[], HealthReport]
     now: Callable[[], datetime]
+    routing: Routing | None = None
+    changed: Callable[[], None] = lambda: None
+    detectors: Callable[[], Sequence["DetectorAnswer"]] = tuple
 
 
 def services_of(request: Request) -> Services:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.access import PresentedKey
+from api.access import PresentedCaller
 from api.problems import problem
 from api.services import Services, WithServices
 from api.storage import SHOWN, StorageReport, storage_report
@@ -25,7 +25,9 @@ def alive() -> dict[str, str]:
 
 
 @router.get("/readyz", response_model=None, responses={503: {"description": "Not ready"}})
-def ready(request: Request, services: WithServices, key: PresentedKey) -> Response | dict[str, Any]:
+def ready(
+    request: Request, services: WithServices, caller: PresentedCaller
+) -> Response | dict[str, Any]:
     """Say whether the database answers and the worker works, or stands by for another process.
 
     Details go to key holders only.
@@ -33,7 +35,7 @@ def ready(request: Request, services: WithServices, key: PresentedKey) -> Respon
     database = _database_answers(services)
     report = services.health()
     details: dict[str, Any] = {}
-    if key is not None:
+    if caller is not None:
         details = {"database": database, **report.details}
         details |= {
             "problems": list(report.problems),

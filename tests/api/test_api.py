@@ -1,77 +1,23 @@
 """The API as its clients see it."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
-from fastapi import Depends, FastAPI
-from fastapi.testclient import TestClient
-from sqlalchemy import Engine, text
+from fastapi import Depends
+from sqlalchemy import text
 
 from alerts.incidents import MEMBERS_SHOWN
-from alerts.keys import KeyStore, Role
+from alerts.keys import Role
 from alerts.queries import get_incident, list_incidents
 from alerts.store import Store
 from api.access import RequireRole, unprotected_routes
-from api.application import create_api, refuse_unprotected
+from api.application import refuse_unprotected
 from api.health import HealthReport
 from api.incidents import MEMBERS_LISTED
-from detectors.findings import EntityType, Evidence, Finding, Level
-
-NOW = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
-
-
-def finding(minutes: float, entity: str = "203.0.113.7", detector: str = "recon") -> Finding:
-    first = NOW + minutes * MINUTE
-    return Finding(
-        detector,
-        "client",
-        entity,
-        first,
-        first + MINUTE,
-        43,
-        10,
-        "distinct missing paths",
-        2 * MINUTE,
-        Level.HIGH if detector == "burst" else Level.MEDIUM,
-        evidence=(Evidence(first, "log", int(minutes * 60), "GET /.env 404", "/.env", 404),),
-    )
-
-
-@dataclass
-class Api:
-    engine: Engine
-    keys: KeyStore
-    app: FastAPI
-    report: HealthReport
-    clock: datetime = NOW
-    opened: list[TestClient] = field(default_factory=list)
-
-    def client(self, role: Role | None = Role.VIEWER) -> TestClient:
-        headers = {}
-        if role is not None:
-            _, secret = self.keys.create_key("test", role, NOW)
-            headers["Authorization"] = f"Bearer {secret.get_secret_value()}"
-        client = TestClient(self.app, headers=headers, raise_server_exceptions=False)
-        self.opened.append(client)
-        return client
-
-
-@pytest.fixture
-def api(engine: Engine, tmp_path: Path) -> Iterator[Api]:
-    secret = tmp_path / "secret"
-    api: Api
-    app = create_api(engine, secret, health=lambda: api.report, now=lambda: api.clock)
-    report = HealthReport(healthy=True, details={"lag_seconds": 2.5}, lag={"access-0": 7})
-    api = Api(engine, KeyStore(engine, secret), app, report)
-    yield api
-    for client in api.opened:
-        client.close()
+from detectors.findings import EntityType, Finding
+from tests.api.calls import MINUTE, NOW, Api, finding
 
 
 def test_the_list_is_what_the_queries_say(api: Api) -> None:
