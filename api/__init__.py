@@ -1,16 +1,37 @@
-"""HTTP: questions about incidents, answered to key holders.
+"""HTTP: questions about incidents, answered to key holders, and what people decide about them.
 
-application  puts the parts together
-access       keys and roles; every route under /api/v1 asks for one
-incidents    list and detail
-answers      what answers hold
-status       alive and ready
-health       what readiness reports
-storage      what the database says of how the service fares
-metrics      all of it for Prometheus
-histogram    counts of values by size
-problems     errors as problem+json, without internals
-middleware   request ids, security headers, length limits
-services     what the routes work with
-server       uvicorn in a thread, on loopback unless told otherwise
+application     puts the parts together
+access          callers, roles, scopes; every route under /api/v1 asks for one
+limits          how often somebody may ask
+limit_settings  the same, as the settings say
+hosts           which addresses only this machine can reach
+services        what the routes work with
+description     all of it as OpenAPI, problems included
+problems        errors as problem+json, without internals
+middleware      request ids, limits of size, known hosts, strict headers
+server          uvicorn in a thread, on loopback unless told otherwise
+
+Routes:
+incidents       list, detail, changes, comments
+incident_query  filters of lists
+changes         what people ask to be changed
+answers         what answers hold
+versions        ETag and If-Match
+stream          what happens, as it happens
+broadcast       one look at the database for all who listen
+entities        one client, user or route
+silences        tell nobody for a while
+deliveries      who was told when
+detectors       what is watched for
+gaps            when Vedette was blind
+keys            who may use the API
+sessions        log-in links, sessions of the page
+audit           who did what, and who was refused
+
+How the service fares:
+status          alive and ready
+health          what readiness reports
+storage         what the database says
+metrics         all of it for Prometheus
+histogram       counts of values by size
 """

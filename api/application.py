@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from sqlalchemy import Engine
@@ -18,6 +18,7 @@ from api import (
     audit,
     deliveries,
     detectors,
+    entities,
     gaps,
     incidents,
     keys,
@@ -25,15 +26,33 @@ from api import (
     sessions,
     silences,
     status,
+    stream,
 )
 from api.access import RequireRole, unprotected_routes
+from api.broadcast import Broadcast
 from api.description import API_PREFIX, describe
 from api.detectors import DetectorAnswer
 from api.health import HealthReport
-from api.limits import LimitSettings, RateLimits, counted_as
+from api.limit_settings import LimitSettings
+from api.limits import RateLimits, counted_as
 from api.middleware import AddressLimit, KnownHosts, RequestIds, SecurityHeaders, SizeLimits
 from api.problems import install_problems
 from api.services import Services
+
+_PARTS: Final = (
+    incidents,
+    stream,
+    entities,
+    silences,
+    deliveries,
+    detectors,
+    gaps,
+    keys,
+    audit,
+    sessions,
+    status,
+    metrics,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +100,7 @@ def create_api(
         sessions=SessionStore(engine, secret_path),
         audit=AuditLog(engine),
         limits=RateLimits(options.limits),
+        broadcast=Broadcast(engine),
         health=health,
         now=now,
         routing=options.routing,
@@ -88,10 +108,8 @@ def create_api(
         detectors=options.detectors,
     )
     app.state.services = services
-    for part in (incidents, silences, deliveries, detectors, gaps, keys, audit, sessions):
+    for part in _PARTS:
         app.include_router(part.router)
-    app.include_router(status.router)
-    app.include_router(metrics.router)
     app.include_router(_description_router())
     install_problems(app)
 

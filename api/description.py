@@ -53,6 +53,13 @@ _PROBLEM: Final[dict[str, Any]] = {
 _ANYWHERE: Final = (413, 414, 421, 429, 431, 500, 503)
 _WITH_ROLE: Final = (401, 403)
 
+#: What a body may be answered that is no JSON.
+_UNREADABLE: Final = 400
+
+#: Routes outside API_PREFIX: one that asks for a role, and those that do not.
+_METRICS: Final = "/metrics"
+_OPEN: Final = frozenset({"/healthz", "/readyz", "/login"})
+
 #: Titles that HTTPStatus has not, or has in older words.
 _TITLES: Final = {413: "Content Too Large", 422: "Unprocessable Content"}
 
@@ -91,7 +98,13 @@ def describe(app: FastAPI) -> dict[str, Any]:
 def _complete(path: str, operation: dict[str, Any]) -> None:
     """Add what any route may answer, and say that failures are problems."""
     responses: dict[str, Any] = operation["responses"]
-    common = (*_ANYWHERE, *(_WITH_ROLE if path.startswith(API_PREFIX) else ()))
+    common = (
+        *_ANYWHERE,
+        *(_WITH_ROLE if path.startswith(API_PREFIX) or path == _METRICS else ()),
+        *((_UNREADABLE,) if "requestBody" in operation else ()),
+    )
+    if path in _OPEN:
+        operation["security"] = [{}, *operation.get("security", ())]
     for status in common:
         title = _TITLES.get(status) or HTTPStatus(status).phrase
         responses.setdefault(str(status), {"description": title})

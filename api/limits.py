@@ -13,26 +13,13 @@ from typing import Final, Literal
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
-from pydantic import BaseModel, ConfigDict, Field
+
+from api.limit_settings import LimitSettings
 
 LimitClass = Literal["authentication", "read", "write", "export", "address"]
 
 _MINUTE: Final = 60
 _PREFIX: Final = 64
-
-
-class LimitSettings(BaseModel):
-    """Requests a minute, before the answer is 429."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    authentication: int = Field(
-        default=10, ge=1, description="that fail to authenticate, per address; then no key is tried"
-    )
-    read: int = Field(default=600, ge=1, description="that read, per key or session")
-    write: int = Field(default=120, ge=1, description="that change something, per key or session")
-    export: int = Field(default=12, ge=1, description="exports and streams begun, per key")
-    address: int = Field(default=12_000, ge=1, description="of all kinds, per address")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from fastapi import APIRouter, Depends, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -132,7 +133,11 @@ def collectors(health: HealthReport, storage: StorageReport, now: datetime) -> l
     return [ReportCollector(health), StorageCollector(storage, now)]
 
 
-@router.get("/metrics", dependencies=[Depends(RequireRole(Role.VIEWER, "metrics"))])
+@router.get(
+    "/metrics",
+    dependencies=[Depends(RequireRole(Role.VIEWER, "metrics"))],
+    response_class=PlainTextResponse,
+)
 def metrics(services: WithServices) -> Response:
     """Answer with all metrics in Prometheus' text format."""
     now = services.now()

@@ -1,6 +1,5 @@
 """uvicorn in a thread: on loopback, unless something in front of it makes it safe."""
 
-import ipaddress
 import socket
 import threading
 from dataclasses import dataclass
@@ -9,6 +8,8 @@ from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
+
+from api.hosts import is_loopback
 
 #: Seconds that requests in flight get when the server stops.
 _GRACE_SECONDS: Final = 5
@@ -104,16 +105,6 @@ def serve(
     server = ApiServer(uvicorn.Server(config), listener, url)
     server.start()
     return server
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _check_tls(config: uvicorn.Config) -> None:

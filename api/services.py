@@ -12,6 +12,7 @@ from alerts.audit import AuditLog
 from alerts.keys import KeyStore
 from alerts.routing import Routing
 from alerts.sessions import SessionStore
+from api.broadcast import Broadcast
 from api.health import HealthReport
 from api.limits import RateLimits
 
@@ -32,6 +33,7 @@ class Services:
     sessions: SessionStore
     audit: AuditLog
     limits: RateLimits
+    broadcast: Broadcast
     health: Callable[[], HealthReport]
     now: Callable[[], datetime]
     routing: Routing | None = None

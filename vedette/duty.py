@@ -7,6 +7,7 @@ from threading import Event
 
 from sqlalchemy.engine import Engine
 
+from alerts.audit import expire_deeds
 from alerts.endpoints import expire_endpoints
 from alerts.gaps import expire_gaps
 from alerts.lease import Term
@@ -20,6 +21,7 @@ from alerts.times import utc_now
 from alerts.tombstones import Tombstones
 from alerts.views import Transition
 from api.health import HealthReport
+from vedette.described import described
 from vedette.detecting import detection_of
 from vedette.notifying import check_detectors, muting_of, routing_of, targets_of
 from vedette.rules import catalogue_of, detector_names
@@ -55,6 +57,8 @@ class Duty:
         check_detectors(settings, detector_names(settings, self._catalogue))
         self._tombstones = Tombstones(self._secret)
         self._report: Callable[[], HealthReport] = _starting
+        self._sending: Sender | None = None
+        self.detectors = described(self._catalogue, settings.detectors)
         self._sender(engine)
         detection_of(settings, self._catalogue)
         enrichment_of(settings, self._secret, learn=True)
@@ -62,6 +66,11 @@ class Duty:
     def health(self) -> HealthReport:
         """Say what this process does and how it fares."""
         return self._report()
+
+    def wake(self) -> None:
+        """Let the sender look at once, if this process has one."""
+        if self._sending is not None:
+            self._sending.wake()
 
     def stand_by(self, holder: str) -> None:
         """Say from now on that another process does the work."""
@@ -84,8 +93,13 @@ class Duty:
             self._report = worker.health
             opened.callback(sender.stop, _SENDER_SECONDS)
             sender.start()
+            self._sending = sender
+            opened.callback(self._send_no_more)
             begun(worker.problems)
             worker.run(stop)
+
+    def _send_no_more(self) -> None:
+        self._sending = None
 
     def _report_starting(self) -> None:
         self._report = _starting
@@ -132,6 +146,7 @@ def _tidy(engine: Engine, settings: Settings, tombstones: Tombstones) -> None:
     QuarantineStore(engine).expire(now, settings.quarantine.keep)
     kept = settings.retention
     expire_gaps(engine, now, kept.incidents)
+    expire_deeds(engine, now, kept.audit)
     expire_endpoints(engine, now, kept.endpoints)
     prune(
         engine,

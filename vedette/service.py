@@ -22,12 +22,13 @@ from alerts.database import open_database
 from alerts.keys import KeyStore, Role
 from alerts.lease import LENGTH, Lease, LeaseLostError, Term
 from alerts.views import Transition
-from api.application import create_api
+from api.application import ApiOptions, create_api
 from api.server import ApiServer, ServerError, Tls, serve
 from vedette.duty import Duty
 from vedette.failures import StartError
 from vedette.log_lines import log_to_stderr
 from vedette.memory import return_large_blocks
+from vedette.notifying import routing_of
 from vedette.settings import Settings
 
 #: How long stopping may take after a signal, before the process leaves as it is.
@@ -75,7 +76,11 @@ def run_until_stopped(
         opened.callback(engine.dispose)
         duty = Duty(engine, settings, secret_file, announce)
         lease = Lease(engine, length=lease_length)
-        api = _Api(settings, create_api(engine, secret_file, health=duty.health))
+        application = create_api(
+            engine, secret_file, health=duty.health, options=_options(settings, duty)
+        )
+        opened.callback(application.state.services.audit.close)
+        api = _Api(settings, application)
         opened.callback(api.stop)
         if not api.start() and not lease.is_held():
             raise StartError(api.problem)
@@ -84,6 +89,16 @@ def run_until_stopped(
             for term in _terms(lease, duty, stop, lambda holder: ready(api.ready(key, holder))):
                 api.start()
                 _work(duty, term, stop, lambda problems: ready(api.ready(key, None, problems)))
+
+
+def _options(settings: Settings, duty: Duty) -> ApiOptions:
+    return ApiOptions(
+        limits=settings.api.limits,
+        hosts=settings.api.known_hosts,
+        routing=routing_of(settings),
+        changed=duty.wake,
+        detectors=lambda: duty.detectors,
+    )
 
 
 def _terms(

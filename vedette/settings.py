@@ -28,6 +28,8 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as EnvironmentParseError
 
+from api.hosts import is_loopback
+from api.limit_settings import LimitSettings
 from detectors.learned.inventory import InventorySettings
 from detectors.overrides import ApiKeyHash, RuleOverride
 from ingest.durations import Duration
@@ -118,6 +120,19 @@ class ApiSettings(BaseModel):
         default=False, description="a proxy in front ends TLS: allows a public address"
     )
     tls: TlsSettings | None = Field(default=None, description="allows a public address")
+    hosts: tuple[str, ...] = Field(
+        default=(),
+        description="names that it is asked for by, as in a browser's address; requests for others"
+        " are refused. On a loopback address its names are known",
+    )
+    limits: LimitSettings = Field(default_factory=LimitSettings)
+
+    @property
+    def known_hosts(self) -> tuple[str, ...]:
+        """The hosts that are answered; none: any, as nobody said which."""
+        if is_loopback(self.host):
+            return ("localhost", "127.0.0.1", "::1", self.host, *self.hosts)
+        return (self.host, *self.hosts) if self.hosts else ()
 
 
 class RulesSettings(BaseModel):
@@ -210,6 +225,11 @@ class RetentionSettings(BaseModel):
         default="90d",
         validate_default=True,
         description="endpoints and their counts are kept this long after they were last seen",
+    )
+    audit: Duration = Field(
+        default="400d",
+        validate_default=True,
+        description="who changed what over the API, and who was refused, is known this long",
     )
 
 

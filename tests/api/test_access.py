@@ -14,7 +14,8 @@ from alerts.sessions import IDLE_LIFE, SESSION_LIFE
 from alerts.store import Store
 from api.access import COOKIE, CSRF_HEADER, SECURE_COOKIE
 from api.application import ApiOptions
-from api.limits import LimitSettings, counted_as
+from api.limit_settings import LimitSettings
+from api.limits import counted_as
 from api.middleware import BODY_LIMIT, HEADERS, PARAMETERS
 from tests.api.calls import MINUTE, NOW, Api, application, finding
 

@@ -54,9 +54,16 @@ enabled = true
 host = "127.0.0.1"           # another address needs behind_proxy or tls
 port = 8787                  # 0 takes any free port
 behind_proxy = false         # true: a proxy in front ends TLS
+hosts = []                   # names that people ask it by: ["vedette.example.net"]
 # [api.tls]                  # a certificate of the API's own allows another address, too
 # certificate = "/etc/vedette/cert.pem"
 # key = "/etc/vedette/key.pem"
+# [api.limits]               # requests a minute
+# authentication = 10        # that fail to authenticate, per address
+# read = 600                 # per key or session
+# write = 120                # that change something, per key or session
+# export = 12                # exports and streams begun, per key or session
+# address = 12000            # of all kinds, per address
 
 # ---- Who is told (docs/notifications.md; vedette notify routes says what it comes to) ---------
 [notify]
@@ -135,6 +142,7 @@ keep = "14d"                 # masked samples of them expire after this
 [retention]
 incidents = "400d"           # after their last event, if they are over; open ones stay
 deliveries = "90d"           # what was sent when
+audit = "400d"               # who changed what over the API, and who was refused
 endpoints = "90d"            # and how much they were used a day, after they were last seen
 
 # ---- Endpoints: which are new, undeclared, deprecated (vedette endpoints) ---------------------

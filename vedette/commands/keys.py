@@ -1,21 +1,20 @@
 """vedette keys: who may use the incident API."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from alerts.database import open_database
-from alerts.keys import KeyStore, Role
+from alerts.keys import OVERLAP, SCOPES, ApiKey, KeyNameError, KeyStore, Role
+from alerts.times import utc_now
+from ingest.durations import parse_duration
 from vedette.failures import FAILED, WRONG_USE, reports_failures
 from vedette.folders import secret_file
 from vedette.screen import note, terminal
 from vedette.settings import Settings, load_settings
-
-#: Characters of a key's name.
-NAME_LIMIT = 64
 
 
 @contextmanager
@@ -29,14 +28,45 @@ def key_store(settings: Settings) -> Iterator[KeyStore]:
 
 
 @reports_failures
-def create(name: str, role: str, config: Path | None) -> int:
+def create(
+    name: str, role: str, scopes: Sequence[str], life: str | None, config: Path | None
+) -> int:
     """Make a key and print it, once."""
-    if not (name.isprintable() and 0 < len(name.strip()) <= NAME_LIMIT):
-        note(terminal(stderr=True), f"vedette: a name has 1 to {NAME_LIMIT} printable characters")
+    screen = terminal(stderr=True)
+    now = utc_now()
+    wrong = [scope for scope in scopes if scope not in SCOPES]
+    if wrong:
+        note(screen, f"vedette: --scope: {wrong[0]!r} is none of {', '.join(SCOPES)}")
         return WRONG_USE
+    chosen = [scope for scope in SCOPES if scope in scopes]
+    try:
+        until = None if life is None else now + parse_duration(life)
+        with key_store(load_settings(config)) as keys:
+            key, text = keys.create_key(name, Role[role.upper()], now, until, chosen)
+    except (KeyNameError, ValueError) as error:
+        note(screen, f"vedette: {error}")
+        return WRONG_USE
+    note(screen, f"Key {key.id} for {key.name} ({_may(key)}). It is not shown again:")
+    note(terminal(), text.get_secret_value())
+    return 0
+
+
+@reports_failures
+def rotate(key_id: str, config: Path | None) -> int:
+    """Make a key that replaces another, and print it, once."""
+    screen = terminal(stderr=True)
     with key_store(load_settings(config)) as keys:
-        key, text = keys.create_key(name, Role[role.upper()], datetime.now(UTC))
-    note(terminal(stderr=True), f"Key {key.id} for {name} ({role}). It is not shown again:")
+        made = keys.rotate_key(key_id, utc_now())
+    if made is None:
+        note(screen, f"vedette: no working key {key_id}")
+        return FAILED
+    key, text = made
+    hours = OVERLAP.total_seconds() / 3600
+    note(
+        screen,
+        f"Key {key.id} replaces {key_id}, which works for {hours:.0f} hours more."
+        " It is not shown again:",
+    )
     note(terminal(), text.get_secret_value())
     return 0
 
@@ -44,14 +74,16 @@ def create(name: str, role: str, config: Path | None) -> int:
 @reports_failures
 def show(config: Path | None) -> int:
     """Print a table of keys."""
-    table = Table("id", "name", "role", "created (UTC)", "last used (UTC)", "state")
+    now = utc_now()
+    table = Table("id", "name", "may", "created (UTC)", "last used (UTC)", "expires (UTC)", "state")
     with key_store(load_settings(config)) as keys:
         listed = keys.list_keys()
     for key in listed:
         used = f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never"
-        state = "revoked" if key.revoked_at else "works"
+        state = "works" if key.works(now) else "revoked" if key.revoked_at else "expired"
         created = f"{key.created_at:%Y-%m-%d %H:%M}"
-        table.add_row(key.id, key.name, key.role.label, created, used, state)
+        expires = f"{key.expires_at:%Y-%m-%d %H:%M}" if key.expires_at else "never"
+        table.add_row(key.id, Text(key.name), _may(key), created, used, expires, state)
     terminal().print(table)
     return 0
 
@@ -60,7 +92,12 @@ def show(config: Path | None) -> int:
 def revoke(key_id: str, config: Path | None) -> int:
     """End a key at once."""
     with key_store(load_settings(config)) as keys:
-        done = keys.revoke_key(key_id, datetime.now(UTC))
+        done = keys.revoke_key(key_id, utc_now())
     text = f"Key {key_id} is revoked." if done else f"vedette: no working key {key_id}"
     note(terminal(stderr=not done), text)
     return 0 if done else FAILED
+
+
+def _may(key: ApiKey) -> str:
+    """Say what a key may do."""
+    return f"{key.role.label}: {', '.join(key.scopes)}" if key.scopes else key.role.label

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from api.server import is_loopback
+from api.hosts import is_loopback
 from vedette.doctor.certificates import CertificateError, good_until
 from vedette.doctor.remark import Remark, fail, ok, skipped, warn
 from vedette.doctor.surroundings import Surroundings
