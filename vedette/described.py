@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from api.detectors import DetectorAnswer
 from detectors.catalogue import Catalogue
 from detectors.overrides import RuleOverride
-from detectors.registry import Detector, active_detectors
+from detectors.detector import Detector
 from detectors.rules import Rule
 
 

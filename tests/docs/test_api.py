@@ -15,7 +15,7 @@ from alerts.views import IncidentView
 from api.answers import EvidenceAnswer, FindingAnswer, IncidentAnswer, TimelineAnswer
 from api.application import create_api
 from api.health import HealthReport
-from api.incidents import IncidentQuery
+from api.incident_query import IncidentQuery
 from api.middleware import TARGET_LIMIT
 from tests.docs.pages import blocks, page, prose, rows
 from vedette.settings import ApiSettings
