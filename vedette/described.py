@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from api.detectors import DetectorAnswer
 from detectors.catalogue import Catalogue
-from detectors.overrides import RuleOverride
 from detectors.detector import Detector
+from detectors.overrides import RuleOverride
+from detectors.registry import active_detectors
 from detectors.rules import Rule
 
 
