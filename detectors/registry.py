@@ -13,6 +13,10 @@ from detectors.learned.families import Families
 from detectors.learned.family import Family
 from detectors.learned.inventory import DETECTORS as INVENTORY
 from detectors.learned.inventory import Inventory, InventorySettings
+from detectors.learned.places import DETECTORS as PLACES
+from detectors.learned.places import CountrySettings, Places
+from detectors.learned.seen import DETECTORS as SEEN
+from detectors.learned.seen import Seen, SeenSettings
 from detectors.overrides import RuleOverride
 
 SOURCE_SILENT: Final = Detector(
@@ -107,6 +111,8 @@ class Registered(NamedTuple):
 
 #: The families of `detectors.learned`, a line for each.
 FAMILIES: Final[tuple[Registered, ...]] = (
+    Registered(SEEN, Seen, SeenSettings, "seen", ("country_is_bundled",)),
+    Registered(PLACES, Places, CountrySettings, "countries", ("country_is_bundled",)),
     Registered(INVENTORY, Inventory, InventorySettings, "inventory", ("documents",)),
 )
 

@@ -71,6 +71,11 @@ class GeoSettings(BaseModel):
         " network is registered in",
     )
 
+    @property
+    def country_is_bundled(self) -> bool:
+        """Whether countries are labels of registries: good to show, too coarse to alert on."""
+        return self.bundled and self.country is None and self.city is None
+
 
 class Place(NamedTuple):
     """What is known of one address, in the order of GEO_SCHEMA."""

@@ -28,4 +28,7 @@ def families_of(settings: Settings) -> Families:
 
 def _known(settings: Settings) -> Mapping[str, Any]:
     """Return what families may need beside settings and logs, by name."""
-    return {"documents": documents_of(settings)}
+    return {
+        "documents": documents_of(settings),
+        "country_is_bundled": settings.geo.country_is_bundled,
+    }

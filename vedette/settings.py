@@ -31,6 +31,8 @@ from pydantic_settings import SettingsError as EnvironmentParseError
 from api.hosts import is_loopback
 from api.limit_settings import LimitSettings
 from detectors.learned.inventory import InventorySettings
+from detectors.learned.places import CountrySettings
+from detectors.learned.seen import SeenSettings
 from detectors.overrides import ApiKeyHash, RuleOverride
 from ingest.durations import Duration
 from ingest.geo import GeoSettings
@@ -253,6 +255,8 @@ class Settings(BaseSettings):
     privacy: PrivacySettings = Field(default_factory=PrivacySettings)
     quarantine: QuarantineSettings = Field(default_factory=QuarantineSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
+    seen: SeenSettings = Field(default_factory=SeenSettings)
+    countries: CountrySettings = Field(default_factory=CountrySettings)
     inventory: InventorySettings = Field(default_factory=InventorySettings)
     tiers: dict[str, TierSettings] = Field(default_factory=dict)
     detectors: dict[str, RuleOverride] = Field(default_factory=dict)

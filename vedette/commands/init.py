@@ -145,6 +145,24 @@ deliveries = "90d"           # what was sent when
 audit = "400d"               # who changed what over the API, and who was refused
 endpoints = "90d"            # and how much they were used a day, after they were last seen
 
+# ---- What is new about users and API keys: country, network, user agent ------------------------
+[seen]
+learning_days = 5            # with accepted requests, before anything can be new
+learning_requests = 50       # on these days
+memory_days = 60             # then it is forgotten
+rare_days = 14               # seen on one day only, so long ago: told once more
+usual = 6                    # who has had so many is no news with another
+
+# ---- Which countries requests come from -------------------------------------------------------
+[countries]
+blocked = []                 # nobody should answer these, as in ["KP"]
+expected = []                # the only ones that should come; empty: all
+# reliable = true            # good enough to alert on; the labels that come with Vedette are not
+learning_days = 7            # of a service, before a country can be new to it
+travel_days = 3              # of a user or API key, before its travels are judged
+memory_days = 60             # then it is forgotten
+usual = 30                   # a service with so many countries has no new ones
+
 # ---- Endpoints: which are new, undeclared, deprecated (vedette endpoints) ---------------------
 [inventory]
 learning_days = 7            # of a service, before a route of it can be new

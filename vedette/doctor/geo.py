@@ -30,10 +30,22 @@ def check_geo(at: Surroundings) -> Iterator[Remark]:
         seen, _, advice = str(error).rpartition("; ")
         yield fail(seen, advice)
         return
-    if not {"country", "city"} & files.keys() and geo.bundled:
+    if geo.country_is_bundled:
         yield ok("countries from the bundled register: good for labels, too coarse to alert on")
+        yield _judged(at.settings.countries.reliable)
     for name, path in files.items():
         yield _age(name, path, at.now)
+
+
+def _judged(reliable: bool | None) -> Remark:
+    """Say what becomes of detectors that need countries, if these are bundled labels."""
+    if reliable:
+        return ok("countries.reliable = true: impossible travel and countries are alerted on")
+    return skipped(
+        "impossible travel is off, and first-seen users and keys, blocked, unexpected and new"
+        " countries are in monitor mode: registers often do not know where an address is; give"
+        " geo.country or geo.city an MMDB file, or say countries.reliable = true"
+    )
 
 
 def _age(name: str, path: Path, now: datetime) -> Remark:

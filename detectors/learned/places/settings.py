@@ -27,12 +27,12 @@ class CountrySettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    blocked: frozenset[Country] = Field(
-        default=frozenset(),
+    blocked: tuple[Country, ...] = Field(
+        default=(),
         description="countries (two letters of ISO 3166-1) whose requests nobody should answer",
     )
-    expected: frozenset[Country] = Field(
-        default=frozenset(),
+    expected: tuple[Country, ...] = Field(
+        default=(),
         description="the only countries that requests should come from; empty: all are expected",
     )
     reliable: bool | None = Field(

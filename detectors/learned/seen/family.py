@@ -1,6 +1,7 @@
 """The detectors `user_first_seen` and `api_key_first_seen`."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
 from typing import Final
@@ -90,6 +91,7 @@ _SHOWN_KNOWN: Final = 3
 class Seen:
     """First-seen and rare countries, networks and user agents per user and API key.
 
+    With countries that come with Vedette, which are those of registers, all is in monitor mode.
     `overrides` are the settings of its detectors; those of others are passed over. Raises
     DetectorSettingsError.
     """
@@ -101,10 +103,14 @@ class Seen:
         overrides: Mapping[str, RuleOverride] | None = None,
         settings: SeenSettings | None = None,
         *,
+        country_is_bundled: bool = False,
         entity_cap: int = ENTITY_CAP,
         value_cap: int = VALUE_CAP,
     ) -> None:
-        self.detectors: Mapping[str, Detector] = active(DETECTORS, overrides or {})
+        found = active(DETECTORS, overrides or {})
+        if country_is_bundled:
+            found = {name: replace(each, mode="monitor") for name, each in found.items()}
+        self.detectors: Mapping[str, Detector] = found
         self.settings = settings or SeenSettings()
         self._by_type = {each.entity_type: each for each in self.detectors.values()}
         self._watched: tuple[EntityType, ...] = tuple(self._by_type)

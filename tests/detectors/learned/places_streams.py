@@ -10,8 +10,13 @@ from tests.detectors.streams import Traffic, event
 
 DAY: Final = 86_400
 QUICK: Final = CountrySettings(
-    blocked=frozenset({"KP"}),
-    expected=frozenset({"DE", "FR", "BR", "US"}),
+    blocked=("KP",),
+    expected=(
+        "DE",
+        "FR",
+        "BR",
+        "US",
+    ),
     learning_days=1,
     travel_days=1,
     memory_days=4,

@@ -155,6 +155,11 @@ def test_a_detector_that_is_switched_off_watches_nobody() -> None:
     assert family.aggregate(frame(days(1))).is_empty()
 
 
+def test_countries_of_registers_wake_nobody() -> None:
+    (found,) = run([*days(7), event(7 * DAY, **AWAY)], Seen(country_is_bundled=True))
+    assert found.mode == "monitor"
+
+
 def test_caps_hold() -> None:
     crowd = [
         event(n * 60.0, user=f"user{n}", country="DE", asn=n, user_agent=f"x{'y' * (n % 9)}/1")
