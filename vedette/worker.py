@@ -109,6 +109,8 @@ class Worker:
     def _restore(self, origin: Origin) -> None:
         """Take up state where the last run left it."""
         learned = self._baselines.take_up(self._detection.learned)
+        for remark in self._baselines.remarks:
+            _log.warning("what is learned is taken up", remark=remark)
         anew: list[str] = []
         if origin.snapshot is not None:
             anew = self._detection.restore(replace(origin.snapshot, learned=learned))

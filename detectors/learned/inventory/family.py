@@ -142,7 +142,7 @@ class Inventory:
 
     def restore(self, parts: Mapping[str, pl.DataFrame]) -> list[str]:
         """Take over a state of this version."""
-        if "about" not in parts or parts["about"]["version"].to_list() != [VERSION]:
+        if "about" not in parts or not self._about.equals(parts["about"]):
             return list(self._active)
         self._book.restore(parts)
         self._told.restore(parts)
