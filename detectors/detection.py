@@ -73,6 +73,11 @@ class Detection:
         """How many keys each rule had to forget because of the cap."""
         return self._kernel.evicted
 
+    @property
+    def crowded(self) -> bool:
+        """Whether rules may have more keys than their cap: to close panes would forget some."""
+        return self._kernel.crowded
+
     def process(self, batch: Batch) -> list[Finding]:
         """Take in a batch, and judge all that its watermark closes."""
         summed = self.aggregate(batch)

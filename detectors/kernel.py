@@ -35,9 +35,6 @@ _NEAR: Final = 2
 #: Entities of one rule that are kept evidence of although they do not violate yet, per batch.
 _NEAR_LIMIT: Final = 20
 
-#: How many times the events of a batch must fit under the cap of keys for matches to be spared.
-_ROOM: Final = 4
-
 
 @dataclass(frozen=True, slots=True)
 class Aggregated:
@@ -82,6 +79,11 @@ class RuleKernel:
         counts = {rule.name: self._state.evicted(rule.series) for rule in self._rules}
         return {name: count for name, count in counts.items() if count}
 
+    @property
+    def crowded(self) -> bool:
+        """Whether there may be more keys than the cap: to close panes would forget some."""
+        return any(table.crowded for table in self._state.tables.values())
+
     def process(self, events: pl.DataFrame, watermark: int | None) -> list[Finding]:
         """Take in a batch (BATCH_SCHEMA) and the watermark after it (us; None: nothing closes).
 
@@ -93,11 +95,8 @@ class RuleKernel:
         """Do the heavy half of a batch. Touches no state: a thread may do it ahead of time.
 
         `complete` is the stretch of time of which there are no events but these. Of what lies
-        well inside it, matches that are too few to reach a limit are not looked at further,
-        unless the batch is large against the cap.
+        well inside it, matches that are too few to reach a limit are not looked at further.
         """
-        if events.height * _ROOM > self._key_cap:
-            complete = None  # what is spared takes no room, which would decide what is forgotten
         if events.is_empty():
             return Aggregated(events, {}, {})
         arrays = Arrays(events)
@@ -105,18 +104,36 @@ class RuleKernel:
         found: dict[Series, Matches] = {}
         sums: dict[timedelta, Sums] = {}
         for window, numbers in self._state.numbers.items():
-            mine: dict[int, tuple[Series, Matches]] = {}
-            for series, number in numbers.items():
-                matched = matches(series, arrays, accepted)
-                least = self._state.sparing.get(series, 0)
-                if matched is not None and complete is not None and least > 1:
-                    matched = spared(matched, least, complete.inside(window), arrays)
-                if matched is not None:
-                    found[series] = matched
-                    mine[number] = (series, matched)
+            mine = {
+                number: (series, matched)
+                for series, number in numbers.items()
+                if (matched := matches(series, arrays, accepted)) is not None
+            }
+            if complete is not None:
+                mine = self._without_few(mine, complete.inside(window), arrays)
+            found.update(mine.values())
             if mine:
                 sums[window] = summed(Panes.of(window), arrays, mine)
         return Aggregated(events.select(SHOWN), found, sums)
+
+    def _without_few(
+        self, mine: Mapping[int, tuple[Series, Matches]], inside: Complete, arrays: Arrays
+    ) -> dict[int, tuple[Series, Matches]]:
+        """Return the matches of a window without those that can be part of no violation.
+
+        What is left out takes no room, and room decides what is forgotten. All windows that reach
+        `inside` have their events in this batch: where it has no more matches than the cap allows
+        keys, none of them can overflow, so nothing is forgotten for what is left out.
+        """
+        if sum(len(matched.row) for _, matched in mine.values()) > self._key_cap:
+            return dict(mine)
+        left: dict[int, tuple[Series, Matches]] = {}
+        for number, (series, matched) in mine.items():
+            least = self._state.sparing.get(series, 0)
+            kept = spared(matched, least, inside, arrays) if least > 1 else matched
+            if kept is not None:
+                left[number] = (series, kept)
+        return left
 
     def judge(self, batch: Aggregated, watermark: int | None) -> list[Finding]:
         """Do the light half: add the batch's sums to the state, judge, and close panes."""
@@ -200,10 +217,9 @@ class RuleKernel:
             until = END if watermark is None else table.panes.start(watermark)
             if until <= table.closed:
                 continue
-            if table.crowded:  # then what is forgotten depends on the order of panes
-                for start in table.starts(until):
-                    found += self._settle(window, start + table.panes.length, every=True)
-                    table.evict()
+            while (end := table.overflow(until)) is not None:
+                found += self._settle(window, end, every=True)
+                table.evict()
             every = not self._prompt or table.unsettled >= table.closed
             found += self._settle(window, until, every=every)
         return found

@@ -48,7 +48,8 @@ def scan(
         store = open_store()
         pending: list[Finding] = []
         for number, each in enumerate(ahead, start=1):
-            found = detection.judge(each, None if number % CLOSE_EVERY else each.watermark)
+            close = detection.crowded or not number % CLOSE_EVERY
+            found = detection.judge(each, each.watermark if close else None)
             pending = _joined(pending, found)
             if len(pending) >= PENDING_LIMIT:
                 store.record(pending, watermark=None)
