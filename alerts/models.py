@@ -314,6 +314,30 @@ class AuditRow(Model):
     count: Mapped[int]
 
 
+class BlockRow(Model):
+    """An address on the block list, from `since` until it left at `removed_at`."""
+
+    __tablename__ = "blocks"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    address: Mapped[str] = mapped_column(String(64), index=True)
+    incident_id: Mapped[int] = mapped_column(BigInteger)
+    detector: Mapped[str] = mapped_column(Text)
+    since: Mapped[datetime] = mapped_column(index=True)
+    until: Mapped[datetime]
+    removed_at: Mapped[datetime | None] = mapped_column(index=True)
+
+
+class BlockSwitchRow(Model):
+    """Who switched the block list off; no row while it is on."""
+
+    __tablename__ = "block_switch"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    off_by: Mapped[str] = mapped_column(Text)
+    off_at: Mapped[datetime]
+
+
 class CheckpointRow(Model):
     """Where the worker was; a single row with id 1."""
 

@@ -32,6 +32,9 @@ SECURE_COOKIE: Final = f"__Host-{COOKIE}"
 #: What requests of a session must bring that change something.
 CSRF_HEADER: Final = "X-CSRF-Token"
 
+#: What is under these asks for a role.
+_GUARDED: Final = (API_PREFIX, "/v1")
+
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="vedette"'}
 
@@ -194,12 +197,12 @@ def _deed(request: Request, services: Services, caller: Caller | None, status: i
 
 
 def unprotected_routes(app: FastAPI) -> list[str]:
-    """Return the paths under API_PREFIX that ask for no role; there must be none."""
+    """Return the paths of the API and of bouncers that ask for no role; there must be none."""
     return [
         context.path
         for context in iter_route_contexts(app.routes)
         if context.path is not None
-        and context.path.startswith(API_PREFIX)
+        and context.path.startswith(_GUARDED)
         and not _asks_for_role(getattr(context, "dependant", None))
     ]
 

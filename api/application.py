@@ -10,12 +10,16 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from sqlalchemy import Engine
 
 from alerts.audit import AuditLog
+from alerts.block_settings import BlockSettings
+from alerts.blocklist import BlockList
 from alerts.keys import KeyStore, Role
 from alerts.routing import Routing
 from alerts.sessions import SessionStore
 from alerts.times import utc_now
 from api import (
     audit,
+    blocklist,
+    bouncers,
     deliveries,
     detectors,
     entities,
@@ -38,6 +42,7 @@ from api.limits import RateLimits, counted_as
 from api.middleware import AddressLimit, KnownHosts, RequestIds, SecurityHeaders, SizeLimits
 from api.problems import install_problems
 from api.services import Services
+from ingest.address_ranges import Network
 
 _PARTS: Final = (
     incidents,
@@ -47,6 +52,8 @@ _PARTS: Final = (
     deliveries,
     detectors,
     gaps,
+    blocklist,
+    bouncers,
     keys,
     audit,
     sessions,
@@ -61,11 +68,13 @@ class ApiOptions:
 
     `routing` says who is told when a person ends an incident, `changed` is called after changes
     that somebody may have to be told, `detectors` are those switched on. Without `hosts` any
-    Host is answered.
+    Host is answered. `protected` networks are never on the block list.
     """
 
     limits: LimitSettings = field(default_factory=LimitSettings)
     hosts: tuple[str, ...] = ()
+    blocklist: BlockSettings = field(default_factory=BlockSettings)
+    protected: tuple[Network, ...] = ()
     routing: Routing | None = None
     changed: Callable[[], None] = lambda: None
     detectors: Callable[[], Sequence[DetectorAnswer]] = tuple
@@ -101,6 +110,8 @@ def create_api(
         audit=AuditLog(engine),
         limits=RateLimits(options.limits),
         broadcast=Broadcast(engine),
+        blocklist=BlockList(engine, options.blocklist, options.protected),
+        pulls={},
         health=health,
         now=now,
         routing=options.routing,

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Engine
 
 from alerts.audit import AuditLog
+from alerts.blocklist import BlockList
 from alerts.keys import KeyStore
 from alerts.routing import Routing
 from alerts.sessions import SessionStore
@@ -25,7 +26,7 @@ class Services:
     """The database and what is kept in it, the worker's health, limits and the clock.
 
     `changed` is called after something changed that somebody may have to be told; `detectors` are
-    those switched on.
+    those switched on. `pulls` are when each bouncer last asked, by key.
     """
 
     engine: Engine
@@ -34,6 +35,8 @@ class Services:
     audit: AuditLog
     limits: RateLimits
     broadcast: Broadcast
+    blocklist: BlockList
+    pulls: dict[str, datetime]
     health: Callable[[], HealthReport]
     now: Callable[[], datetime]
     routing: Routing | None = None

@@ -48,7 +48,7 @@ class ClientAddresses:
 
         Raises ValueError naming the entry that is neither, and what is expected.
         """
-        networks = [network for entry in trusted_proxies for network in _networks(entry)]
+        networks = [network for entry in trusted_proxies for network in trusted_networks(entry)]
         self._trusted = AddressRanges(networks)
         self._walked = lru_cache(maxsize=_REMEMBERED)(self._walk)
 
@@ -140,7 +140,8 @@ class ClientAddresses:
         return None if found is None else str(found)
 
 
-def _networks(entry: str) -> list[Network]:
+def trusted_networks(entry: str) -> list[Network]:
+    """Return the networks that an entry of trusted proxies means; raises ValueError."""
     text = entry.strip()
     if text.lower() == PRIVATE_WORD:
         return [ipaddress.ip_network(network) for network in PRIVATE]

@@ -30,6 +30,7 @@ from vedette.log_lines import log_to_stderr
 from vedette.memory import return_large_blocks
 from vedette.notifying import routing_of
 from vedette.settings import Settings
+from vedette.sources import proxies_of
 
 #: How long stopping may take after a signal, before the process leaves as it is.
 DRAIN: Final = timedelta(seconds=9)
@@ -95,6 +96,8 @@ def _options(settings: Settings, duty: Duty) -> ApiOptions:
     return ApiOptions(
         limits=settings.api.limits,
         hosts=settings.api.known_hosts,
+        blocklist=settings.blocklist,
+        protected=proxies_of(settings),
         routing=routing_of(settings),
         changed=duty.wake,
         detectors=lambda: duty.detectors,

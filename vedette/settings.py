@@ -28,6 +28,7 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as EnvironmentParseError
 
+from alerts.block_settings import BlockSettings
 from api.hosts import is_loopback
 from api.limit_settings import LimitSettings
 from detectors.learned.inventory import InventorySettings
@@ -254,6 +255,7 @@ class Settings(BaseSettings):
     routes: RouteSettings = Field(default_factory=RouteSettings)
     privacy: PrivacySettings = Field(default_factory=PrivacySettings)
     quarantine: QuarantineSettings = Field(default_factory=QuarantineSettings)
+    blocklist: BlockSettings = Field(default_factory=BlockSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
     seen: SeenSettings = Field(default_factory=SeenSettings)
     countries: CountrySettings = Field(default_factory=CountrySettings)

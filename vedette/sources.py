@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from ingest.address_ranges import Network
+from ingest.clients import trusted_networks
 from ingest.enrichment import Enrichment
 from ingest.geo import GeoData
 from ingest.pseudonyms import Pseudonyms
@@ -77,3 +79,9 @@ def _names(path: str, file: str) -> bool:
         whole,
         whole.parent,
     )
+
+
+def proxies_of(settings: Settings) -> tuple[Network, ...]:
+    """Return every network that some source trusts as a proxy."""
+    entries = {entry for source in settings.sources for entry in source.trusted_proxies}
+    return tuple(network for entry in sorted(entries) for network in trusted_networks(entry))

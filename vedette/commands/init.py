@@ -138,6 +138,16 @@ pseudonymise = []            # "user", "client_ip"
 [quarantine]
 keep = "14d"                 # masked samples of them expire after this
 
+# ---- Addresses for firewalls to block (docs/blocklist.md: read it before you switch it on) ----
+[blocklist]
+enabled = false
+dry_run = false              # true: list what would be blocked, give nothing to firewalls
+# detectors = ["sql_injection", "log4shell"]    # default: those that hardly ever err
+allow = []                   # never blocked, as in ["198.51.100.0/24"]
+length = "4h"                # after the last event
+entries = 10000              # at most
+new_a_minute = 30            # at most
+
 # ---- How long things are kept (docs/retention.md; vedette erase deletes one person's at once) --
 [retention]
 incidents = "400d"           # after their last event, if they are over; open ones stay
