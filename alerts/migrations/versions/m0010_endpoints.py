@@ -32,7 +32,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_endpoints_last_seen_id"), "endpoints", ["last_seen", "id"])
     op.create_table(
         "endpoint_days",
-        sa.Column("endpoint_id", sa.BigInteger(), nullable=False),
+        sa.Column("endpoint_id", _ID, nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("requests", sa.BigInteger(), nullable=False),
         sa.Column("answered", sa.BigInteger(), nullable=False),
