@@ -9,6 +9,8 @@ from pydantic import BaseModel
 
 from detectors.detector import Detector, active, signature_of
 from detectors.findings import Level
+from detectors.learned.clients import DETECTORS as CLIENTS
+from detectors.learned.clients import ClientOutliers, ClientSettings
 from detectors.learned.families import Families
 from detectors.learned.family import Family
 from detectors.learned.inventory import DETECTORS as INVENTORY
@@ -114,6 +116,7 @@ FAMILIES: Final[tuple[Registered, ...]] = (
     Registered(SEEN, Seen, SeenSettings, "seen", ("country_is_bundled",)),
     Registered(PLACES, Places, CountrySettings, "countries", ("country_is_bundled",)),
     Registered(INVENTORY, Inventory, InventorySettings, "inventory", ("documents",)),
+    Registered(CLIENTS, ClientOutliers, ClientSettings, "clients", ("model",)),
 )
 
 DETECTORS: Final = (*HEALTH, *(entry for family in FAMILIES for entry in family.detectors))

@@ -278,6 +278,35 @@ def learn(
     )
 
 
+@cli.command()
+def train(
+    files: Files,
+    config: Config = None,
+    log_format: Format = "auto",
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", metavar="CLIENT", help="Do not learn from this client."),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="The same seed and logs: the same model.")
+    ] = 0,
+    as_json: Json = False,
+) -> None:
+    """Train the client model from old logs: what clients usually do within hours."""
+    from vedette.commands.train import train_from
+
+    raise typer.Exit(
+        train_from(
+            files,
+            config,
+            log_format=log_format,
+            without=without or [],
+            seed=seed,
+            as_json=as_json,
+        )
+    )
+
+
 @quarantine_cli.command("list")
 def quarantine_list(
     config: Config = None,

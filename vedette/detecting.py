@@ -7,6 +7,7 @@ from detectors.catalogue import Catalogue
 from detectors.detection import Detection
 from detectors.learned.families import Families
 from detectors.registry import FAMILIES, learned_families
+from vedette.client_model import load_model
 from vedette.settings import Settings
 from vedette.sources import documents_of
 
@@ -29,6 +30,7 @@ def families_of(settings: Settings) -> Families:
 def _known(settings: Settings) -> Mapping[str, Any]:
     """Return what families may need beside settings and logs, by name."""
     return {
+        "model": load_model(settings),
         "documents": documents_of(settings),
         "country_is_bundled": settings.geo.country_is_bundled,
     }

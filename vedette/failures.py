@@ -69,5 +69,6 @@ def _wrong_use() -> tuple[type[Exception], ...]:
 def _failures() -> tuple[type[Exception], ...]:
     from alerts.database import DatabaseError
     from alerts.secret import SecretError
+    from vedette.client_model import ClientModelError
 
-    return DatabaseError, SecretError, StartError
+    return DatabaseError, SecretError, StartError, ClientModelError

@@ -31,6 +31,7 @@ from pydantic_settings import SettingsError as EnvironmentParseError
 from alerts.block_settings import BlockSettings
 from api.hosts import is_loopback
 from api.limit_settings import LimitSettings
+from detectors.learned.clients.settings import ClientSettings
 from detectors.learned.inventory import InventorySettings
 from detectors.learned.places import CountrySettings
 from detectors.learned.seen import SeenSettings
@@ -260,6 +261,7 @@ class Settings(BaseSettings):
     seen: SeenSettings = Field(default_factory=SeenSettings)
     countries: CountrySettings = Field(default_factory=CountrySettings)
     inventory: InventorySettings = Field(default_factory=InventorySettings)
+    clients: ClientSettings = Field(default_factory=ClientSettings)
     tiers: dict[str, TierSettings] = Field(default_factory=dict)
     detectors: dict[str, RuleOverride] = Field(default_factory=dict)
     _file: Path | None = PrivateAttr(default=None)

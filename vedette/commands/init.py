@@ -178,6 +178,11 @@ usual = 30                   # a service with so many countries has no new ones
 learning_days = 7            # of a service, before a route of it can be new
 tell_again_days = 7          # what is still there is told again
 
+# ---- Clients that are unlike the others (vedette train makes the model) -----------------------
+[clients]
+# model = "/var/lib/vedette/clients.model"   # else clients.model beside the server's secret
+false_alarms_per_day = 1.0   # all in all; the next training goes by it
+
 # ---- Rules of your own: folders of Sigma files ------------------------------------------------
 [rules]
 folders = []

@@ -32,7 +32,7 @@ WINDOWS_A_DAY: Final = 3
 #: Windows that are learned from at most.
 MOST_WINDOWS: Final = 300_000
 #: With fewer clients nothing can be said of what is usual.
-LEAST_CLIENTS: Final = 200
+LEAST_CLIENTS: Final = 100
 #: The limit in points where the history has no client that could be judged.
 UNKNOWN_LIMIT: Final = 600
 #: Odd clients and regulars that are kept and shown at most.
