@@ -104,7 +104,7 @@ class Spikes:
 
         The pane that it ends in may be cut short, so there it does not say that there was less.
         """
-        newest = max((int(each["pane"].max()) for each in self._open), default=None)  # type: ignore[arg-type]
+        newest = max((int(time) for each in self._open for time in each["pane"]), default=None)
         if newest is None:
             until = {name: table.next or 0 for name, table in self._tables.items()}
         else:
