@@ -1,6 +1,7 @@
 """The rules of a run: built-in and the user's, as the settings change them."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from alerts.failing import DETECTOR as ALERTS_FAILING
 from detectors.catalogue import Catalogue, load_catalogue
@@ -10,15 +11,21 @@ from detectors.registry import DETECTORS, rule_overrides
 from detectors.rules import Tier
 from vedette.settings import Settings, TierSettings
 
+#: Rules that count countries: too coarse for the labels that come with Vedette.
+OF_COUNTRIES: Final = ("user_many_countries", "api_key_many_countries")
+
 
 def catalogue_of(
     settings: Settings, overrides: Mapping[str, RuleOverride] | None = None
 ) -> Catalogue:
     """Return the catalogue that the settings ask for, or would ask for with other `overrides`.
 
+    Rules of countries are in monitor mode where these are bundled labels, unless `mode` is set.
     Raises what load_catalogue raises.
     """
-    changed = settings.detectors if overrides is None else overrides
+    changed = dict(settings.detectors if overrides is None else overrides)
+    if not settings.countries.given(bundled=settings.geo.country_is_bundled).reliable:
+        changed |= {name: _monitored(changed.get(name, RuleOverride())) for name in OF_COUNTRIES}
     return load_catalogue(
         rule_overrides(changed),
         settings.rules.folders,
@@ -32,6 +39,12 @@ def detector_names(settings: Settings, catalogue: Catalogue) -> frozenset[str]:
     named = (rule.name for rule in catalogue.rules)
     others = (detector.name for detector in DETECTORS)
     return frozenset([*named, *others, *settings.detectors, ALERTS_FAILING])
+
+
+def _monitored(override: RuleOverride) -> RuleOverride:
+    if "mode" in override.model_fields_set:
+        return override
+    return override.model_copy(update={"mode": "monitor"})
 
 
 def _tier(name: str, written: TierSettings) -> Tier:

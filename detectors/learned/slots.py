@@ -46,6 +46,27 @@ def summed(rows: pl.LazyFrame, by: Sequence[str]) -> pl.DataFrame:
     )
 
 
+def added(
+    sums: pl.DataFrame, same: Sequence[str], counts: Sequence[str], order: Sequence[str]
+) -> pl.DataFrame:
+    """Return sums with rows that agree in `same` added up, sorted by `order` (of these columns).
+
+    Least `first`, greatest `last`, sums of `counts`; of all else what one of the rows has.
+    """
+    spans = ("first", "last")
+    whole = (
+        sums.lazy()
+        .select(*same, *spans, *counts)
+        .with_row_index("at")
+        .group_by(same)
+        .agg(pl.col("first").min(), pl.col("last").max(), pl.col(counts).sum(), pl.col("at").min())
+        .sort(order)
+        .collect()
+    )
+    rest = sums.select(pl.exclude(*same, *spans, *counts))[whole["at"]]
+    return pl.concat([whole.drop("at"), rest], how="horizontal").select(sums.columns)
+
+
 def exhibits(events: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
     """Return some events as EXHIBIT_SCHEMA.
 

@@ -12,6 +12,8 @@ from detectors.catalogue import BUILT_IN_RULES, load_catalogue
 from tests.docs.pages import blocks, page
 from vedette.cli import cli
 from vedette.rule_tests import cases_beside
+from vedette.rules import catalogue_of
+from vedette.settings import settings_from
 
 from .scans import combined, written
 
@@ -282,3 +284,14 @@ def test_a_file_without_rules_is_no_success(tmp_path: Path) -> None:
     status, rows, said = invoke("check", rules(tmp_path, ""))
     assert (status, rows) == (1, [])
     assert "no rules in them" in said
+
+
+def test_rules_of_countries_only_watch_where_countries_are_bundled_labels() -> None:
+    def mode(text: str) -> str:
+        return catalogue_of(settings_from(text)).rule("user_many_countries").mode
+
+    assert mode("") == "monitor"
+    assert mode("[geo]\nbundled = false") == "alert"
+    assert mode("[countries]\nreliable = true") == "alert"
+    assert mode('[detectors.user_many_countries]\nmode = "alert"') == "alert"
+    assert mode("[detectors.user_many_countries]\nthreshold = 5") == "monitor"

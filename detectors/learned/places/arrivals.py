@@ -10,6 +10,7 @@ from typing import Final
 import polars as pl
 
 from detectors.findings import EntityType
+from detectors.learned import slots
 from detectors.learned.slots import EXHIBIT_SCHEMA, SLOT_US, exhibits, keys, summed
 from detectors.naming import shown
 from ingest.distinct import Distinct
@@ -40,7 +41,6 @@ ARRIVAL_SCHEMA: Final = pl.Schema(
     }
 )
 SAME: Final = ("type", "key", "pane", "country", "network", "client")
-_SUMMED: Final = ("first", "last", "requests")
 
 
 def no_arrivals() -> pl.DataFrame:
@@ -82,19 +82,8 @@ def arrivals(
 
 def added(sums: pl.DataFrame) -> pl.DataFrame:
     """Return arrivals with rows of the same added up, in order of pane, time, key and place."""
-    return (
-        sums.lazy()
-        .group_by(SAME)
-        .agg(
-            pl.col("first").min(),
-            pl.col("last").max(),
-            pl.col("requests").sum(),
-            pl.exclude(*SAME, *_SUMMED).first(),
-        )
-        .select(ARRIVAL_SCHEMA.names())
-        .sort("pane", "first", "key", "last", "country", "network", "client")
-        .collect()
-    )
+    order = ("pane", "first", "key", "last", "country", "network", "client")
+    return slots.added(sums, SAME, ("requests",), order)
 
 
 def _summed(

@@ -88,7 +88,7 @@ class Travel:
     def _leaps(self, seen: pl.DataFrame, limits: Mapping[EntityType, int]) -> pl.DataFrame:
         """Return arrivals that are too far from the one before, in order of time."""
         order = ["key", "pane", "first", "country", "network"]
-        rows = seen.with_row_index("row").sort(order)
+        rows = seen.select("type", "entity", *order, "last").with_row_index("row").sort(order)
         before = [pl.col(name).shift(1).over("key").alias(f"from_{name}") for name in
                   ("country", "network", "last", "row")]  # fmt: skip
         told = self.last.select("key", *(pl.col(name).alias(f"was_{name}") for name in

@@ -10,6 +10,7 @@ from typing import Final
 import polars as pl
 
 from detectors.findings import EntityType
+from detectors.learned import slots
 from detectors.learned.seen.agents import agent_names
 from detectors.learned.slots import EXHIBIT_SCHEMA, SLOT_US, exhibits, keys, summed
 from detectors.naming import shown
@@ -43,7 +44,6 @@ SIGHTING_SCHEMA: Final = pl.Schema(
     }
 )
 
-_SUMMED: Final = ("first", "last", "requests", "refused")
 _SAME: Final = ("key", "pane", *KINDS)
 
 
@@ -64,19 +64,8 @@ def sightings(events: pl.DataFrame, watched: tuple[EntityType, ...] = WATCHED) -
 
 def added(sums: pl.DataFrame) -> pl.DataFrame:
     """Return sightings with rows of the same added up, in order of pane, key, time and kinds."""
-    return (
-        sums.lazy()
-        .group_by(_SAME)
-        .agg(
-            pl.col("first").min(),
-            pl.col("last").max(),
-            pl.col("requests", "refused").sum(),
-            pl.exclude(*_SAME, *_SUMMED).first(),
-        )
-        .select(SIGHTING_SCHEMA.names())
-        .sort("pane", "key", "first", "last", *KINDS)
-        .collect()
-    )
+    order = ("pane", "key", "first", "last", *KINDS)
+    return slots.added(sums, _SAME, ("requests", "refused"), order)
 
 
 def _of(events: pl.DataFrame, column: EntityType) -> pl.DataFrame:
