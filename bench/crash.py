@@ -4,7 +4,8 @@
         [--seed 1] [--per-run 10] [--bootstrap HOST:PORT]
 
 Plays the half hour of tests/durability into a log (or a topic of two partitions) and kills
-`vedette run` with SIGKILL: at any time, while it writes, while it starts, as the seed decides.
+`vedette run` with SIGKILL: at any time, while it writes, while it starts, after a checkpoint, as
+the seed decides.
 Kills are spread over runs of `--per-run` each; each ends with the comparison of everything that
 is promised (tests/durability/outcome.py). Exit status 1 if anything differed.
 """

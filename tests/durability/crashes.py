@@ -12,22 +12,24 @@ from typing import Final, Literal
 
 from sqlalchemy import Engine, create_engine, make_url, select, text
 
-from alerts.models import FindingRow, NotificationRow, table_of
+from alerts.models import CheckpointRow, FindingRow, NotificationRow, table_of
 from tests.durability.feeds import Feed
 from tests.durability.outcome import Outcome, outcome, undelivered
 from tests.durability.process import Service
 from tests.durability.story import PROBES, Story
 from tests.receivers.web import Request, WebReceiver
 
-#: When to kill: any time; while a transaction is written, or just after; while it starts.
-Moment = Literal["any", "writing", "starting"]
-MOMENTS: Final[tuple[Moment, ...]] = ("any", "writing", "starting")
+#: When to kill: any time; while a transaction is written, or just after; while it starts; soon
+#: after it has stored where it stands, so that the next one certainly goes on from there.
+Moment = Literal["any", "writing", "starting", "stored"]
+MOMENTS: Final[tuple[Moment, ...]] = ("any", "writing", "starting", "stored")
 
 #: Seconds between two appends, and until a kill at any time at most.
 PAUSE: Final = 0.03
 LONGEST_LIFE: Final = 6.5
 _LONGEST_START: Final = 3.0
 _LONGEST_WRITE: Final = 0.008
+_LONGEST_AFTER: Final = 1.0
 _SECONDS: Final = 90.0
 
 #: Nobody is told in bundles or late, and nothing counts as too old.
@@ -134,9 +136,24 @@ class Run:
             wait: Callable[[], None] = partial(time.sleep, rng.uniform(0, _LONGEST_START))
         elif moment == "any":
             wait = partial(time.sleep, rng.uniform(0, LONGEST_LIFE))
+        elif moment == "stored":
+            wait = partial(self._until_stored, self._checkpoint(), rng.uniform(0, _LONGEST_AFTER))
         else:
             wait = partial(self._until_written, rng.randrange(12), rng.uniform(0, _LONGEST_WRITE))
         return Killing(wait, self.service.kill)
+
+    def _checkpoint(self) -> str | None:
+        """Return the checksum of the checkpoint, None if nothing was read before it."""
+        table = table_of(CheckpointRow)
+        query = select(table.c.sha256).where(table.c.watermark.is_not(None))
+        with self.engine.connect() as connection:
+            return connection.execute(query).scalar()
+
+    def _until_stored(self, before: str | None, further: float) -> None:
+        until = time.monotonic() + _SECONDS
+        while self._checkpoint() == before and time.monotonic() < until:
+            time.sleep(0.02)
+        time.sleep(further)
 
     def _until_written(self, number: int, further: float) -> None:
         written = written_sqlite if self.engine.dialect.name == "sqlite" else written_postgresql
