@@ -19,6 +19,8 @@ from detectors.learned.places import DETECTORS as PLACES
 from detectors.learned.places import CountrySettings, Places
 from detectors.learned.seen import DETECTORS as SEEN
 from detectors.learned.seen import Seen, SeenSettings
+from detectors.learned.sizes import DETECTORS as SIZES
+from detectors.learned.sizes import Sizes, SizesSettings
 from detectors.overrides import RuleOverride
 
 SOURCE_SILENT: Final = Detector(
@@ -116,6 +118,7 @@ FAMILIES: Final[tuple[Registered, ...]] = (
     Registered(SEEN, Seen, SeenSettings, "seen", ("country_is_bundled",)),
     Registered(PLACES, Places, CountrySettings, "countries", ("country_is_bundled",)),
     Registered(INVENTORY, Inventory, InventorySettings, "inventory", ("documents",)),
+    Registered(SIZES, Sizes, SizesSettings, "sizes"),
     Registered(CLIENTS, ClientOutliers, ClientSettings, "clients", ("model",)),
 )
 

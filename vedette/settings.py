@@ -35,6 +35,7 @@ from detectors.learned.clients.settings import ClientSettings
 from detectors.learned.inventory import InventorySettings
 from detectors.learned.places import CountrySettings
 from detectors.learned.seen import SeenSettings
+from detectors.learned.sizes import SizesSettings
 from detectors.overrides import ApiKeyHash, RuleOverride
 from ingest.durations import Duration
 from ingest.geo import GeoSettings
@@ -260,6 +261,7 @@ class Settings(BaseSettings):
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
     seen: SeenSettings = Field(default_factory=SeenSettings)
     countries: CountrySettings = Field(default_factory=CountrySettings)
+    sizes: SizesSettings = Field(default_factory=SizesSettings)
     inventory: InventorySettings = Field(default_factory=InventorySettings)
     clients: ClientSettings = Field(default_factory=ClientSettings)
     tiers: dict[str, TierSettings] = Field(default_factory=dict)

@@ -173,6 +173,12 @@ travel_days = 3              # of a user or API key, before its travels are judg
 memory_days = 60             # then it is forgotten
 usual = 30                   # a service with so many countries has no new ones
 
+# ---- Sizes of answers and numbers of objects, against a route's own ---------------------------
+[sizes]
+learning_days = 3            # whole days of a route, before it is judged
+learning_answers = 1000      # and so many answers, for their sizes
+learning_callers = 200       # and so many callers in ten minutes, for their objects
+
 # ---- Endpoints: which are new, undeclared, deprecated (vedette endpoints) ---------------------
 [inventory]
 learning_days = 7            # of a service, before a route of it can be new
