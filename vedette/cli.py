@@ -240,6 +240,9 @@ def evaluate(
     picture: Annotated[
         Path | None, typer.Option("--picture", help="Also draw it into this PNG file.")
     ] = None,
+    learned: Annotated[
+        bool, typer.Option("--learned", help="Go on from what vedette run or learn has learned.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, not tables.")] = False,
 ) -> None:
     """Say how well the detectors do on logs of which you know the truth."""
@@ -247,7 +250,13 @@ def evaluate(
 
     raise typer.Exit(
         run_evaluation(
-            files, truth, config, log_format=log_format, picture=picture, as_json=as_json
+            files,
+            truth,
+            config,
+            log_format=log_format,
+            picture=picture,
+            learned=learned,
+            as_json=as_json,
         )
     )
 

@@ -12,7 +12,7 @@ from detectors.registry import active_detectors
 from ingest.masking import printable
 from ingest.pseudonyms import Pseudonyms
 from ingest.reader import LogReader
-from vedette.commands.scan import progress_of_reading, standard_input, stored
+from vedette.commands.scan import progress_of_reading, standard_input, stored, take_up
 from vedette.detecting import detection_of
 from vedette.evaluation.doubts import doubts
 from vedette.evaluation.episodes import disguised, read_episodes
@@ -39,6 +39,7 @@ def run_evaluation(
     log_format: str,
     picture: Path | None,
     as_json: bool,
+    learned: bool = False,
 ) -> int:
     """Scan the files, print how well the detectors did to stdout; return the status."""
     if picture is not None:
@@ -55,7 +56,10 @@ def run_evaluation(
     catalogue = catalogue_of(settings)
     sources = sources_for(files, settings, log_format)
     reader = LogReader(sources, enrichment=enrichment, stdin=standard_input())
-    trial = Trial(detection_of(settings, catalogue, prompt=False), episodes)
+    detection = detection_of(settings, catalogue, prompt=False)
+    if learned:
+        take_up(detection, settings, configured=config is not None)
+    trial = Trial(detection, episodes)
     matched = _tried(reader, trial)
     found = report(matched)
     screen = terminal(stderr=True)

@@ -86,7 +86,7 @@ def run_scan(
         detection = detection_of(settings, catalogue_of(settings))
         detection.under(enrichment.fingerprint)
         if learned:
-            _take_up(detection, settings, configured=config is not None)
+            take_up(detection, settings, configured=config is not None)
         total = reader.progress.bytes_total
         task = progress.add_task("Scanning", total=total, rate="")
 
@@ -108,7 +108,8 @@ def run_scan(
     return PARTLY_READ if reader.problems else 0
 
 
-def _take_up(detection: Detection, settings: Settings, *, configured: bool) -> None:
+def take_up(detection: Detection, settings: Settings, *, configured: bool) -> None:
+    """Have detectors that learn go on from what the service's database has; say what was lost."""
     from alerts.store import Store
     from vedette.baselines import stored_state
     from vedette.stores import kept_database
@@ -116,9 +117,11 @@ def _take_up(detection: Detection, settings: Settings, *, configured: bool) -> N
     engine, _ = kept_database(settings, None, configured=configured)
     state, remarks = stored_state(Store(engine), detection.learned)
     engine.dispose()
+    anew = detection.learned.restore(state)
+    if anew:
+        remarks.append(f"nothing that can be used is learned of: {', '.join(anew)}")
     for remark in remarks:
         note(terminal(stderr=True), f"vedette: {printable(remark)}")
-    detection.learned.restore(state)
 
 
 def stored(engine: "Engine") -> "list[IncidentView]":
