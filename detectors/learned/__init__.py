@@ -2,6 +2,9 @@
 
 family       what each family of them has in common
 families     all families as one
+slots        rows summed by minutes, for families that watch single requests
+seen         what is new or rare for a user or API key
+places       impossible travel; blocked, unexpected and new countries
 
 Every family has a module or package of its own here. Its two halves are those of the rule kernel:
 sums of a batch that add up, then a judgement of panes that are closed. What is scored is scored
