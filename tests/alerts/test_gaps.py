@@ -45,7 +45,7 @@ def test_gaps_are_listed_the_last_first(engine: Engine) -> None:
 
 
 def test_a_gap_that_is_told_again_is_the_same_one_and_gets_its_end(engine: Engine) -> None:
-    """Fails if gaps are inserted without looking for their key."""
+    """Failed when gaps were inserted without looking for their key."""
     record(engine, LOST)
     record(engine, LOST, now=NOW + timedelta(hours=1))
     (before,) = list_gaps(engine)

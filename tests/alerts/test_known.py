@@ -48,7 +48,7 @@ def notices(engine: Engine) -> int:
 
 
 def test_what_ended_before_makes_no_incident(engine: Engine) -> None:
-    """Fails if `record` keeps plans without an elder that ended before."""
+    """Failed when `record` kept plans without an elder that ended before."""
     store = Store(engine)
     told = store.record(
         [finding(10), finding(59, "b"), finding(60, "c")],
@@ -62,7 +62,7 @@ def test_what_ended_before_makes_no_incident(engine: Engine) -> None:
 
 
 def test_what_ended_before_makes_incidents_grow_and_tells_nobody(engine: Engine) -> None:
-    """Fails if the transitions of incidents that ended before are not left out."""
+    """Failed when the transitions of incidents that ended before were not left out."""
     store = Store(engine)
     assert store.record([finding(10)], watermark=None, routing=ROUTING)
     severer = finding(12, level=Level.CRITICAL)

@@ -22,6 +22,7 @@ LIMITS = re.compile(r"_?([A-Z_]+_)?(LIMIT|LIMITS|KEPT|CAP|REMEMBERED)")
 
 #: Those that bound no state and refuse nothing: they decide what is shown, or how it is read.
 OTHERS = {
+    "alerts.blocklist.REMEMBERED",
     "alerts.cursors._LIMIT",
     "alerts.filters.TEXT_LIMIT",
     "alerts.queries.PAGE_LIMIT",

@@ -202,7 +202,7 @@ def test_held_records_are_read_again_after_a_restart(follow: Follow) -> None:
 def test_what_was_set_aside_behind_a_held_record_is_counted_once(
     follow: Follow, waiting: tuple[int, ...]
 ) -> None:
-    """Fails if a partition does not store up to where it has counted."""
+    """Failed when a partition did not store up to where it has counted."""
     follow.begin()
     follow.append(*waiting)
     with follow.log.open("a") as stream:

@@ -61,7 +61,7 @@ def write(follow: Follow, *lines: str) -> None:
 def test_a_line_in_parts_is_one_event_also_over_a_restart(
     follow: Follow, kind: str, restart: int
 ) -> None:
-    """Fails if positions stay at the next line instead of going back to the first part."""
+    """Failed when positions stayed at the next line instead of going back to the first part."""
     wrap = cri if kind == "cri" else docker
     written = [wrap(line(second).rstrip("\n")) for second in range(4)]
     written += in_parts(kind, long_line(4, 40_000))
@@ -82,7 +82,7 @@ def test_a_line_in_parts_is_one_event_also_over_a_restart(
 
 @pytest.mark.parametrize("kind", ["cri", "docker"])
 def test_a_client_cannot_write_a_line_of_somebody_else(follow: Follow, kind: str) -> None:
-    """Fails if the last part is read by itself."""
+    """Failed when the last part was read by itself."""
     head = long_line(4, 0)[:60]
     text = head + "/" * (DOCKER_PART - len(head)) + FORGED.rstrip("\n")
     wrap = cri if kind == "cri" else docker
@@ -101,7 +101,7 @@ def test_a_client_cannot_write_a_line_of_somebody_else(follow: Follow, kind: str
 def test_what_cannot_be_joined_is_set_aside_with_its_last_part(
     follow: Follow, count: int, between: int, reason: str | None
 ) -> None:
-    """Fails if a line that was given up is forgotten before its last part came."""
+    """Failed when a line that was given up was forgotten before its last part came."""
     assert 20 * DOCKER_PART > LINE_LIMIT
     parts = in_parts("cri", "x " * ((count - 1) * DOCKER_PART // 2) + FORGED.rstrip("\n"))
     others = [cri("noise", stream="stderr")] * between

@@ -179,6 +179,7 @@ def test_a_restart_goes_on_where_the_batches_ended(web: Following, polls: int) -
 
 
 def test_lines_of_one_record_that_wait_are_read_again_and_no_others(web: Following) -> None:
+    """Failed when `skip` was left out of the place."""
     web.send(0, 1, 2, 3)
     jump = b"\n".join(line(second) for second in (4, 5, 5000))
     web.cluster.send("web", jump)
@@ -246,7 +247,7 @@ def test_however_it_is_cut_and_restarted_the_events_are_the_same(
 ) -> None:
     """A crash loses what was read since positions were stored; a restart stores them first.
 
-    Fails if `skip` is left out of the place, or if the place is that of the last block.
+    Passed without `skip` (`Followed._stands`): a test of its own fails without it.
     """
     web = Following()
     web.cluster.create("web", 2)
@@ -402,7 +403,7 @@ def test_another_cluster_is_noticed(web: Following) -> None:
 def test_a_line_in_parts_is_joined_over_a_restart_at_any_record(
     web: Following, polls: int, stderr: int
 ) -> None:
-    """Fails if the offset stored is not that of the first part, or what follows it is not left out.
+    """Failed when the offset stored was not that of the first part; what follows it is left out.
 
     The last record holds several lines, of which the clock holds one back.
     """
@@ -498,7 +499,7 @@ def test_waits_between_attempts_grow(web: Following) -> None:
 
 
 def test_time_does_not_pass_while_the_cluster_is_away(web: Following) -> None:
-    """Else all that came meanwhile would count as late. Fails without the look at `connected`."""
+    """Else all that came meanwhile would count as late. Failed without the look at `connected`."""
     web.send(*range(4))
     web.read()
     web.cluster.failure = DOWN
@@ -522,7 +523,7 @@ def test_time_does_not_pass_while_the_cluster_is_away(web: Following) -> None:
 def test_a_cluster_that_is_away_for_long_does_not_hold_others_back_for_ever(
     web: Following, restarted: bool
 ) -> None:
-    """What it brings later is late, and not lost. Fails without `_is_given_up`."""
+    """What it brings later is late, and not lost. Failed without `_is_given_up`."""
     web.hold_back = timedelta(minutes=10)
     web.send(*range(4))
     web.read()

@@ -47,7 +47,7 @@ def stop(service: Worker) -> None:
 
 
 def test_lines_that_were_never_seen_are_an_incident(tmp_path: Path, engine: Engine) -> None:
-    """Fails if the worker makes no finding of the gaps that it stores."""
+    """Failed when the worker made no finding of the gaps that it stores."""
     log = written(tmp_path / "a.log", [])
     service = worker(log, engine)
     append(log, *(combined(second) for second in range(6)))
@@ -85,7 +85,7 @@ def test_the_report_has_what_was_measured(tmp_path: Path, engine: Engine) -> Non
 def test_without_checkpoints_it_is_not_ready(
     tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fails if a worker that hangs still calls itself healthy."""
+    """Failed when a worker that hangs still called itself healthy."""
     service = worker(written(tmp_path / "a.log", []), engine)
     assert service.health().healthy
     now = monotonic()

@@ -135,7 +135,7 @@ def test_a_replay_after_a_crash_changes_nothing(tmp_path: Path, engine: Engine) 
 def test_a_truncated_log_leaves_a_gap_that_is_stored_with_the_checkpoint(
     tmp_path: Path, engine: Engine
 ) -> None:
-    """Fails if the worker does not hand on what the sources say is missing."""
+    """Failed when the worker did not hand on what the sources say is missing."""
     log = written(tmp_path / "a.log", [])
     service = Service(log, engine)
     append(log, [combined(second) for second in range(6)])
