@@ -48,7 +48,7 @@ def readable(engine: Engine) -> Snapshot:
 
 
 def test_parts_are_written_once_and_deleted_when_none_names_them(engine: Engine) -> None:
-    """Fails if what no manifest names stays, or if what is there is written again."""
+    """Failed when what no manifest names stayed; fails if what is there is written again."""
     state, store = State(), Store(engine)
     before: frozenset[str] = frozenset()
     for _ in range(30):
@@ -67,7 +67,7 @@ def test_parts_are_written_once_and_deleted_when_none_names_them(engine: Engine)
 def test_a_crash_between_any_two_transactions_leaves_a_whole_checkpoint(
     engine: Engine, writes: int
 ) -> None:
-    """Fails if parts are deleted that the stored manifest names, or written after the manifest."""
+    """Failed when parts were deleted that the stored manifest names, or written after it."""
     state, store = State(), Store(engine)
     for _ in range(12):
         store.record([], watermark=None, checkpoint=state.next())
@@ -94,7 +94,7 @@ def test_a_crash_between_any_two_transactions_leaves_a_whole_checkpoint(
 
 
 def test_no_transaction_writes_much(engine: Engine) -> None:
-    """Fails if all parts are written in one transaction, however many there are."""
+    """Failed when all parts were written in one transaction, however many there are."""
     pieces = {f"{n:064d}": bytes([n]) * 700_000 for n in range(9)}
     begun: list[object] = []
 
