@@ -61,7 +61,7 @@ class Segment:
         """Return the segment of some sums; `distinct` says which series are judged by values."""
         keyed = sums.keys[np.argsort(sums.keys["key"].to_numpy())]
         every = (*sums.frames()[:-1], keyed)
-        return cls._ordered([_by_series(frame) for frame in every], distinct)
+        return cls._ordered([_copied(_by_series(frame)) for frame in every], distinct)
 
     @classmethod
     def _ordered(cls, frames: Sequence[pl.DataFrame], distinct: Bools) -> "Segment":
@@ -157,6 +157,16 @@ class Segment:
 def _by_series(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the rows in order of their series."""
     return frame[np.argsort(frame["series"].to_numpy(), kind="stable")]
+
+
+def _copied(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows with texts of their own: else a row holds its whole batch in memory."""
+    end = pl.lit("\n")
+    return frame.with_columns(
+        pl.concat_str(name, end).str.strip_suffix("\n").alias(name)
+        for name in ("entity", "member")
+        if name in frame.columns
+    )
 
 
 @dataclass(slots=True)
