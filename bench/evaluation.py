@@ -30,6 +30,7 @@ from rich.table import Table
 from alerts.database import open_database
 from alerts.store import Store
 from detectors.catalogue import Catalogue
+from detectors.detection import Detection
 from ingest.events import Batch
 from ingest.pseudonyms import Pseudonyms
 from vedette.commands.scan import stored
@@ -44,7 +45,7 @@ from vedette.screen import terminal
 from vedette.settings import settings_from
 from vedette.simulation.batches import batch_frame
 from vedette.simulation.long_runs import LongRun, long_run
-from vedette.simulation.scenarios import all_scenarios
+from vedette.simulation.scenarios import choose_scenarios
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 LATENESS = timedelta(seconds=5)
@@ -90,7 +91,8 @@ def main() -> None:
     if options.picture is not None:
         check_picture(options.picture)
     kinds = {"near_miss"} if options.quiet_week else {"attack", "near_miss"}
-    names = tuple(s.name for s in all_scenarios() if s.kind in kinds)
+    known = choose_scenarios(None)
+    names = tuple(s.name for s in known if s.kind in kinds)
     setup = Setup(
         options.rate, 7 if options.quiet_week else options.days, tuple(options.scenarios or names)
     )
@@ -176,7 +178,7 @@ def tried(run: LongRun, key: str, show: Callable[[float], None]) -> Outcome:
     began = time.perf_counter()
     pseudonyms = Pseudonyms(b"0" * 32)
     episodes = disguised(episodes_of(run.truth), pseudonyms, ())
-    trial = Trial(_catalogue(run), episodes)
+    trial = Trial(Detection(_catalogue(run), prompt=False), episodes)
     events = 0
 
     def on_batch() -> None:
