@@ -28,9 +28,9 @@ from detectors.learned.clients.model import ClientModel
 from detectors.learned.clients.training import History, Trained, train
 from ingest.networks import network_of
 from vedette.screen import terminal
-from vedette.simulation.actors import draw_actors
 from vedette.simulation.batches import batch_frame
 from vedette.simulation.long_runs import LongRun, long_run
+from vedette.simulation.machines import machine_addresses
 from vedette.simulation.scenarios import all_scenarios
 from vedette.simulation.truth import Truth
 
@@ -106,7 +106,7 @@ def _trained(options: argparse.Namespace, near: tuple[str, ...]) -> Trained:
 
 def _batches(run: LongRun) -> Iterator[tuple[pl.DataFrame, int]]:
     """Yield events (BATCH_SCHEMA) with the watermark after them; machines keep their addresses."""
-    settled = _settled(run)
+    settled = machine_addresses(run)
     networks = {new: network_of(new) for new in settled.values()}
     first = 0
     for frame in run.frames():
@@ -119,18 +119,6 @@ def _batches(run: LongRun) -> Iterator[tuple[pl.DataFrame, int]]:
             events.with_columns(client_network=network, client_ip=address),
             newest - LATENESS_US,
         )
-
-
-def _settled(run: LongRun) -> dict[str, str]:
-    """Return the address that each machine of the run has every day."""
-    steady = {each.name for each in all_scenarios() if each.pattern == "steady"}
-    home = draw_actors(0)
-    return {
-        client: same
-        for row in run.truth
-        if row.kind == "near_miss" and row.scenario in steady
-        for client, same in zip(row.clients, home[row.scenario].addresses, strict=True)
-    }
 
 
 def _try(run: LongRun, model: ClientModel) -> Tried:

@@ -10,6 +10,7 @@ fixed strength, and near-misses that must raise nothing. The same seed gives the
 - `scenarios` (and the folder of that name): attacks and near-misses as data, three strengths each
 - `actors`, `scripted`, `words`, `office`, `faults`: who makes their requests, and which
 - `happenings`: a scenario in a run; `simulation`: a run; `long_runs`: days and weeks
+- `machines`: who has the same address every day
 - `truth`: what is true about a run
 - `render`, `write`: log lines and files; `batches`: events as detectors take them
 - `demo`: a log that grows as if the shop were live
