@@ -53,14 +53,18 @@ SPREAD_WEIGHT: Final = 50.0
 NEAR: Final = 1.2
 
 #: Counts further than so many standard deviations teach the variance as if they were so far.
-FAR: Final = 4.0
+FAR: Final = 3.5
+
+#: What the variance of the time of learning is worth afterwards, when weekends are known.
+FIRST_WEEK: Final = 0.25
 
 #: P-values below this are held against those that came before; an excess (of -ln p) counts up to
 #: the most; and how many exceeding panes a prior is worth: for one series all of its kind, for all
-#: of them a model that is right.
+#: of them a model that is nearly right.
 TAIL: Final = 0.02
-MOST_EXCESS: Final = 12.0
+MOST_EXCESS: Final = 8.0
 TAIL_WEIGHT: Final = 30.0
+TAIL_EXCESS: Final = 1.2
 
 #: Counts that are not so many times what is expected matter to nobody, however unlikely.
 MORE: Final = 1.5
@@ -152,6 +156,7 @@ class Baselines:
         self.tail_panes: Floats = np.zeros(tails)
         self.tail_beyond: Floats = np.zeros(tails)
         self.tail_excess: Floats = np.zeros(tails)
+        self.ring_excess: Floats = np.zeros((rows, self.reach, len(self.windows), 2, self.kinds))
         self.hour_counted: Floats = np.zeros(shape)
         self.hour_out_of: Floats = np.zeros(shape)
         self.ring_counted: Floats = np.zeros(ring)
@@ -181,6 +186,7 @@ class Baselines:
         "ring_out_of",
         "ring_expected",
         "ring_odd",
+        "ring_excess",
         "age",
         "run_began",
         "run_last",
@@ -226,10 +232,18 @@ class Baselines:
         """Let go of the levels of series that have just learned their week.
 
         Until then each hour was expected to be as on other days; the level of the last hours of a
-        first Sunday, against the other days, says nothing about the Monday after.
+        first Sunday, against the other days, says nothing about the Monday after. Nor do the tails
+        of such a week, and little its variance.
         """
         fresh = (self.since > 0) & (time - self.since == self.learning)
+        if not fresh.any():
+            return
         self.shape_sum[fresh] = self.rate_sum[fresh] = 0.0
+        rows, kinds = np.nonzero(fresh)
+        for name in ("tail_panes", "tail_beyond", "tail_excess"):
+            getattr(self, name)[rows, :, :, kinds] = 0.0
+        for name in ("spread_sum", "spread_weight"):
+            getattr(self, name)[rows, :, kinds] *= FIRST_WEEK
 
     def step(self, time: int, counted: Floats, out_of: Floats, limits: Limits) -> list[Violation]:
         """Score the pane that begins at a time; what left the windows with it is learned first.
@@ -248,8 +262,8 @@ class Baselines:
         self.ring_odd[:, slot] = False
         self.age += self.since > 0
         self.scores = [self._score(at, slot, certain) for at in range(len(self.windows))]
+        self._note_tails(moment, slot)
         found = self._follow(time, slot, self._violations(time, limits))
-        self._learn_tails(moment)
         self._learn_spread(moment)
         return found
 
@@ -266,6 +280,7 @@ class Baselines:
         if was.began != self.hour_began:
             self._fold()
             self.hour, self.hour_began = was.hour, was.began
+        self._learn_tails(slot, known)
         counted, out_of = self.ring_counted[:, slot], self.ring_out_of[:, slot]
         self.hour_counted += known * counted
         self.hour_out_of += known * out_of
@@ -307,7 +322,10 @@ class Baselines:
 
         Weights are those of quasi-likelihood: the inverse of the variance of each estimate.
         """
-        known = self.seasons.known(moment.hour)[:, None]
+        calm = (self.run_began == 0).all(axis=1)
+        known = self.seasons.known(moment.hour)[:, None] & calm
+        if not known.any():
+            return
         for at, score in enumerate(self.scores):
             mean = score.expected
             ours = known & score.valid
@@ -340,7 +358,9 @@ class Baselines:
         excess = self.tail_excess[:, at, side]
         every = TAIL_WEIGHT / TAIL
         often_all = (beyond.sum(axis=0) + TAIL_WEIGHT) / (panes.sum(axis=0) + every)
-        mean_all = (excess.sum(axis=0) + TAIL_WEIGHT) / (beyond.sum(axis=0) + TAIL_WEIGHT)
+        mean_all = (excess.sum(axis=0) + TAIL_EXCESS * TAIL_WEIGHT) / (
+            beyond.sum(axis=0) + TAIL_WEIGHT
+        )
         often = (beyond + often_all * every) / (panes + every)
         mean = (excess + mean_all * TAIL_WEIGHT) / (beyond + TAIL_WEIGHT)
         return np.maximum(often, TAIL), np.maximum(mean, 1.0)
@@ -348,6 +368,8 @@ class Baselines:
     def _violations(self, time: int, limits: Limits) -> list[Violation]:
         """Return of each series and side the least likely window that is beyond the limits."""
         mature = self.mature(time)
+        if not mature.any():
+            return []
         best: dict[tuple[int, int, int], Violation] = {}
         for at, score in enumerate(self.scores):
             able = mature & score.valid
@@ -409,27 +431,39 @@ class Baselines:
             inside = np.where(odd, inside, middle)
         return outside
 
-    def _learn_tails(self, moment: Moment) -> None:
-        """Learn how often p-values are small, and how small, of those that are near that."""
+    def _note_tails(self, moment: Moment, slot: int) -> None:
+        """Note how far p-values are below TAIL (in -ln p); -1 where nothing is known."""
         known = self.seasons.known(moment.hour)[:, None]
+        self.ring_excess[:, slot] = -1.0
+        if not known.any():
+            return
         for at, score in enumerate(self.scores):
-            ours = known & score.valid
-            keep = np.where(ours, self._spread_keep, 1.0)
             deviation = np.sqrt(score.expected * (1.0 + score.expected * score.spread))
             away = (score.counted - score.expected) / np.maximum(deviation, 1e-9)
+            ours = known & score.valid
             for side, near in ((UP, away > NEAR), (DOWN, away < -NEAR)):
-                self.tail_panes[:, at, side] = keep * self.tail_panes[:, at, side] + ours
-                self.tail_beyond[:, at, side] *= keep
-                self.tail_excess[:, at, side] *= keep
-                cells = np.nonzero(ours & near)
-                if not len(cells[0]):
-                    continue
-                tail = lower if side == DOWN else upper
-                plain = tail(score.counted[cells], score.expected[cells], score.spread[cells])
-                excess = np.log(TAIL) - np.log(np.maximum(plain, 1e-300))
-                beyond = excess > 0
-                self.tail_beyond[:, at, side][cells] += beyond
-                self.tail_excess[:, at, side][cells] += np.clip(excess, 0.0, MOST_EXCESS)
+                noted = np.where(ours, 0.0, -1.0)
+                rows, kinds = np.nonzero(ours & near)
+                if len(rows):
+                    cells = rows, kinds
+                    tail = lower if side == DOWN else upper
+                    plain = tail(score.counted[cells], score.expected[cells], score.spread[cells])
+                    excess = np.log(TAIL) - np.log(np.maximum(plain, 1e-300))
+                    noted[cells] = np.clip(excess, 0.0, MOST_EXCESS)
+                self.ring_excess[:, slot, at, side] = noted
+
+    def _learn_tails(self, slot: int, known: Bools) -> None:
+        """Learn how often p-values were small, and how small, of the pane that leaves.
+
+        What is out of the ordinary is missing from the tail then: of an exponential one that
+        reaches from TAIL to a limit of 1e-5 that is less than 1 in 1,000.
+        """
+        excess = self.ring_excess[:, slot]
+        ours = known[:, None, None, :] & (excess >= 0)
+        keep = np.where(ours, self._spread_keep, 1.0)
+        self.tail_panes = keep * self.tail_panes + ours
+        self.tail_beyond = keep * self.tail_beyond + (ours & (excess > 0))
+        self.tail_excess = keep * self.tail_excess + np.where(ours, excess, 0.0)
 
     def _follow(self, time: int, slot: int, found: list[Violation]) -> list[Violation]:
         """Keep account of what is out of the ordinary, and take what lasts as the new level."""

@@ -10,6 +10,7 @@ import polars as pl
 from detectors.learned.spikes.baselines import Baselines
 from detectors.learned.spikes.seasons import HOURS
 from detectors.learned.spikes.table import Table
+from detectors.learned.spikes.tails import Floats
 
 VERSION: Final = 1
 
@@ -84,11 +85,11 @@ def taken(name: str, table: Table, signature: str, parts: Mapping[str, pl.DataFr
         for each in arrays:
             array = getattr(owner, each)
             array[:rows] = now[each].to_numpy().reshape(rows, *array.shape[1:])
-    base.seasons.noise[:rows] = now["noise"].to_numpy().reshape(rows, -1)
+    base.seasons.noise[:rows] = _array(now["noise"], base.kinds)
     for at, hour in enumerate(base.seasons.hours):
         part = parts[f"{name}/hour-{at:03}"]
-        hour.counted[:rows] = part["counted"].to_numpy().reshape(rows, -1)
-        hour.out_of[:rows] = part["out_of"].to_numpy().reshape(rows, -1)
+        hour.counted[:rows] = _array(part["counted"], base.kinds)
+        hour.out_of[:rows] = _array(part["out_of"], base.kinds)
         hour.visits[:rows] = part["visits"].to_numpy()
         hour.began = told["began"][at]
     base.seasons.touch(range(HOURS))
@@ -100,6 +101,10 @@ def taken(name: str, table: Table, signature: str, parts: Mapping[str, pl.DataFr
     for row, key in enumerate(table.names):
         table.type_of[row] = table.types.index(key[0])
     return True
+
+
+def _array(column: pl.Series, width: int) -> Floats:
+    return np.asarray(column.to_numpy(), np.float64).reshape(len(column), width)
 
 
 def _column(name: str, values: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> pl.Series:

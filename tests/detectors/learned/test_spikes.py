@@ -1,0 +1,203 @@
+"""Spikes: tails against exact sums, hours of people, and what is found and learned."""
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+import pytest
+from pydantic import ValidationError
+
+from bench.calibration import NOISES, chance_of, intensity, judge
+from detectors.learned.spikes import DETECTORS, Spikes, SpikesSettings
+from detectors.learned.spikes.baselines import DOWN, UP
+from detectors.learned.spikes.seasons import HOUR, local
+from detectors.learned.spikes.sums import sums_of
+from detectors.learned.spikes.tails import lower, upper
+from detectors.overrides import RuleException, RuleOverride
+from tests.detectors.streams import event, frame
+
+
+def exact(count: int, mean: float, spread: float) -> tuple[float, float]:
+    """Mid-p values as sums of the probabilities, one by one."""
+    size = 1 / spread
+    most = int(mean + 60 * math.sqrt(mean + spread * mean * mean)) + count + 100
+    logs = [
+        math.lgamma(k + size)
+        - math.lgamma(size)
+        - math.lgamma(k + 1)
+        + size * math.log(size / (size + mean))
+        + k * math.log(mean / (size + mean))
+        for k in range(most)
+    ]
+    each = [math.exp(value) for value in logs]
+    half = each[count] / 2
+    return math.fsum(each[count + 1 :]) + half, math.fsum(each[:count]) + half
+
+
+@pytest.mark.parametrize(
+    ("count", "mean", "spread"),
+    [
+        (20, 10, 0.03),
+        (40, 10, 0.3),
+        (150, 100, 0.0001),
+        (200, 100, 0.03),
+        (300, 100, 0.3),
+        (1200, 600, 0.02),
+    ],
+)
+def test_upper_tails_are_those_of_exact_sums(count: int, mean: float, spread: float) -> None:
+    found = upper(np.array([float(count)]), np.array([mean]), np.array([spread]))
+    assert float(found[0]) == pytest.approx(exact(count, mean, spread)[0], rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("count", "mean", "spread"),
+    [(0, 10, 0.1), (4, 20, 0.05), (50, 100, 0.03), (60, 100, 0.0001), (300, 600, 0.01)],
+)
+def test_lower_tails_are_those_of_exact_sums(count: int, mean: float, spread: float) -> None:
+    found = lower(np.array([float(count)]), np.array([mean]), np.array([spread]))
+    assert float(found[0]) == pytest.approx(exact(count, mean, spread)[1], rel=0.15)
+
+
+def test_hours_are_those_of_people_when_clocks_change() -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    summer = datetime(2026, 7, 6, 7, 30, tzinfo=UTC)  # a Monday
+    winter = datetime(2026, 12, 7, 8, 30, tzinfo=UTC)
+    for moment in (summer, winter):
+        us = int(moment.timestamp()) * 1_000_000
+        assert local(us, zone).hour == 9
+        assert local(us, zone).part == 0.5
+        assert local(us, zone).began == us - HOUR // 2
+
+
+def test_hour_that_comes_twice_is_two_hours_of_one_name() -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    first = int(datetime(2026, 10, 25, 0, 15, tzinfo=UTC).timestamp()) * 1_000_000
+    one, two = local(first, zone), local(first + HOUR, zone)
+    assert one.hour == two.hour == 6 * 24 + 2
+    assert two.began - one.began == HOUR
+
+
+def test_benign_fortnights_keep_to_their_p_values_and_budget() -> None:
+    rng = np.random.default_rng(3)
+    counts = rng.poisson(intensity(rng, np.full(24, 100.0), 5, NOISES["usual"]))
+    judged = judge(counts, 5, chance_of(5, 24))
+    shares = judged.below / judged.panes / np.array([0.01, 0.001])
+    assert (shares < 2.5).all()
+    assert (shares[..., 0] > 0.25).all()
+    assert len(judged.runs) <= 6
+
+
+@pytest.mark.parametrize(("factor", "side"), [(2.0, UP), (0.5, DOWN)])
+def test_half_an_hour_of_twice_or_half_as_much_is_found(factor: float, side: int) -> None:
+    rng = np.random.default_rng(5)
+    rates = intensity(rng, np.full(20, 100.0), 5, NOISES["calm"])
+    begin = 8 * 288 + 130
+    rates[begin : begin + 6, :10] *= factor
+    judged = judge(rng.poisson(rates), 5, chance_of(5, 200))
+    found = {row for at, row, seen in judged.runs if seen == side and begin <= at < begin + 11}
+    assert len(found & set(range(10))) >= 9
+
+
+def test_launch_is_told_once() -> None:
+    rng = np.random.default_rng(7)
+    rates = intensity(rng, np.full(10, 100.0), 5, NOISES["calm"])
+    begin = 8 * 288 + 130
+    rates[begin:, 0] *= 2
+    judged = judge(rng.poisson(rates), 5, chance_of(5, 200))
+    alarms = [at for at, row, side in judged.runs if row == 0 and side == UP]
+    assert len(alarms) == 1
+
+
+def test_nothing_is_found_while_learning() -> None:
+    rng = np.random.default_rng(9)
+    counts = rng.poisson(100.0, (7 * 288, 2))
+    counts[3 * 288 : 3 * 288 + 20] *= 5
+    assert judge(counts, 5, chance_of(5, 2)).runs == []
+
+
+def test_what_is_counted() -> None:
+    events = [
+        event(0, route="web GET /a", service="web", status=200, duration_us=900),
+        event(1, route="web GET /a", service="web", status=401, duration_us=1_000),
+        event(61, route=None, service="web", status=503, response_bytes=700),
+        event(62, route="GET /b", status=None),
+        event(63, route="GET /b", status=429, edge=False),
+        event(64, route="GET /b", status=429, windowed=False),
+    ]
+    sums = sums_of(frame(events))
+    answers = sums.filter(sums["measure"] < 5)
+    by = answers.group_by("type", "entity").agg(pl.col("count").sum())
+    totals = {(kind, entity): count for kind, entity, count in by.iter_rows()}
+    assert totals == {
+        ("all", "all"): 4,
+        ("service", "web"): 3,
+        ("route", "web GET /a"): 2,
+        ("route", "GET /b"): 1,
+    }
+    assert sums.filter(sums["measure"] == 5)["count"].sum() == 6
+
+
+def _events(minutes: int, at: float = 0.0, **fields: Any) -> list[dict[str, Any]]:
+    return [
+        event(at + minute * 60 + part * 30, service="web", route="web GET /a", **fields)
+        for minute in range(minutes)
+        for part in range(2)
+    ]
+
+
+def test_drop_is_found_by_time_that_passes_and_not_after_the_end() -> None:
+    family = Spikes(settings=SpikesSettings(learning_days=1, false_alarms_per_day=10))
+    calm = family.aggregate(frame(_events(1_500)))
+    assert family.judge(calm, None) == []
+    assert family.finish() == []
+    family = Spikes(settings=SpikesSettings(learning_days=1, false_alarms_per_day=10))
+    begin = int(event()["effective_time"].timestamp()) * 1_000_000
+    family.judge(calm, begin + 1_500 * 60_000_000)
+    found = family.judge(family.aggregate(frame([])), begin + 1_540 * 60_000_000)
+    assert {each.detector for each in found} == {"volume_drop"}
+    assert {each.entity_type for each in found} == {"all", "service", "route"}
+    assert "expected at this hour" in found[0].note
+
+
+def test_service_that_is_excepted_is_left_alone_with_its_routes() -> None:
+    quiet = RuleOverride(exceptions=(RuleException(service="web", why="known"),))
+    family = Spikes(
+        {detector.name: quiet for detector in DETECTORS},
+        SpikesSettings(learning_days=1, false_alarms_per_day=10),
+    )
+    calm = _events(1_500)
+    burst = [event(1_500 * 60 + n / 10, service="web", route="web GET /a") for n in range(500)]
+    found = family.judge(family.aggregate(frame([*calm, *burst])), None) + family.finish()
+    assert {each.entity_type for each in found} == {"all"}
+
+
+def test_status_says_which_day_of_how_many() -> None:
+    family = Spikes(settings=SpikesSettings(learning_days=3))
+    family.judge(family.aggregate(frame(_events(1_500))), None)
+    family.finish()
+    rows = [row for row in family.status() if row.detector == "volume_spike"]
+    assert [(row.entity, row.days, row.of_days, row.series) for row in rows] == [
+        ("all traffic", 1, 3, 1),
+        ("services", 1, 3, 1),
+        ("routes", 1, 3, 1),
+    ]
+
+
+def test_time_zone_that_is_none_is_refused() -> None:
+    with pytest.raises(ValidationError, match="is not a time zone"):
+        SpikesSettings(time_zone="Berlin")
+
+
+def test_gap_that_is_longer_than_six_hours_is_not_judged_to_its_end() -> None:
+    family = Spikes(settings=SpikesSettings(learning_days=1, false_alarms_per_day=10))
+    family.judge(family.aggregate(frame(_events(1_500))), None)
+    later = (1_500 + 3_000) * 60.0
+    found = family.judge(family.aggregate(frame(_events(60, at=later))), None) + family.finish()
+    begin = event()["effective_time"] + timedelta(minutes=1_500)
+    drops = [each for each in found if each.detector == "volume_drop"]
+    assert drops
+    assert max(each.last for each in drops) <= begin + timedelta(hours=6, minutes=5)
