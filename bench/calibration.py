@@ -22,7 +22,7 @@ from detectors.learned.spikes.baselines import DOWN, UP, Baselines, Limits
 from detectors.learned.spikes.seasons import DAY
 
 Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating]
 
 MONDAY: Final = 1_699_833_600_000_000
 DAYS: Final = 14
