@@ -3,8 +3,8 @@
 Its incidents go with all their rows. Incidents of others stop naming it: the clients that they
 count and evidence that names it go, and what they say is worked out anew; names of entities (a
 route with its address), comments, details, messages, gaps and silences have ERASED in the place of
-its name. So do quarantine's shapes; samples of lines that name it go, and so do paths that the
-service has learned, unless it runs and stores them again. Tombstones under a keyed hash
+its name. So do quarantine's shapes; samples of lines that name it go, and so does what the service
+has learned, paths and habits, unless it runs and stores them again. Tombstones under a keyed hash
 keep a replay of old logs from storing its incidents again.
 """
 
@@ -53,6 +53,7 @@ from alerts.nearby import load_incidents
 from alerts.rows import incident_values
 from alerts.statements import chunks
 from alerts.tombstones import Tombstones, number_of_none
+from alerts.unlearning import learned_rows, unlearn
 from detectors.findings import EntityType
 from ingest.route_learning import without_places
 
@@ -97,6 +98,7 @@ class Erased(Deleted):
 
     quarantine_samples: int = 0
     endpoints: int = 0
+    learned: int = 0
     texts: int = 0
 
     @property
@@ -138,6 +140,7 @@ def erase_entity(
                 break
         with writing.begin() as connection:
             erased += Erased(texts=rewrite_positions(connection, partial(_unlearned, mentions)))
+            erased += Erased(learned=unlearn(connection, mentions))
     return erased
 
 
@@ -171,6 +174,7 @@ def kept_about(engine: Engine, entity_type: EntityType, names: Sequence[str]) ->
             evidence=others,
             quarantine_samples=len(samples),
             endpoints=len(endpoints),
+            learned=learned_rows(connection, mentions),
             texts=texts,
         )
 

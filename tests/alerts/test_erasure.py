@@ -35,6 +35,7 @@ from alerts.routing import Routing
 from alerts.store import Store
 from alerts.tombstones import Tombstones
 from detectors.findings import EntityType, Evidence, Finding, Level
+from detectors.snapshot import VERSION, Packer, Snapshot, named, pack_frames, unpack_frames
 from ingest.lines import Lines
 from ingest.quarantine import Quarantine
 from ingest.route_learning import RouteLearner
@@ -351,6 +352,37 @@ def test_paths_that_were_learned_name_it_no_more(engine: Engine) -> None:
     again = RouteLearner()
     again.restore(after.positions["enrichment"]["routes"])
     assert again.proposals() == []
+
+
+def test_what_was_learned_of_it_is_unlearned(engine: Engine) -> None:
+    """In the checkpoint and its copies, with the rows under its key; the others stay.
+
+    Failed without `_from_copies`, without `_from_checkpoint`, and without the look at keys.
+    """
+    key = pl.Series("key", [1, 2], pl.UInt64)
+    people = pl.DataFrame({"key": key, "entity": ["ada", "adam"]})
+    values = pl.DataFrame({"key": key, "value": ["DE", "FR"]})
+    other = pl.DataFrame({"hour": [1, 2]})
+    learned = {"seen": {"entities": people, "values": values}, "spikes": {"1": other}}
+    packed = Packer().pack(Snapshot("f", {}, learned=learned))
+    checkpoint = Checkpoint(
+        VERSION, "f", START, {}, packed.manifest, packed.pieces, packed.named, packed.size
+    )
+    store = store_of(engine)
+    store.record([], watermark=START, checkpoint=checkpoint)
+    store.keep_baselines({"seen": pack_frames(learned["seen"])}, "service", START)
+    assert kept_about(engine, "user", ["ada"]) == Erased(learned=2)
+    assert erase(engine, "ada", kind="user") == Erased(learned=4)
+    assert erase(engine, "ada", kind="user") == Erased()
+    after = store_of(engine).load_checkpoint()
+    assert after is not None
+    left = Snapshot.unpack(after.state, after.parts).learned
+    (copy,) = store.baselines("seen")
+    for parts in (left["seen"], unpack_frames(copy.readable_state())):
+        assert parts["entities"].rows() == [(2, "adam")]
+        assert parts["values"].rows() == [(2, "FR")]
+    assert left["spikes"]["1"].equals(other)
+    assert set(after.parts) == named(after.state), "nothing of before is left"
 
 
 def test_whoever_is_not_there_is_not_missed(full: Engine) -> None:

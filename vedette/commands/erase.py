@@ -48,6 +48,7 @@ _WORDS: Final = {
     "deliveries": "messages in the history",
     "quarantine_samples": "samples of lines that could not be read",
     "endpoints": "endpoints",
+    "learned": "rows of what detectors have learned",
     "texts": "other texts that named it",
 }
 
@@ -161,7 +162,7 @@ def _left(engine: Engine, name: str) -> Iterable[str]:
         yield (
             f"{name}: the detectors' state knows who was active lately, and forgets it as the"
             " service runs on, a day after the last request at most. Until then new requests can"
-            " open incidents about it. Paths that the service has learned from are stored again if"
+            " open incidents about it. What the service has learned from them is stored again if"
             " it runs: stop it, and run this command again."
         )
     copies = all_backups(engine.url)
