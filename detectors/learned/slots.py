@@ -1,6 +1,6 @@
 """What families that watch single requests share: rows summed by minute, with one of each shown."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import polars as pl
@@ -11,6 +11,9 @@ from ingest.evidence import SHOWN, SHOWN_SCHEMA
 #: Slots of event time within which the order of requests does not matter (us).
 SLOT_US: Final = 300_000_000
 DAY_US: Final = 86_400_000_000
+
+#: Different sums of one slot that are kept at most, those that refused requests make apart.
+SLOT_CAP: Final = 100_000
 
 #: What is shown of a request. Besides, what a sighting or arrival itself is about.
 _SHOWN: Final = ("timestamp", "partition", "position", "method", "path", "status", "service",
@@ -65,6 +68,76 @@ def added(
     )
     rest = sums.select(pl.exclude(*same, *spans, *counts))[whole["at"]]
     return pl.concat([whole.drop("at"), rest], how="horizontal").select(sums.columns)
+
+
+class Waiting:
+    """Sums of slots that are still open, of each slot no more than a cap.
+
+    `added` adds sums up. The cap holds for the rows of a slot that agree in `apart`: beyond it, the
+    first of each entity (in order of `kinds`) stay before the second, and of these those of the
+    greatest key. That does not depend on how the stream was cut. `dropped` counts the others.
+    """
+
+    def __init__(
+        self,
+        added: Callable[[pl.DataFrame], pl.DataFrame],
+        nothing: pl.DataFrame,
+        apart: pl.Expr,
+        kinds: Sequence[str],
+        cap: int,
+    ) -> None:
+        self._added = added
+        self._nothing = nothing
+        self._apart = apart
+        self._kinds = tuple(kinds)
+        self._cap = cap
+        self._open: list[pl.DataFrame] = []
+        self._room = 2 * cap
+        self.dropped = 0
+
+    def add(self, sums: pl.DataFrame) -> None:
+        """Take in the sums of a batch."""
+        if sums.is_empty():
+            return
+        self._open.append(sums)
+        if sum(each.height for each in self._open) > self._room:
+            self._open = [self._bounded(pl.concat(self._open))]
+            self._room = 2 * max(self._open[0].height, self._cap)
+
+    def due(self, until: int) -> pl.DataFrame:
+        """Take out the slots that begin before a time (us), added up and in order."""
+        if not self._open:
+            return self._nothing
+        waiting = pl.concat(self._open)
+        past = waiting.filter(pl.col("pane") < until)
+        self._open = [waiting if past.is_empty() else waiting.filter(pl.col("pane") >= until)]
+        return self._bounded(past) if past.height else past
+
+    def frame(self) -> pl.DataFrame:
+        """Return what waits; what has not changed is the same object as before."""
+        if len(self._open) != 1:
+            self._open = [pl.concat([self._nothing, *self._open])]
+        return self._open[0]
+
+    def restore(self, sums: pl.DataFrame) -> None:
+        """Take over what `frame` returned."""
+        self._open = [sums]
+
+    def _bounded(self, sums: pl.DataFrame) -> pl.DataFrame:
+        whole = self._added(sums)
+        if whole.height <= self._cap:
+            return whole
+        slot = ("pane", "apart")
+        ranks = (
+            whole.select("pane", "key", *self._kinds, apart=self._apart)
+            .with_row_index("at")
+            .sort("key", *self._kinds)
+            .select("at", *slot, "key", rank=pl.int_range(pl.len()).over(*slot, "key"))
+            .sort("rank", "key", descending=[False, True])
+            .filter(pl.int_range(pl.len()).over(*slot) < self._cap)
+        )
+        self.dropped += whole.height - ranks.height
+        return whole[ranks["at"].sort()]
 
 
 def exhibits(events: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:

@@ -40,7 +40,8 @@ ARRIVAL_SCHEMA: Final = pl.Schema(
         **EXHIBIT_SCHEMA,
     }
 )
-SAME: Final = ("type", "key", "pane", "country", "network", "client")
+PLACE: Final = ("country", "network", "client")
+SAME: Final = ("type", "key", "pane", *PLACE)
 
 
 def no_arrivals() -> pl.DataFrame:

@@ -15,6 +15,7 @@ from detectors.learned.places import services, travel
 from detectors.learned.places.arrivals import (
     ALL,
     ARRIVAL_SCHEMA,
+    PLACE,
     added,
     arrivals,
     no_arrivals,
@@ -24,7 +25,7 @@ from detectors.learned.places.services import BLOCKED, NEW, UNEXPECTED, Services
 from detectors.learned.places.settings import CountrySettings
 from detectors.learned.places.travel import Travel
 from detectors.learned.seen.memory import Memory
-from detectors.learned.slots import DAY_US, SLOT_US, shown_events
+from detectors.learned.slots import DAY_US, SLOT_CAP, SLOT_US, Waiting, shown_events
 from detectors.overrides import RuleOverride
 from ingest.times import moment
 
@@ -71,6 +72,7 @@ class Places:
         country_is_bundled: bool = False,
         entity_cap: int = ENTITY_CAP,
         service_cap: int = SERVICE_CAP,
+        slot_cap: int = SLOT_CAP,
     ) -> None:
         self.settings = (settings or CountrySettings()).given(bundled=country_is_bundled)
         self.detectors: Mapping[str, Detector] = _judging(
@@ -83,14 +85,16 @@ class Places:
         self._watched = watched(self.settings)
         self._travel = Travel(self.settings.travel_days, self.settings.memory_days, entity_cap)
         self._services = Services(self.settings, service_cap)
-        self._open: list[pl.DataFrame] = []
+        answers = pl.col("type") == "service"
+        self._waiting = Waiting(added, no_arrivals(), answers, PLACE, slot_cap)
         self._closed = -_END
         self._state = pl.DataFrame([(0, 0, 0)], schema=_STATE_SCHEMA, orient="row")
 
     @property
     def evicted(self) -> int:
-        """How many users, keys and services were forgotten because there are too many."""
-        return self._travel.memory.evicted + self._services.memory.evicted
+        """How many users, keys, services, and arrivals of a slot were dropped as too many."""
+        forgotten = self._travel.memory.evicted + self._services.memory.evicted
+        return forgotten + self._waiting.dropped
 
     def aggregate(self, events: pl.DataFrame) -> pl.DataFrame:
         """Return the arrivals (ARRIVAL_SCHEMA) of a batch."""
@@ -103,8 +107,7 @@ class Places:
 
     def judge(self, sums: pl.DataFrame, watermark: int | None) -> list[Finding]:
         """Add arrivals; close the panes that end before the watermark (us)."""
-        if sums.height:
-            self._open.append(sums)
+        self._waiting.add(sums)
         if watermark is None:
             return []
         return self._close(watermark // SLOT_US * SLOT_US)
@@ -126,15 +129,13 @@ class Places:
 
     def snapshot(self) -> Mapping[str, pl.DataFrame]:
         """Return the state; most parts change only when somebody or something is new, or a day."""
-        if len(self._open) != 1:
-            self._open = [pl.concat([no_arrivals(), *self._open])]
         told = (VERSION, self.evicted, self._closed)
         if self._state.row(0) != told:
             self._state = pl.DataFrame([told], schema=_STATE_SCHEMA, orient="row")
         return {
             **self._travel.parts(),
             **self._services.parts(),
-            "open": self._open[0],
+            "open": self._waiting.frame(),
             "state": self._state,
         }
 
@@ -145,22 +146,16 @@ class Places:
             return list(self.detectors)
         self._travel.restore(parts)
         self._services.restore(parts)
-        self._open = [parts["open"]]
+        self._waiting.restore(parts["open"])
         _, self._travel.memory.evicted, self._closed = parts["state"].row(0)
         return []
 
     def _close(self, until: int) -> list[Finding]:
         """Judge and learn all panes that begin before a time (us)."""
-        if until <= self._closed or not self._open:
+        if until <= self._closed:
             return []
         self._closed = until if until < _END else self._closed
-        waiting = pl.concat(self._open)
-        due = waiting.filter(pl.col("pane") < until)
-        if due.is_empty():
-            self._open = [waiting]
-            return []
-        self._open = [waiting.filter(pl.col("pane") >= until)]
-        days = added(due).group_by(pl.col("pane") // DAY_US, maintain_order=True)
+        days = self._waiting.due(until).group_by(pl.col("pane") // DAY_US, maintain_order=True)
         return merge_runs([], chain.from_iterable(self._day(seen) for _, seen in days))
 
     def _day(self, seen: pl.DataFrame) -> Iterator[Finding]:

@@ -30,12 +30,14 @@ from detectors.learned.seen.news import (
 )
 from detectors.learned.seen.settings import SeenSettings
 from detectors.learned.seen.sightings import (
+    ACCEPTED,
+    KINDS,
     SIGHTING_SCHEMA,
     added,
     no_sightings,
     sightings,
 )
-from detectors.learned.slots import DAY_US, SLOT_US, shown_events
+from detectors.learned.slots import DAY_US, SLOT_CAP, SLOT_US, Waiting, shown_events
 from detectors.overrides import RuleOverride
 from ingest.times import moment
 
@@ -106,6 +108,7 @@ class Seen:
         country_is_bundled: bool = False,
         entity_cap: int = ENTITY_CAP,
         value_cap: int = VALUE_CAP,
+        slot_cap: int = SLOT_CAP,
     ) -> None:
         found = active(DETECTORS, overrides or {})
         if country_is_bundled:
@@ -117,14 +120,14 @@ class Seen:
         recall = Recall(**self.settings.model_dump())
         self._memory = Memory(recall, entity_cap=entity_cap, value_cap=value_cap)
         self._lately = Lately()
-        self._open: list[pl.DataFrame] = []
+        self._waiting = Waiting(added, no_sightings(), ACCEPTED, KINDS, slot_cap)
         self._closed = -_END
         self._state = pl.DataFrame([(0, 0, 0)], schema=_STATE_SCHEMA, orient="row")
 
     @property
     def evicted(self) -> int:
-        """How many users and keys were forgotten because there are too many."""
-        return self._memory.evicted
+        """How many users and keys, and sightings of a slot, were dropped: there are too many."""
+        return self._memory.evicted + self._waiting.dropped
 
     def aggregate(self, events: pl.DataFrame) -> pl.DataFrame:
         """Return the sightings (SIGHTING_SCHEMA) of a batch."""
@@ -132,8 +135,7 @@ class Seen:
 
     def judge(self, sums: pl.DataFrame, watermark: int | None) -> list[Finding]:
         """Add sightings; close the panes that end before the watermark (us)."""
-        if sums.height:
-            self._open.append(sums)
+        self._waiting.add(sums)
         if watermark is None:
             return []
         return self._close(watermark // SLOT_US * SLOT_US)
@@ -148,9 +150,7 @@ class Seen:
 
     def snapshot(self) -> Mapping[str, pl.DataFrame]:
         """Return the state; `entities` and `values` change when somebody is new, or a day."""
-        if len(self._open) != 1:
-            self._open = [pl.concat([no_sightings(), *self._open])]
-        told = (VERSION, self._memory.evicted, self._closed)
+        told = (VERSION, self.evicted, self._closed)
         if self._state.row(0) != told:
             self._state = pl.DataFrame([told], schema=_STATE_SCHEMA, orient="row")
         return {
@@ -158,7 +158,7 @@ class Seen:
             "values": self._memory.values,
             "recent": self._lately.recent,
             "refusals": self._lately.refusals,
-            "open": self._open[0],
+            "open": self._waiting.frame(),
             "state": self._state,
         }
 
@@ -177,22 +177,16 @@ class Seen:
             return list(self.detectors)
         self._memory.entities, self._memory.values = parts["entities"], parts["values"]
         self._lately.recent, self._lately.refusals = parts["recent"], parts["refusals"]
-        self._open = [parts["open"]]
+        self._waiting.restore(parts["open"])
         _, self._memory.evicted, self._closed = parts["state"].row(0)
         return []
 
     def _close(self, until: int) -> list[Finding]:
         """Judge and learn all panes that begin before a time (us)."""
-        if until <= self._closed or not self._open:
+        if until <= self._closed:
             return []
-        self._closed = max(self._closed, until) if until < _END else self._closed
-        waiting = pl.concat(self._open)
-        due = waiting.filter(pl.col("pane") < until)
-        if due.is_empty():
-            self._open = [waiting]
-            return []
-        self._open = [waiting.filter(pl.col("pane") >= until)]
-        closed = added(due)
+        self._closed = until if until < _END else self._closed
+        closed = self._waiting.due(until)
         days = closed.group_by(pl.col("pane") // DAY_US, maintain_order=True)
         return list(chain.from_iterable(self._day(seen) for _, seen in days))
 

@@ -44,6 +44,9 @@ SIGHTING_SCHEMA: Final = pl.Schema(
     }
 )
 
+#: Whether a sighting is of accepted requests.
+ACCEPTED: Final = pl.col("requests") > 0
+
 _SAME: Final = ("key", "pane", *KINDS)
 
 
@@ -63,9 +66,13 @@ def sightings(events: pl.DataFrame, watched: tuple[EntityType, ...] = WATCHED) -
 
 
 def added(sums: pl.DataFrame) -> pl.DataFrame:
-    """Return sightings with rows of the same added up, in order of pane, key, time and kinds."""
-    order = ("pane", "key", "first", "last", *KINDS)
-    return slots.added(sums, _SAME, ("requests", "refused"), order)
+    """Return sightings with rows of the same added up, in order of pane, key, time and kinds.
+
+    Those of refused requests stay apart.
+    """
+    order = ("pane", "key", "first", "last", *KINDS, "accepted")
+    apart = sums.with_columns(accepted=ACCEPTED)
+    return slots.added(apart, (*_SAME, "accepted"), ("requests", "refused"), order).drop("accepted")
 
 
 def _of(events: pl.DataFrame, column: EntityType) -> pl.DataFrame:

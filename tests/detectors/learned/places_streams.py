@@ -33,7 +33,7 @@ def family() -> Places:
 
 def tiny() -> Places:
     """The same with room for hardly anybody."""
-    return Places(FEW, QUICK, entity_cap=2, service_cap=1)
+    return Places(FEW, QUICK, entity_cap=2, service_cap=1, slot_cap=2)
 
 
 @st.composite

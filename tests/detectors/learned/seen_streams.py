@@ -25,7 +25,7 @@ def family() -> Seen:
 
 def tiny() -> Seen:
     """The same with room for hardly anybody."""
-    return Seen(settings=QUICK, entity_cap=2, value_cap=5)
+    return Seen(settings=QUICK, entity_cap=2, value_cap=5, slot_cap=2)
 
 
 @st.composite

@@ -173,6 +173,29 @@ def test_caps_hold() -> None:
     assert family.evicted >= 58
 
 
+@pytest.mark.parametrize("size", [1, 3, 50])
+def test_a_crowd_in_one_slot_leaves_the_same_however_it_is_cut(size: int) -> None:
+    crowd = [
+        event(n % 7, user=f"user{n}", country="DE", status=401 if n % 3 == 0 else 200)
+        for n in range(50)
+    ]
+    agents = [event(9, user="ann", user_agent=f"{'x' * n}/1") for n in range(1, 20)]
+
+    def left(cuts: list[list[dict[str, Any]]]) -> pl.DataFrame:
+        family = Seen(slot_cap=5)
+        for batch in cuts:
+            family.judge(family.aggregate(frame(batch)), None)
+        assert family.snapshot()["open"].height <= 30 + size
+        family.finish()
+        assert family.evicted > 0
+        return family.snapshot()["entities"].sort("key")
+
+    events = [*crowd, *agents]
+    whole = left([events])
+    assert left([events[n : n + size] for n in range(0, len(events), size)]).equals(whole)
+    assert whole["key"].n_unique() == 5
+
+
 def test_a_state_of_another_version_begins_anew() -> None:
     parts = dict(family().snapshot())
     parts["state"] = parts["state"].with_columns(version=pl.lit(99, pl.Int64))
