@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
@@ -10,7 +11,7 @@ from pydantic import BaseModel
 from detectors.detector import Detector, active, signature_of
 from detectors.findings import Level
 from detectors.learned.clients import DETECTORS as CLIENTS
-from detectors.learned.clients import ClientOutliers, ClientSettings
+from detectors.learned.clients import ClientModel, ClientOutliers, ClientSettings
 from detectors.learned.families import Families
 from detectors.learned.family import Family
 from detectors.learned.inventory import DETECTORS as INVENTORY
@@ -103,23 +104,28 @@ class Registered(NamedTuple):
 
     `make` takes what is set about detectors (it passes over those of others), the family's own
     settings, which are the table `table` of the settings file, and of what else the program knows
-    what it `needs`, by keyword, as far as it is there. It raises DetectorSettingsError.
+    what it `needs`, by keyword, as far as it is there. Of each of these a function tells, as text,
+    what of it decides findings. `make` raises DetectorSettingsError.
     """
 
     detectors: tuple[Detector, ...]
     make: Callable[..., Family]
     settings: type[BaseModel]
     table: str
-    needs: tuple[str, ...] = ()
+    needs: Mapping[str, Callable[[Any], str]] = MappingProxyType({})
+
+
+def _of_model(model: ClientModel | None) -> str:
+    return "" if model is None else model.fingerprint
 
 
 #: The families of `detectors.learned`, a line for each.
 FAMILIES: Final[tuple[Registered, ...]] = (
-    Registered(SEEN, Seen, SeenSettings, "seen", ("country_is_bundled",)),
-    Registered(PLACES, Places, CountrySettings, "countries", ("country_is_bundled",)),
-    Registered(INVENTORY, Inventory, InventorySettings, "inventory", ("documents",)),
+    Registered(SEEN, Seen, SeenSettings, "seen", {"country_is_bundled": repr}),
+    Registered(PLACES, Places, CountrySettings, "countries", {"country_is_bundled": repr}),
+    Registered(INVENTORY, Inventory, InventorySettings, "inventory", {"documents": repr}),
     Registered(SIZES, Sizes, SizesSettings, "sizes"),
-    Registered(CLIENTS, ClientOutliers, ClientSettings, "clients", ("model",)),
+    Registered(CLIENTS, ClientOutliers, ClientSettings, "clients", {"model": _of_model}),
 )
 
 DETECTORS: Final = (*HEALTH, *(entry for family in FAMILIES for entry in family.detectors))
@@ -133,7 +139,8 @@ def learned_families(
     """Return every family that has a detector that is switched on, in the registry's order.
 
     `tables` are the families' own settings by table; without one it has its defaults. `known` is
-    what else the program knows that a family may need, by name. Raises DetectorSettingsError.
+    what else the program knows that a family may need, by name. The signature tells all of it that
+    decides findings. Raises DetectorSettingsError.
     """
     made: list[Family] = []
     digest = hashlib.sha256()
@@ -143,8 +150,9 @@ def learned_families(
         family = each.make(overrides, settings, **given)
         if family.detectors:
             made.append(family)
-            told = (signature_of(family.detectors.values()), settings.model_dump_json())
-            digest.update(repr(told).encode())
+            needed = [(name, each.needs[name](value)) for name, value in given.items()]
+            own = signature_of(family.detectors.values())
+            digest.update(repr((own, settings.model_dump_json(), needed)).encode())
     return Families(made, digest.hexdigest()[:16] if made else "")
 
 

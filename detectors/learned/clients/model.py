@@ -89,10 +89,13 @@ class ClientModel:
     def _trees(self) -> Trees:
         return Trees.of(self.forest)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """A hash of what decides its findings."""
-        return hashlib.sha256(self.about.model_dump_json().encode()).hexdigest()[:16]
+        """A hash of what decides its findings: all that is known of it, and its trees."""
+        digest = hashlib.sha256(self.about.model_dump_json().encode())
+        for part in self._trees:
+            digest.update(np.asarray(part).tobytes())
+        return digest.hexdigest()[:16]
 
     def points(self, found: pl.DataFrame) -> pl.Series:
         """Return how odd each client is (WINDOWS_SCHEMA -> Int64, in points)."""

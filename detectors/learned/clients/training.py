@@ -114,7 +114,8 @@ def train(
     Each half of the clients is scored by a forest of the other half, so that none is judged by
     what it taught itself; of a client's windows, which are much alike, only the oddest counts.
     Clients that are judged on several days of the history are its regulars: they do not count,
-    and are told only when they get odder. The same history, budget and seed give the same model.
+    and are told only when they get odder than both forests found them. The same history, budget and
+    seed give the same model.
     """
     found = history.found.with_columns((pl.col("pane") // _PANES_A_DAY).alias("day"))
     clients = found["key"].n_unique()
@@ -131,6 +132,8 @@ def train(
     days = max((last - first) / _DAY_US, 1e-6)
     limit = _limit(worst.filter(pl.col("days") == 1), false_alarms_per_day * days)
     on_step("growing the forest")
+    forest = _grown(lessons, seed)
+    worst = _as_they_will_be(worst, judged(found), Trees.of(forest))
     odd = worst.filter(pl.col("points") >= limit).sort("points", "key", descending=[True, False])
     regulars = odd.filter(pl.col("days") > 1).head(REGULARS)
     about = About(
@@ -148,7 +151,7 @@ def train(
         regulars=dict(regulars.select("key", "points").rows()),
         libraries=libraries(),
     )
-    return Trained(ClientModel(about, _grown(lessons, seed)), odd)
+    return Trained(ClientModel(about, forest), odd)
 
 
 def _lessons(found: pl.DataFrame, seed: int) -> pl.DataFrame:
@@ -174,6 +177,19 @@ def _by_client(scored: pl.DataFrame) -> pl.DataFrame:
     days = pl.col("day").n_unique().over("key").cast(pl.Int64).alias("days")
     order = scored.with_columns(days).sort("key", "points", "pane", descending=[False, True, False])
     return order.unique("key", keep="first", maintain_order=True)
+
+
+def _as_they_will_be(worst: pl.DataFrame, found: pl.DataFrame, trees: Trees) -> pl.DataFrame:
+    """Return clients with the points that `trees`, too, give those of several days, if greater.
+
+    A regular is held against what it was; a forest of half of the clients may have found it less
+    odd than the forest does that will judge it.
+    """
+    scored = found.select("key", points_of(trees, found).alias("own"))
+    most = scored.group_by("key").agg(pl.col("own").max())
+    greater = pl.max_horizontal("points", "own")
+    points = pl.when(pl.col("days") > 1).then(greater).otherwise("points").alias("points")
+    return worst.join(most, on="key", how="left").with_columns(points).drop("own")
 
 
 def _limit(worst: pl.DataFrame, alarms: float) -> int:

@@ -25,6 +25,7 @@ from detectors.learned.clients.panes import Panes
 from detectors.learned.clients.sums import PANE_US, SUMS_SCHEMA, joined, sums_of
 from detectors.learned.clients.training import History, HistoryError, train
 from detectors.overrides import RuleException, RuleOverride
+from detectors.registry import learned_families
 from tests.detectors.learned import clients_streams as streams
 from tests.detectors.streams import START, frame, micros
 
@@ -232,6 +233,32 @@ def test_machines_of_every_day_are_regulars_and_do_not_raise_the_limit() -> None
     assert left_out.model.about.regulars == {}
 
 
+def test_no_regular_is_told_for_what_it_did_in_the_history() -> None:
+    """Whichever half of the clients it is in, and however the other half's forest finds it."""
+    events = [
+        steady(f"192.0.2.{number}", every, round(40_000 / every), paths=paths)
+        for number, (every, paths) in enumerate(
+            [(30.0, 9_999), (60.0, 1), (120.0, 9_999), (15.0, 1)]
+        )
+    ]
+    past = history(210)
+    for day in (1, 2):
+        shifted = [
+            {**row, "effective_time": row["effective_time"] + timedelta(days=day)}
+            for machine in events
+            for row in machine
+        ]
+        past.add(frame(sorted(shifted, key=lambda e: e["effective_time"])), None)
+    past.finish()
+    model = train(past).model
+    rows = judged(past.found)
+    greatest = dict(
+        rows.with_columns(model.points(rows)).group_by("key").agg(pl.col("points").max()).rows()
+    )
+    assert len(model.about.regulars) == 4
+    assert all(points >= greatest[key] for key, points in model.about.regulars.items())
+
+
 def test_a_history_of_few_clients_teaches_nothing() -> None:
     with pytest.raises(HistoryError, match="only 20 clients"):
         train(history(20))
@@ -244,6 +271,28 @@ def test_a_model_comes_back_from_its_bytes() -> None:
     rows = windows_of(steady("192.0.2.1", 40.0, 300))
     assert back.points(rows).equals(model.points(rows))
     assert back.fingerprint == model.fingerprint
+
+
+def test_the_fingerprint_tells_forests_and_limits_apart() -> None:
+    once, other = (train(history(210), seed=seed).model for seed in (4, 5))
+    higher = once.about.model_copy(update={"limit": once.about.limit + 1})
+    models = (once, other, replace(once, forest=other.forest), replace(once, about=higher))
+    assert len({model.fingerprint for model in models}) == len(models)
+
+
+def test_the_signature_of_all_families_tells_the_model() -> None:
+    def signature(model: ClientModel | None, **override: Any) -> str:
+        return learned_families(
+            {CLIENT_OUTLIER.name: RuleOverride(**override)}, {}, {"model": model}
+        ).signature
+
+    model = streams.model()
+    about = model.about.model_copy(update={"limit": model.about.limit + 1})
+    higher = replace(model, about=about)
+    again = read(written(model, SECRET), SECRET)
+    assert len({signature(None), signature(model), signature(higher)}) == 3
+    assert signature(again) == signature(model)
+    assert signature(higher, enabled=False) == signature(None, enabled=False) == signature(None)
 
 
 def _changed(content: bytes) -> bytes:
