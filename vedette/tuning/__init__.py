@@ -1,8 +1,9 @@
-"""What other limits would have found in a log; results are pandas frames, for notebooks.
+"""What limits and models make of a log; results are pandas frames and figures, for notebooks.
 
 - `labelled`: a log in memory with what is known about it: one's own, or a simulated one
 - `sweeps`: what each detector finds, how near others come, what other limits would find
 - `pictures`: the same drawn
+- `clients`, `client_pictures`: how odd clients are for the client model, and what it would tell
 
 pandas and matplotlib are imported when they are used.
 """
