@@ -1,6 +1,7 @@
 """What families that watch single requests share: rows summed by minute, with one of each shown."""
 
 from collections.abc import Callable, Sequence
+from secrets import randbits
 from typing import Any, Final
 
 import polars as pl
@@ -25,6 +26,8 @@ _TEXT: Final = 200
 #: Stands for a name that is missing.
 _MISSING: Final = "\0"
 
+_SEED: Final = randbits(64)
+
 #: One request of a slot: the columns of SHOWN, by other names.
 EXHIBIT_SCHEMA: Final = pl.Schema(
     {f"shown_{name}": dtype for name, dtype in SHOWN_SCHEMA.items() if name in _SHOWN}
@@ -37,16 +40,22 @@ def summed(rows: pl.LazyFrame, by: Sequence[str]) -> pl.DataFrame:
     `rows` has `row` and `time`, too. Besides `by`: `first` and `last` time, `number` of rows, and
     the first `row`.
     """
-    return (
-        rows.group_by(by)
+    found = rows.select("row", "time", *by).collect()
+    sums = (
+        found.lazy()
+        .select("row", "time", hash=told_apart(found.select(by)))
+        .with_row_index("at")
+        .group_by("hash")
         .agg(
             pl.col("time").min().alias("first"),
             pl.col("time").max().alias("last"),
             pl.len().cast(pl.Int64).alias("number"),
             pl.col("row").min(),
+            pl.col("at").min(),
         )
         .collect()
     )
+    return pl.concat([found.select(by)[sums["at"]], sums.drop("hash", "at")], how="horizontal")
 
 
 def added(
@@ -57,17 +66,24 @@ def added(
     Least `first`, greatest `last`, sums of `counts`; of all else what one of the rows has.
     """
     spans = ("first", "last")
-    whole = (
-        sums.lazy()
-        .select(*same, *spans, *counts)
-        .with_row_index("at")
-        .group_by(same)
-        .agg(pl.col("first").min(), pl.col("last").max(), pl.col(counts).sum(), pl.col("at").min())
-        .sort(order)
-        .collect()
-    )
-    rest = sums.select(pl.exclude(*same, *spans, *counts))[whole["at"]]
-    return pl.concat([whole.drop("at"), rest], how="horizontal").select(sums.columns)
+    hashes = told_apart(sums.select(same))
+    if hashes.is_duplicated().any():
+        whole = (
+            sums.lazy()
+            .select(*spans, *counts, hash=hashes)
+            .with_row_index("at")
+            .group_by("hash")
+            .agg(
+                pl.col("first").min(),
+                pl.col("last").max(),
+                pl.col(counts).sum(),
+                pl.col("at").min(),
+            )
+            .collect()
+        )
+        rest = sums.select(pl.exclude(*spans, *counts))[whole["at"]]
+        sums = pl.concat([whole.drop("at", "hash"), rest], how="horizontal").select(sums.columns)
+    return sums.sort(order)
 
 
 class Waiting:
@@ -140,17 +156,23 @@ class Waiting:
         return whole[ranks["at"].sort()]
 
 
+def told_apart(rows: pl.DataFrame) -> pl.Series:
+    """Return hashes (UInt64) that tell rows apart, others in every process: never to be kept.
+
+    As nobody knows the seed, nobody can write a log in which different rows have the same.
+    """
+    return rows.hash_rows(_SEED)
+
+
 def exhibits(events: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
     """Return some events as EXHIBIT_SCHEMA.
 
     Texts are cut short and copied: else a row would hold its whole batch in memory.
     """
     texts = ("partition", "method", "path", "service", "country")
-    copied = [
-        pl.concat_str(pl.col(name).str.head(_TEXT), pl.lit("\n")).str.strip_suffix("\n").alias(name)
-        for name in texts
-    ]
-    shown = events.select(_SHOWN)[rows].with_columns(copied)
+    shown = events.select(_SHOWN)[rows]
+    cut = shown.select(pl.col(texts).str.head(_TEXT))
+    shown = shown.with_columns(pl.Series(each.name, each.to_list(), pl.String) for each in cut)
     return shown.rename({name: f"shown_{name}" for name in _SHOWN})
 
 

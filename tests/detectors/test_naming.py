@@ -1,10 +1,12 @@
 """What entities are called: no secret is told, and no two are taken for one."""
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.naming import NAME_LIMIT, name_of, shown
+from detectors.naming import _PLAIN, NAME_LIMIT, name_of, shown
+from ingest.masking import mask_series
 
 
 def test_ordinary_names_stay() -> None:
@@ -39,3 +41,15 @@ def test_long_names_are_cut_and_stay_apart() -> None:
     assert one != other
     assert short == ("a name " * 100)[:NAME_LIMIT]
     assert max(map(len, (one, other))) < NAME_LIMIT
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.from_regex(_PLAIN.replace("$", r"\Z")), min_size=20))
+def test_names_that_are_taken_as_plain_hold_nothing_to_mask(names: list[str]) -> None:
+    plain = pl.Series([name for name in names if "eyJ" not in name], dtype=pl.String())
+    assert mask_series(plain).to_list() == plain.to_list() == shown(plain).to_list()
+
+
+@pytest.mark.parametrize("name", ["eyJhbGciOi", "xoxb-12345678", "ya29.abcdefgh"])
+def test_short_secrets_are_masked(name: str) -> None:
+    assert str(shown(pl.Series([name]))[0]).startswith("***#")

@@ -13,7 +13,6 @@ from detectors.findings import EntityType
 from detectors.learned import slots
 from detectors.learned.slots import EXHIBIT_SCHEMA, SLOT_US, exhibits, keys, summed
 from detectors.naming import shown
-from ingest.distinct import Distinct
 
 _COUNTRY: Final = "^[A-Z]{2}$"
 
@@ -101,12 +100,11 @@ def _summed(
 
 
 def _named(rows: pl.DataFrame, column: str) -> pl.DataFrame:
-    entity = Distinct.of(rows.select("entity"))
-    names = entity.rows["entity"]
+    names = rows["entity"]
     shows = names if column == "api_key" else shown(names)
     return rows.select(
         "pane", "country", "network", "client", "first", "last", requests="number",
         type=pl.lit(column),
-        entity=entity.spread(shows).fill_null(ALL),
-        key=entity.spread(keys(names, column)),
+        entity=shows.fill_null(ALL),
+        key=keys(names, column),
     )  # fmt: skip

@@ -36,6 +36,31 @@ _LONG_RUN: Final = "[A-Za-z]{24,}"
 OTHER: Final = "another program"
 
 
+#: User agents whose names are remembered, and how long such a user agent may be.
+REMEMBERED: Final = 1 << 14
+_LENGTH: Final = 512
+
+
+class AgentNames:
+    """Names of user agents; those asked for lately are remembered, which changes no name."""
+
+    def __init__(self) -> None:
+        self._known: dict[str | None, str] = {}
+
+    def of(self, agents: pl.Series) -> pl.Series:
+        """Return what `agent_names` returns."""
+        known, texts = self._known, agents.to_list()
+        fresh = [text for text in dict.fromkeys(texts) if text is not None and text not in known]
+        if fresh:
+            named = agent_names(pl.Series(fresh, dtype=pl.String)).to_list()
+            found = dict[str | None, str](zip(fresh, named, strict=True))
+            short = {text: name for text, name in found.items() if len(text or "") <= _LENGTH}
+            room = len(known) + len(short) <= REMEMBERED
+            self._known = {**known, **short} if room else dict(list(short.items())[:REMEMBERED])
+            known = {**known, **found}
+        return pl.Series("agent", list(map(known.get, texts)), dtype=pl.String)
+
+
 def agent_names(agents: pl.Series) -> pl.Series:
     """Return the names of user agents (String), row for row; null stays null.
 

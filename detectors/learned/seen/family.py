@@ -12,6 +12,7 @@ from detectors.detector import Detector, active
 from detectors.exhibits import masked_evidence
 from detectors.findings import EntityType, Finding, Level
 from detectors.learned.family import Learning
+from detectors.learned.seen.agents import AgentNames
 from detectors.learned.seen.memory import (
     ENTITY_CAP,
     ENTITY_SCHEMA,
@@ -120,6 +121,7 @@ class Seen:
         recall = Recall(**self.settings.model_dump())
         self._memory = Memory(recall, entity_cap=entity_cap, value_cap=value_cap)
         self._lately = Lately()
+        self._names = AgentNames()
         self._waiting = Waiting(added, no_sightings(), ACCEPTED, KINDS, slot_cap)
         self._closed = -_END
         self._state = pl.DataFrame([(0, 0, 0)], schema=_STATE_SCHEMA, orient="row")
@@ -131,7 +133,7 @@ class Seen:
 
     def aggregate(self, events: pl.DataFrame) -> pl.DataFrame:
         """Return the sightings (SIGHTING_SCHEMA) of a batch."""
-        return sightings(events, self._watched)
+        return sightings(events, self._watched, self._names)
 
     def judge(self, sums: pl.DataFrame, watermark: int | None) -> list[Finding]:
         """Add sightings; close the panes that end before the watermark (us)."""

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from detectors.learned.seen.sightings import KINDS
-from detectors.learned.slots import DAY_US
+from detectors.learned.slots import DAY_US, told_apart
 
 #: Entities and values remembered at most; beyond, those seen on the fewest days are forgotten.
 ENTITY_CAP: Final = 100_000
@@ -145,28 +145,38 @@ class Memory:
         self.values = self.values.join(entities, on="key", how="semi")
 
     def _firsts(self, accepted: pl.DataFrame) -> pl.DataFrame:
-        """Return the first sighting of each value, beside what was known of it and of its kind."""
-        long = pl.concat(
-            accepted.select("key", "pane", "first", "row", kind=pl.lit(kind), value=pl.col(kind))
-            for kind in self._kinds
-        ).filter(pl.col("value").is_not_null())
-        firsts = long.sort("pane", "first", "value", "row").unique(
-            _VALUE, keep="first", maintain_order=True
-        )
-        mine = self.values.join(firsts, on="key", how="semi")
-        kinds = mine.group_by("key", "kind").agg(
+        """Return the first sighting of each value, beside what was known of it and of its kind.
+
+        Sightings of one entity are in order of time. `already` counts the values that were known
+        or new before it.
+        """
+        mine = self.values.join(accepted, on="key", how="semi")
+        return pl.concat(self._of_kind(accepted, mine, kind) for kind in self._kinds)
+
+    def _of_kind(self, accepted: pl.DataFrame, mine: pl.DataFrame, kind: str) -> pl.DataFrame:
+        values = accepted.select("key", "pane", "first", "row", value=kind)
+        values = values.filter(pl.col("value").is_not_null())
+        firsts = values.filter(told_apart(values.select("key", "value")).is_first_distinct())
+        known = mine.filter(pl.col("kind") == kind)
+        counts = known.group_by("key").agg(
             pl.len().cast(pl.Int64).alias("count"), pl.col("since").min().alias("kind_since")
         )
-        beside = mine.rename({"since": "value_since"})
-        return (
-            firsts.join(beside, on=_VALUE, how="left", maintain_order="left")
-            .join(kinds, on=("key", "kind"), how="left", maintain_order="left")
-            .with_columns(
-                already=pl.col("count").fill_null(0)
-                + pl.col("day").is_null().cast(pl.Int64).cum_sum().over("key", "kind")
-                - pl.col("day").is_null().cast(pl.Int64)
-            )
+        beside = known.select("key", "value", "day", "days", value_since="since")
+        whole = (
+            firsts.join(beside, on=("key", "value"), how="left", maintain_order="left")
+            .join(counts, on="key", how="left", maintain_order="left")
+            .with_columns(kind=pl.lit(kind))
         )
+        new = pl.col("day").is_null().cast(pl.Int64)
+        single = whole["key"].is_unique()
+        several = (
+            whole.filter(~single)
+            .sort("pane", "first", "value")
+            .with_columns(earlier=new.cum_sum().over("key") - new)
+        )
+        alone = whole.filter(single).with_columns(earlier=pl.lit(0, pl.Int64))
+        already = pl.col("count").fill_null(0) + pl.col("earlier")
+        return pl.concat([alone, several]).with_columns(already=already)
 
     def _news(self, firsts: pl.DataFrame, day: int) -> pl.DataFrame:
         rules = self._recall
@@ -191,6 +201,7 @@ class Memory:
         return (
             candidates.join(who, on="key", how="inner", maintain_order="left")
             .filter(ready)
+            .sort("pane", "first", "value", "row")
             .select("key", "kind", "value", "pane", "row", before="day")
             .cast(NEWS_SCHEMA)
         )

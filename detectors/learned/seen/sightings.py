@@ -11,10 +11,9 @@ import polars as pl
 
 from detectors.findings import EntityType
 from detectors.learned import slots
-from detectors.learned.seen.agents import agent_names
+from detectors.learned.seen.agents import AgentNames
 from detectors.learned.slots import EXHIBIT_SCHEMA, SLOT_US, exhibits, keys, summed
 from detectors.naming import shown
-from ingest.distinct import Distinct
 
 #: Who is watched: entity type, which is the event's column.
 WATCHED: Final[tuple[EntityType, ...]] = ("user", "api_key")
@@ -55,13 +54,19 @@ def no_sightings() -> pl.DataFrame:
     return pl.DataFrame(schema=SIGHTING_SCHEMA)
 
 
-def sightings(events: pl.DataFrame, watched: tuple[EntityType, ...] = WATCHED) -> pl.DataFrame:
+def sightings(
+    events: pl.DataFrame,
+    watched: tuple[EntityType, ...] = WATCHED,
+    names: AgentNames | None = None,
+) -> pl.DataFrame:
     """Return the sightings (SIGHTING_SCHEMA) of a batch (BATCH_SCHEMA).
 
-    Counts events at the edge that are not over a minute late.
+    Counts events at the edge that are not over a minute late. `names` remembers names of user
+    agents, to spare work.
     """
+    told = names or AgentNames()
     named = (column for column in watched if events[column].null_count() < events.height)
-    parts = [part for column in named if (part := _of(events, column)).height]
+    parts = [part for column in named if (part := _of(events, column, told)).height]
     return pl.concat(parts) if parts else no_sightings()
 
 
@@ -75,7 +80,7 @@ def added(sums: pl.DataFrame) -> pl.DataFrame:
     return slots.added(apart, (*_SAME, "accepted"), ("requests", "refused"), order).drop("accepted")
 
 
-def _of(events: pl.DataFrame, column: EntityType) -> pl.DataFrame:
+def _of(events: pl.DataFrame, column: EntityType, names: AgentNames) -> pl.DataFrame:
     accepted = pl.col("status").is_between(200, 399)
     refused = pl.col("status").is_in(_REFUSED)
     chosen = pl.col(column).is_not_null() & pl.col("edge") & pl.col("windowed")
@@ -89,34 +94,36 @@ def _of(events: pl.DataFrame, column: EntityType) -> pl.DataFrame:
     sums = summed(seen, ("entity", "pane", "accepted", *told))
     if sums.is_empty():
         return no_sightings()
-    return _named(sums, events, column)
+    return _named(sums, events, column, names)
 
 
-def _named(rows: pl.DataFrame, events: pl.DataFrame, column: EntityType) -> pl.DataFrame:
+def _named(
+    rows: pl.DataFrame, events: pl.DataFrame, column: EntityType, names: AgentNames
+) -> pl.DataFrame:
     """Return SIGHTING_SCHEMA of distinct rows that were summed."""
-    entity = Distinct.of(rows.select("entity"))
-    names = entity.rows["entity"]
-    shows = shown(names) if column == "user" else names
-    hiding = pl.col("anonymous").is_in(_HIDING)
-    through = pl.concat_str(pl.lit("through "), pl.col("anonymous"))
-    country = pl.when(pl.col("country").str.contains(_COUNTRY)).then("country")
-    hosted = pl.col("anonymous") == "hosting"
-    agents = Distinct.of(rows.select("user_agent"))
+    entities = rows["entity"]
     number = pl.col("number")
+    country: pl.Expr = pl.when(pl.col("country").str.contains(_COUNTRY)).then("country")
+    network: pl.Expr = pl.concat_str(pl.lit("AS"), pl.col("asn").cast(pl.String))
+    if rows["anonymous"].null_count() < rows.height:
+        hiding = pl.col("anonymous").is_in(_HIDING)
+        through = pl.concat_str(pl.lit("through "), pl.col("anonymous"))
+        hosted = pl.col("anonymous") == "hosting"
+        elsewhere = pl.when(hosted).then(pl.lit("a hoster")).otherwise(country)
+        country = pl.when(hiding).then(through).otherwise(elsewhere)
+        network = pl.when(hiding).then(through).otherwise(network)
     kept = rows.select(
         type=pl.lit(column),
-        entity=entity.spread(shows),
-        key=entity.spread(keys(names, column)),
+        entity=shown(entities) if column == "user" else entities,
+        key=keys(entities, column),
         pane="pane",
-        country=pl.when(hiding).then(through).when(hosted).then(pl.lit("a hoster"))
-        .otherwise(country),
-        network=pl.when(hiding).then(through)
-        .otherwise(pl.concat_str(pl.lit("AS"), pl.col("asn").cast(pl.String))),
-        agent=agents.spread(agent_names(agents.rows["user_agent"])),
+        country=country,
+        network=network,
+        agent=names.of(rows["user_agent"]),
         first="first",
         last="last",
         requests=pl.when("accepted").then(number).otherwise(0),
         refused=pl.when("accepted").then(0).otherwise(number),
-    )  # fmt: skip
+    )
     shown_columns = exhibits(events, rows["row"])
     return pl.concat([kept, shown_columns], how="horizontal").cast(SIGHTING_SCHEMA)
