@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 
 from alerts.audit import Deed
 from alerts.keys import Role, Scope
-from api.description import API_PREFIX
+from api.description import GUARDED
 from api.limits import LimitClass, counted_as
 from api.middleware import request_id_of
 from api.services import Services, WithServices
@@ -31,9 +31,6 @@ SECURE_COOKIE: Final = f"__Host-{COOKIE}"
 
 #: What requests of a session must bring that change something.
 CSRF_HEADER: Final = "X-CSRF-Token"
-
-#: What is under these asks for a role.
-_GUARDED: Final = (API_PREFIX, "/v1")
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="vedette"'}
@@ -202,7 +199,7 @@ def unprotected_routes(app: FastAPI) -> list[str]:
         context.path
         for context in iter_route_contexts(app.routes)
         if context.path is not None
-        and context.path.startswith(_GUARDED)
+        and context.path.startswith(GUARDED)
         and not _asks_for_role(getattr(context, "dependant", None))
     ]
 

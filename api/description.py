@@ -9,8 +9,10 @@ from fastapi.openapi.utils import get_openapi
 
 from api.problems import PROBLEM_TYPE
 
-#: What is under it asks for a role.
 API_PREFIX: Final = "/api/v1"
+
+#: What is under these asks for a role: the API, and what bouncers ask for.
+GUARDED: Final = (f"{API_PREFIX}/", "/v1/")
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -49,14 +51,14 @@ _PROBLEM: Final[dict[str, Any]] = {
     ],
 }
 
-#: What any route may answer, and any under API_PREFIX.
+#: What any route may answer, and any under GUARDED.
 _ANYWHERE: Final = (413, 414, 421, 429, 431, 500, 503)
 _WITH_ROLE: Final = (401, 403)
 
 #: What a body may be answered that is no JSON.
 _UNREADABLE: Final = 400
 
-#: Routes outside API_PREFIX: one that asks for a role, and those that do not.
+#: Routes outside GUARDED: one that asks for a role, and those that do not.
 _METRICS: Final = "/metrics"
 _OPEN: Final = frozenset({"/healthz", "/readyz", "/login"})
 
@@ -100,7 +102,7 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     responses: dict[str, Any] = operation["responses"]
     common = (
         *_ANYWHERE,
-        *(_WITH_ROLE if path.startswith(API_PREFIX) or path == _METRICS else ()),
+        *(_WITH_ROLE if path.startswith(GUARDED) or path == _METRICS else ()),
         *((_UNREADABLE,) if "requestBody" in operation else ()),
     )
     if path in _OPEN:

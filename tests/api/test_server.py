@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from alerts.database import open_database
 from api.application import create_api
 from api.health import HealthReport
-from api.server import ServerError, Tls, serve
+from api.server import ServerError, Tls, _listen, serve
 
 
 @pytest.fixture
@@ -59,3 +59,15 @@ def test_a_bad_certificate_is_said(app: FastAPI, tmp_path: Path) -> None:
     (tmp_path / "c.pem").write_text("no certificate")
     with pytest.raises(ServerError, match=r"api\.tls: the certificate"):
         serve(app, "0.0.0.0", 0, tls=Tls(tmp_path / "c.pem", tmp_path / "c.pem"))
+
+
+def test_answers_are_sent_at_once() -> None:
+    """asyncio switches Nagle's algorithm off only for sockets that name TCP as their protocol.
+
+    Without it a request took 49 ms instead of 7: each answer waited for an acknowledgement.
+    """
+    listener = _listen("127.0.0.1", 0)
+    try:
+        assert listener.proto == socket.IPPROTO_TCP
+    finally:
+        listener.close()
