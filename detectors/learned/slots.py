@@ -170,9 +170,8 @@ def exhibits(events: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
     Texts are cut short and copied: else a row would hold its whole batch in memory.
     """
     texts = ("partition", "method", "path", "service", "country")
-    shown = events.select(_SHOWN)[rows]
-    cut = shown.select(pl.col(texts).str.head(_TEXT))
-    shown = shown.with_columns(pl.Series(each.name, each.to_list(), pl.String) for each in cut)
+    copied = [pl.concat_str(pl.col(name).str.head(_TEXT), pl.lit("")).alias(name) for name in texts]
+    shown = events.select(_SHOWN)[rows].with_columns(copied)
     return shown.rename({name: f"shown_{name}" for name in _SHOWN})
 
 

@@ -9,6 +9,8 @@ from typing import Final
 
 import polars as pl
 
+from detectors.learned.slots import told_apart
+
 #: Browsers by what only they say, the most telling first.
 _BROWSERS: Final = (
     ("Edge", ("Edg/", "EdgA/", "EdgiOS/", "Edge/")),
@@ -36,29 +38,27 @@ _LONG_RUN: Final = "[A-Za-z]{24,}"
 OTHER: Final = "another program"
 
 
-#: User agents whose names are remembered, and how long such a user agent may be.
+#: User agents whose names are remembered.
 REMEMBERED: Final = 1 << 14
-_LENGTH: Final = 512
 
 
 class AgentNames:
     """Names of user agents; those asked for lately are remembered, which changes no name."""
 
     def __init__(self) -> None:
-        self._known: dict[str | None, str] = {}
+        self._known = pl.DataFrame(schema={"hash": pl.UInt64(), "agent": pl.String()})
 
     def of(self, agents: pl.Series) -> pl.Series:
         """Return what `agent_names` returns."""
-        known, texts = self._known, agents.to_list()
-        fresh = [text for text in dict.fromkeys(texts) if text is not None and text not in known]
-        if fresh:
-            named = agent_names(pl.Series(fresh, dtype=pl.String)).to_list()
-            found = dict[str | None, str](zip(fresh, named, strict=True))
-            short = {text: name for text, name in found.items() if len(text or "") <= _LENGTH}
-            room = len(known) + len(short) <= REMEMBERED
-            self._known = {**known, **short} if room else dict(list(short.items())[:REMEMBERED])
-            known = {**known, **found}
-        return pl.Series("agent", list(map(known.get, texts)), dtype=pl.String)
+        known, asked = self._known, agents.to_frame("text")
+        asked = asked.with_columns(hash=told_apart(asked))
+        distinct = asked.filter(pl.col("hash").is_first_distinct())
+        fresh = distinct.join(known, on="hash", how="anti")
+        if fresh.height:
+            known = pl.concat([known, fresh.select("hash", agent=agent_names(fresh["text"]))])
+            self._known = known.tail(REMEMBERED)
+        names = asked.select("hash").join(known, on="hash", how="left", maintain_order="left")
+        return names["agent"]
 
 
 def agent_names(agents: pl.Series) -> pl.Series:
