@@ -67,10 +67,12 @@ def added(
     """
     spans = ("first", "last")
     hashes = told_apart(sums.select(same))
-    if hashes.is_duplicated().any():
+    several = hashes.is_duplicated()
+    if several.any():
+        twice = sums.filter(several)
         whole = (
-            sums.lazy()
-            .select(*spans, *counts, hash=hashes)
+            twice.lazy()
+            .select(*spans, *counts, hash=hashes.filter(several))
             .with_row_index("at")
             .group_by("hash")
             .agg(
@@ -81,8 +83,9 @@ def added(
             )
             .collect()
         )
-        rest = sums.select(pl.exclude(*spans, *counts))[whole["at"]]
-        sums = pl.concat([whole.drop("at", "hash"), rest], how="horizontal").select(sums.columns)
+        rest = twice.select(pl.exclude(*spans, *counts))[whole["at"]]
+        once = pl.concat([whole.drop("at", "hash"), rest], how="horizontal")
+        sums = pl.concat([sums.filter(~several), once.select(sums.columns)])
     return sums.sort(order)
 
 
@@ -161,7 +164,8 @@ def told_apart(rows: pl.DataFrame) -> pl.Series:
 
     As nobody knows the seed, nobody can write a log in which different rows have the same.
     """
-    return rows.hash_rows(_SEED)
+    filled = [each for each in rows if each.null_count() < len(each)]
+    return rows.select(filled or rows.columns[:1]).hash_rows(_SEED)
 
 
 def exhibits(events: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:

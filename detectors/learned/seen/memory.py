@@ -168,15 +168,15 @@ class Memory:
             .with_columns(kind=pl.lit(kind))
         )
         new = pl.col("day").is_null().cast(pl.Int64)
-        single = whole["key"].is_unique()
-        several = (
-            whole.filter(~single)
+        several = whole["key"].is_duplicated()
+        alone = whole.filter(~several).with_columns(earlier=pl.lit(0, pl.Int64))
+        crowded = (
+            whole.filter(several)
             .sort("pane", "first", "value")
             .with_columns(earlier=new.cum_sum().over("key") - new)
         )
-        alone = whole.filter(single).with_columns(earlier=pl.lit(0, pl.Int64))
         already = pl.col("count").fill_null(0) + pl.col("earlier")
-        return pl.concat([alone, several]).with_columns(already=already)
+        return pl.concat([alone, crowded]).with_columns(already=already)
 
     def _news(self, firsts: pl.DataFrame, day: int) -> pl.DataFrame:
         rules = self._recall

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from detectors.findings import Finding, Level
 from detectors.learned.seen import Seen, SeenSettings
-from detectors.learned.seen.agents import OTHER, agent_names
+from detectors.learned.seen.agents import OTHER, AgentNames, agent_names
 from detectors.overrides import RuleException, RuleOverride
 from tests.detectors.learned.seen_streams import family, streams, tiny
 from tests.detectors.streams import event, frame, micros, told
@@ -225,6 +225,15 @@ def test_cuts_and_restores_change_nothing(
     found += judge.finish()
     assert told(found) == told(whole)
     assert sorted(f.note for f in found) == sorted(f.note for f in whole)
+
+
+def test_names_that_are_remembered_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("detectors.learned.seen.agents.REMEMBERED", 3)
+    names = AgentNames()
+    texts = [FIREFOX.format(140), None, "curl/8", "", "curl/9", "okhttp/4", "x" * 5_000]
+    for part in (texts[:3], texts, texts[::-1], [None], texts[2:5] * 2):
+        agents = pl.Series(part, dtype=pl.String)
+        assert names.of(agents).to_list() == agent_names(agents).to_list()
 
 
 def test_streams_make_it_find_something() -> None:
