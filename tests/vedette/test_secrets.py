@@ -103,13 +103,17 @@ def test_a_scan_writes_no_secret(
     results = [
         runner.invoke(cli, ["scan", "--format", form, str(log)]),
         runner.invoke(cli, ["scan", "--format", form, "--json", str(log)]),
-        runner.invoke(cli, ["incidents", "show", "1"]),
-        runner.invoke(cli, ["incidents", "show", "1", "--json"]),
+        runner.invoke(cli, ["incidents", "--detector", "auth_failure_burst", "--json"]),
         runner.invoke(cli, ["normalise", "--format", form, str(log)]),
     ]
-    assert [result.exit_code for result in results] == [0] * 5
+    number = str(json.loads(results[2].stdout.splitlines()[0])["id"])
+    results += [
+        runner.invoke(cli, ["incidents", "show", number]),
+        runner.invoke(cli, ["incidents", "show", number, "--json"]),
+    ]
+    assert [result.exit_code for result in results] == [0] * 6
     assert "auth_failure_burst" in results[1].stdout
-    assert "401" in results[2].stdout
+    assert "401" in results[4].stdout
     for result in results:
         absent(canary, result.output.encode())
     absent(canary, everything_below(tmp_path, besides=tmp_path / "logs"))

@@ -13,7 +13,7 @@ from vedette.settings import SettingsError, load_settings, settings_from
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("[api]\nhots = 'x'", "api.hots: unknown key; did you mean 'host'?"),
+        ("[api]\nhots = 'x'", "api.hots: unknown key; did you mean 'hosts'?"),
         ("[apy]\n", "apy: unknown key; did you mean 'api'?"),
         ("[detectors.x]\ntreshold = 3", "did you mean 'threshold'?"),
         ("[detectors.x]\nthreshold = 'many'", "detectors.x.threshold: "),
