@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, func, insert, select, update
 
 from alerts.backlog import Backlog, backlogs
-from alerts.models import DeliveryRow, table_of
+from alerts.models import DeliveryRow, NotificationRow, table_of
 from alerts.routing import Routing
 from alerts.store import Store
 from detectors.findings import Finding, Level
@@ -40,13 +40,18 @@ def test_nothing_waits_at_first(engine: Engine) -> None:
 
 
 def test_what_waits_is_counted_by_target(engine: Engine) -> None:
-    """Fails if rows that were sent count, or the oldest due one is not found."""
-    for minutes, entity in enumerate(("10.0.0.1", "10.0.0.2")):
+    """Failed when what was sent counted, the newest was taken, or messages were never due."""
+    for minutes, entity in enumerate(("10.0.0.1", "10.0.0.2", "10.0.0.3")):
         store = Store(engine, now=lambda late=minutes: NOW + late * MINUTE)  # type: ignore[misc]
         store.record([finding(entity)], watermark=None, routing=Routing.everything_to("mail"))
+    table = table_of(NotificationRow)
+    newest = select(func.max(table.c.due_at)).scalar_subquery()
     with engine.begin() as connection:
+        connection.execute(update(table).where(table.c.due_at == newest).values(state="sent"))
         rows = [
             delivery("mail", "sent", NOW - 9 * MINUTE),
+            delivery("mail-2", "sent", NOW - 9 * MINUTE),
+            delivery("chat", "pending", NOW - 4 * MINUTE),
             delivery("mail", "pending", NOW + 5 * MINUTE),
             delivery("pager", "dead", NOW - 9 * MINUTE),
         ]
@@ -55,6 +60,7 @@ def test_what_waits_is_counted_by_target(engine: Engine) -> None:
     assert found == {
         "mail": Backlog(waiting=2, oldest_due=NOW, under_way=1, dead=0),
         "pager": Backlog(dead=1),
+        "chat": Backlog(oldest_due=NOW - 4 * MINUTE, under_way=1),
     }
     assert found["mail"].overdue(NOW + 3 * MINUTE) == 3 * MINUTE
     assert found["mail"].overdue(NOW - MINUTE) == timedelta(0)

@@ -72,7 +72,7 @@ def test_an_endpoint_is_listed_with_what_is_known_of_it(engine: Engine) -> None:
 
 
 def test_the_same_again_changes_nothing_and_more_is_the_greatest(engine: Engine) -> None:
-    """Fails if counts are added, or if fewer replace more after a restart from an older state."""
+    """Failed when counts were added, and when fewer replaced more (a restart from older state)."""
     record(engine, row())
     before = list_endpoints(engine)
     record(engine, row())

@@ -120,7 +120,7 @@ def test_what_cannot_be_joined_is_set_aside_with_its_last_part(
 
 
 def test_a_joined_line_that_was_set_aside_is_found_again(follow: Follow) -> None:
-    """Fails if lines are read again without what precedes them."""
+    """Failed when lines were read again without what precedes them."""
     write(follow, *(cri(line(second).rstrip("\n")) for second in range(4)))
     write(follow, *in_parts("cri", "no request " * DOCKER_PART), cri("nor this"))
     follow.begin()

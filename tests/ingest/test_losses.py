@@ -24,8 +24,9 @@ class Losses(RuleBasedStateMachine):
     hidden must have been read. A crash goes back to any state that was stored, and forgets what
     was read and told since.
 
-    Fails if LogTail forgets one of its calls of `_missing`, if `_note_copies` notes none, or if
-    heads know no shorter copies.
+    Failed without the calls of `_missing` in `_lost` and of COPIED in `_leave`, when `_note_copies`
+    noted none, and when heads knew no shorter copies. Passed without the other calls of `_missing`:
+    nothing is damaged or unreadable here, and that of `_replaced` is left to test_file_source.py.
     """
 
     def __init__(self) -> None:

@@ -88,7 +88,7 @@ def config(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("check", CHECKS, ids=[check.name for check in CHECKS])
 def test_contract(check: Check, wrong: Surroundings, tmp_path: Path) -> None:
-    """Fails if a check raises, says nothing, shows a secret, or gives no advice."""
+    """Failed when a check raised, showed a secret, or gave no advice."""
     before = sorted(path.name for path in tmp_path.iterdir())
     for at in (wrong, installation(tmp_path)):
         (found,) = examined(at, [check])
@@ -121,7 +121,7 @@ def test_every_check_is_documented() -> None:
 
 
 def test_one_that_breaks_or_hangs_does_not_end_the_others(tmp_path: Path) -> None:
-    """Fails if a check is waited for without a limit, or its error gets through."""
+    """Failed when an error got through; did not end for a minute without a limit of time."""
     release = Event()
 
     def breaks(_: Surroundings) -> Iterator[Remark]:

@@ -67,7 +67,7 @@ def test_a_database_that_is_well(at: Surroundings) -> None:
 def test_a_schema_of_another_time_is_said_and_left_as_it_is(
     at: Surroundings, engine: Engine, revision: str, status: str
 ) -> None:
-    """Fails if the doctor migrates what it looks at."""
+    """Failed when the doctor migrated what it looks at."""
     with engine.begin() as connection:
         connection.execute(text(f"update alembic_version set version_num = '{revision}'"))
     assert status in {found for found, _ in statuses(check_database, at)}
@@ -386,7 +386,7 @@ def test_targets(tmp_path: Path) -> None:
     ],
 )
 def test_where_messages_go(url: str, endpoint: Endpoint | None) -> None:
-    """Fails if a token, which stands where other addresses have a host, is taken for one."""
+    """Failed when a token, which stands where other addresses have a host, was taken for one."""
     assert endpoint_of(Target("t", SecretStr(url))) == endpoint
 
 

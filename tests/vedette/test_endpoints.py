@@ -57,7 +57,7 @@ def counts(engine: Engine) -> list[tuple[str, int, int]]:
 
 
 def test_counts_are_exact_after_a_restart_and_after_a_crash(tmp_path: Path, engine: Engine) -> None:
-    """Fails if counts are added to those stored, or left out of the checkpoint."""
+    """Failed when counts were added to those stored, or left out of the checkpoint."""
     log = written(tmp_path / "a.log", [])
     stop(service(log, engine))
     append(log, ordering(1, 30))
