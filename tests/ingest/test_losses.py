@@ -26,7 +26,7 @@ class Losses(RuleBasedStateMachine):
 
     Failed without the calls of `_missing` in `_lost` and of COPIED in `_leave`, when `_note_copies`
     noted none, and when heads knew no shorter copies. Passed without the other calls of `_missing`:
-    nothing is damaged or unreadable here, and that of `_replaced` is left to test_file_source.py.
+    nothing is damaged or unreadable here. Without each of them test_file_source.py failed.
     """
 
     def __init__(self) -> None:
