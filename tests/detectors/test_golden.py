@@ -92,7 +92,12 @@ def scanned(
         if (log.parent / "train.log").exists():
             monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
             trained = vedette.commands.train.train_from(
-                ["train.log"], Path("case.toml"), log_format="auto", without=[], seed=0, as_json=True
+                ["train.log"],
+                Path("case.toml"),
+                log_format="auto",
+                without=[],
+                seed=0,
+                as_json=True,
             )
             assert trained == 0, capsys.readouterr().err
             capsys.readouterr()
