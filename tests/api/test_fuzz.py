@@ -55,7 +55,7 @@ def test_nothing_fails_and_nothing_is_undeclared(
                     str(Path(sys.executable).with_name("schemathesis")),
                     *("run", str(document), "--url", server.url, "--no-color"),
                     *("--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing"),
-                    *("--max-examples", "5", "--exclude-path", "/api/v1/stream"),
+                    *("--max-examples", "3", "--exclude-path", "/api/v1/stream"),
                     *("--warnings", "off", "--generation-deterministic"),
                     *options,
                 ],
