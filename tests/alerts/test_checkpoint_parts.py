@@ -78,7 +78,7 @@ def test_a_crash_between_any_two_transactions_leaves_a_whole_checkpoint(
         store.record([], watermark=None, checkpoint=state.next())
     if again:
         store = Store(engine)
-    left = [writes]
+    left = [writes + again]  # another run reads first what is there
 
     def crash(connection: object) -> None:
         del connection
