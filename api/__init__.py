@@ -27,6 +27,7 @@ gaps            when Vedette was blind
 keys            who may use the API
 sessions        log-in links, sessions of the page
 audit           who did what, and who was refused
+page            the page to work in
 
 How the service fares:
 status          alive and ready

@@ -40,6 +40,7 @@ from api.health import HealthReport
 from api.limit_settings import LimitSettings
 from api.limits import RateLimits, counted_as
 from api.middleware import AddressLimit, KnownHosts, RequestIds, SecurityHeaders, SizeLimits
+from api.page.parts import PARTS as PAGE_PARTS
 from api.problems import install_problems
 from api.services import Services
 from ingest.address_ranges import Network
@@ -59,6 +60,7 @@ _PARTS: Final = (
     sessions,
     status,
     metrics,
+    *PAGE_PARTS,
 )
 
 

@@ -139,6 +139,22 @@ def run(
 
 
 @cli.command()
+def login(
+    name: Annotated[
+        str | None, typer.Option("--name", help="Whom it is for; else your login name.")
+    ] = None,
+    role: Annotated[
+        Literal["viewer", "analyst", "admin"], typer.Option("--role", help="What they may do.")
+    ] = "analyst",
+    config: Config = None,
+) -> None:
+    """Print a link that logs somebody into the page, once."""
+    from vedette.commands.login import log_in
+
+    raise typer.Exit(log_in(name, role, config))
+
+
+@cli.command()
 def doctor(config: Config = None, as_json: Json = False) -> None:
     """Look at settings, database, sources, targets and all else, and say what to fix."""
     from vedette.commands.doctor import run_doctor

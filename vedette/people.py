@@ -6,10 +6,15 @@ import os
 from ingest.masking import printable
 
 
-def terminal_user() -> str:
-    """Return who is at the terminal, as timelines name them: cli:ann."""
+def user_name() -> str:
+    """Return the name of who is at the terminal, as the machine knows them."""
     try:
         name = getpass.getuser()
     except (OSError, KeyError):  # a user without a name, as in some containers
         name = f"uid {os.getuid()}"
-    return f"cli:{printable(name)}"
+    return printable(name)
+
+
+def terminal_user() -> str:
+    """Return who is at the terminal, as timelines name them: cli:ann."""
+    return f"cli:{user_name()}"

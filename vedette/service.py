@@ -27,6 +27,7 @@ from api.server import ApiServer, ServerError, Tls, serve
 from vedette.duty import Duty
 from vedette.failures import StartError
 from vedette.log_lines import log_to_stderr
+from vedette.login_link import login_link, login_name, page_address
 from vedette.memory import return_large_blocks
 from vedette.notifying import routing_of
 from vedette.settings import Settings
@@ -43,13 +44,14 @@ class Ready:
     """What people need to know when the service has begun, and when its role changes.
 
     `standby_for` names who does the work (host:pid) while this process stands by, and is None
-    once it does the work itself.
+    once it does the work itself. `login` is a link that logs into the page, once.
     """
 
     api_url: str | None
     first_key: SecretStr | None
     problems: Sequence[str]
     standby_for: str | None = None
+    login: SecretStr | None = None
 
 
 def run_until_stopped(
@@ -135,6 +137,7 @@ class _Api:
         self._settings = settings
         self._application = application
         self._server: ApiServer | None = None
+        self._login: SecretStr | None = None
 
     def start(self) -> bool:
         """Serve, if that is wanted and not done yet; returns whether all is as it should be."""
@@ -157,7 +160,23 @@ class _Api:
         self, key: SecretStr | None, standby_for: str | None, problems: Sequence[str] = ()
     ) -> Ready:
         """Return what people need to know."""
-        return Ready(self._server.url if self._server else None, key, problems, standby_for)
+        url = self._server.url if self._server else None
+        return Ready(url, key, problems, standby_for, self._login_link())
+
+    def _login_link(self) -> SecretStr | None:
+        """Return a link to the page, made the first time; None while it is not served."""
+        if self._login is None and self._server is not None:
+            services = self._application.state.services
+            api = self._settings.api
+            self._login = login_link(
+                services.keys,
+                services.sessions,
+                page_address(api, self._server.port) or self._server.url,
+                name=login_name(),
+                role=Role.ANALYST,
+                now=datetime.now(UTC),
+            )
+        return self._login
 
 
 def _server(settings: Settings, application: FastAPI) -> ApiServer | None:

@@ -11,6 +11,7 @@ from ingest.sources import FileSource
 from vedette.commands.run import duration
 from vedette.failures import StartError, reports_failures
 from vedette.folders import sqlite_url
+from vedette.login_link import introduced
 from vedette.screen import Ticker, note, terminal
 from vedette.service import Ready, run_until_stopped
 from vedette.settings import ApiSettings, Settings, StoreSettings, settings_from
@@ -76,6 +77,7 @@ def _introduction(speed: float, state: Ready) -> list[str]:
     return [
         f"Time runs {speed:g} times faster than on the clock; attacks come every few seconds.",
         "",
+        *([introduced(state.login), ""] if state.login is not None else []),
         f"Incident API  {state.api_url}/api/v1/incidents",
         f"Key           {key}",
         f"Try           curl -H 'Authorization: Bearer {key}' {state.api_url}/api/v1/incidents",

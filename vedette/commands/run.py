@@ -7,6 +7,7 @@ from ingest.durations import parse_duration
 from ingest.masking import printable
 from vedette.failures import WRONG_USE, reports_failures
 from vedette.folders import secret_file
+from vedette.login_link import introduced
 from vedette.screen import Ticker, note, terminal
 from vedette.service import Ready, run_until_stopped
 from vedette.settings import SettingsError, load_settings
@@ -57,6 +58,8 @@ def run_service(config: Path | None, seconds: str | None) -> int:
 
 def _introduction(state: Ready) -> list[str]:
     lines = []
+    if state.login is not None:
+        lines.append(introduced(state.login))
     if state.api_url:
         lines.append(f"Incident API: {state.api_url}/api/v1/incidents")
     if state.first_key is not None:

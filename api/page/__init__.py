@@ -1,0 +1,36 @@
+"""The page to work in: rendered on the server, live by the stream, served from this package.
+
+rendering      templates, what every view gets (`context`), answers with their CSP
+access         `PageViewer`: who has no session goes to /login
+marks          filters of templates: times, counts, what is safe to show
+static_files   /static: our own files and the vendored ones (static/VENDORED.md)
+parts          the modules with routes
+login          /login: where a log-in link leads
+incidents      /: the list
+incident       /incidents/{id}: one
+incident_parts what the view of one shows, from its detail
+
+To add a view:
+
+1. A module with `router = APIRouter(include_in_schema=False)` and a route whose first parameter is
+   `call: Annotated[Call, Depends(PageViewer("SCOPE"))]`; it reads by the functions that the API
+   reads by, and returns `render(call, "NAME.html", VALUES...)`.
+2. `templates/NAME.html`, which extends `layout.html` and fills the blocks `title` and `main`. What
+   is refreshed without a reload is a template of its own, `_NAME.html`, included by that: its
+   outer element has `hx-get`, `hx-trigger="changed from:body"`, `hx-swap="outerHTML"`, and the
+   route answers with it alone if `is_fragment(call.request)`.
+3. A line in `parts`, one in `VIEWS` of rendering if it is in the navigation, and its row in
+   docs/api.md.
+
+Nothing in templates is script or style: the CSP refuses both. What changes something is a form
+marked `data-api`, which page.js sends to the API itself:
+
+    <form data-api data-method="PATCH" action="/api/v1/incidents/7" data-if-match='"7-3"'
+          data-done="Acknowledged"><button name="status" value="acknowledged">...</button></form>
+
+Fields become JSON by their names (`matchers.entity` nests); empty ones are left out; a field's
+`data-type` says `number`, `list` (one item), `words` (items between commas) or `nullable` (empty is
+null). `data-go` names where to go afterwards; otherwise every fragment that listens to `changed` is
+read anew. `data-chart="/path"` draws JSON: `{"x": [seconds], "series": [{"label", "values",
+"role"}], "unit"}`, with role `value`, `limit`, `expected`, `low` or `high`.
+"""

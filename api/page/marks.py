@@ -1,0 +1,65 @@
+"""Filters of templates: times, counts, and text as it is safe to show."""
+
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Final
+
+from markupsafe import Markup
+
+from alerts.summary import duration
+from alerts.times import iso
+from ingest.masking import printable
+
+__all__ = ["FILTERS", "clock", "count", "duration", "plain", "stamp"]
+
+#: A word that tells two rows from each other, as part of an element's id.
+_DIGITS: Final = 12
+
+
+def plain(value: object) -> object:
+    """Return what a template writes: texts without control and bidirectional characters.
+
+    Lines and tabs stay. Markup made by templates passes as it is, everything else is escaped
+    after this.
+    """
+    if isinstance(value, Markup) or not isinstance(value, str) or value.isprintable():
+        return value
+    return "\n".join(
+        "\t".join(printable(cell) for cell in line.split("\t")) for line in value.split("\n")
+    )
+
+
+def stamp(time: datetime) -> str:
+    """Write a time with its date, in UTC."""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def clock(time: datetime) -> str:
+    """Write a time without its date, in UTC."""
+    return f"{time.astimezone(UTC):%H:%M:%S}"
+
+
+def count(number: int) -> str:
+    """Write a number as people read it: 12,345."""
+    return f"{number:,}"
+
+
+def slug(text: str) -> str:
+    """Return a text as part of an element's id: the same for the same text."""
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
+
+
+def spaced(name: str) -> str:
+    """Write a name of the code as words: false_positive becomes false positive."""
+    return name.replace("_", " ")
+
+
+FILTERS: Final = {
+    "clock": clock,
+    "count": count,
+    "duration": duration,
+    "iso": iso,
+    "slug": slug,
+    "spaced": spaced,
+    "stamp": stamp,
+}
