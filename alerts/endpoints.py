@@ -23,6 +23,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    tuple_,
     update,
 )
 
@@ -45,6 +46,16 @@ _FIRST_DAY: Final = _EPOCH.date()
 _ENDPOINTS: Final = table_of(EndpointRow)
 _DAYS: Final = table_of(EndpointDayRow)
 _COUNTS: Final = ("requests", "answered", "errors")
+_UNCOUNTED: Final = dict.fromkeys(_COUNTS, 0)
+
+#: How lists are sorted; the number last, so that no two are alike.
+_ORDER: Final[tuple[ColumnElement[Any], ...]] = (
+    func.coalesce(_ENDPOINTS.c.service, ""),
+    _ENDPOINTS.c.template,
+    _ENDPOINTS.c.method,
+    _ENDPOINTS.c.role,
+    _ENDPOINTS.c.id,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,35 +162,32 @@ def save_endpoints(connection: Connection, rows: Sequence[EndpointDay]) -> None:
     _save_days(connection, days)
 
 
+class NoSuchEndpointError(LookupError):
+    """The endpoint that a list was to go on after is gone."""
+
+
 def list_endpoints(
     engine: Engine,
     query: EndpointQuery | None = None,
     *,
     days: int | None = None,
+    after: int | None = None,
     limit: int = 1_000,
 ) -> list[StoredEndpoint]:
     """Return endpoints, by service, path and method; with the counts of their last `days`.
 
-    None counts all days that are kept. The days are those up to the newest there are.
+    None counts all days that are kept. The days are those up to the newest there are. `after` is
+    the number of the endpoint that the list goes on after; raises NoSuchEndpointError.
     """
     conditions = (query or EndpointQuery()).conditions()
+    columns = [column for column in _ENDPOINTS.c if column.name != "key"]
     with engine.connect() as connection:
-        counted = _counted(connection, days)
-        sums = [func.coalesce(counted.c[name], 0).label(name) for name in _COUNTS]
-        columns = [column for column in _ENDPOINTS.c if column.name != "key"]
-        statement = (
-            select(*columns, *sums)
-            .outerjoin(counted, counted.c.endpoint_id == _ENDPOINTS.c.id)
-            .where(*conditions)
-            .order_by(
-                _ENDPOINTS.c.service.asc().nulls_first(),
-                _ENDPOINTS.c.template,
-                _ENDPOINTS.c.method,
-                _ENDPOINTS.c.role,
-            )
-        )
-        rows = connection.execute(statement.limit(limit)).mappings()
-        return [_stored(dict(row)) for row in rows]
+        if after is not None:
+            conditions.append(tuple_(*_ORDER) > tuple_(*_place(connection, after)))
+        statement = select(*columns).where(*conditions).order_by(*_ORDER).limit(limit)
+        rows = connection.execute(statement).mappings().all()
+        counts = _counted(connection, [row["id"] for row in rows], days)
+    return [_stored({**row, **counts.get(row["id"], _UNCOUNTED)}) for row in rows]
 
 
 def expire_endpoints(
@@ -316,19 +324,34 @@ def _write_days(
         connection.execute(update(_DAYS).where(*same).values(values), changed)
 
 
-def _counted(connection: Connection, days: int | None) -> Any:  # noqa: ANN401 - a subquery
+def _place(connection: Connection, identity: int) -> Sequence[Any]:
+    """Return where an endpoint stands in the list."""
+    found = connection.execute(select(*_ORDER).where(_ENDPOINTS.c.id == identity)).first()
+    if found is None:
+        raise NoSuchEndpointError(f"endpoint {identity} is gone")
+    return tuple(found)
+
+
+def _counted(
+    connection: Connection, ids: Sequence[int], days: int | None
+) -> dict[int, dict[str, int]]:
+    """Return the counts of endpoints; those without any are left out."""
     sums = [func.sum(_DAYS.c[name]).label(name) for name in _COUNTS]
     query = select(_DAYS.c.endpoint_id, *sums).group_by(_DAYS.c.endpoint_id)
-    newest = connection.execute(select(func.max(_DAYS.c.day))).scalar()
-    if days is not None and newest is not None:
-        query = query.where(_DAYS.c.day > newest - timedelta(days=days))
-    return query.subquery()
+    if days is not None:
+        newest = connection.execute(select(func.max(_DAYS.c.day))).scalar()
+        if newest is not None:
+            query = query.where(_DAYS.c.day > newest - timedelta(days=days))
+    return {
+        row["endpoint_id"]: {name: int(row[name]) for name in _COUNTS}
+        for some in chunks(ids)
+        for row in connection.execute(query.where(_DAYS.c.endpoint_id.in_(some))).mappings()
+    }
 
 
 def _stored(row: Mapping[str, Any]) -> StoredEndpoint:
     sets = {name: tuple(row[name]) for name in ("statuses", "authentication", "schemes")}
-    counts = {name: int(row[name]) for name in _COUNTS}
-    return StoredEndpoint(**{**dict(row), **sets, **counts})
+    return StoredEndpoint(**{**row, **sets})
 
 
 def _time(time: int) -> datetime:

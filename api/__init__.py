@@ -23,6 +23,10 @@ entities        one client, user or route
 silences        tell nobody for a while
 deliveries      who was told when
 detectors       what is watched for
+learning        how far what learns has learned
+rules           each rule as it is written and compiled
+endpoints       what answers
+exports         an incident as a file
 gaps            when Vedette was blind
 keys            who may use the API
 sessions        log-in links, sessions of the page

@@ -22,11 +22,14 @@ from api import (
     bouncers,
     deliveries,
     detectors,
+    endpoints,
     entities,
+    exports,
     gaps,
     incidents,
     keys,
     metrics,
+    rules,
     sessions,
     silences,
     status,
@@ -42,16 +45,20 @@ from api.limits import RateLimits, counted_as
 from api.middleware import AddressLimit, KnownHosts, RequestIds, SecurityHeaders, SizeLimits
 from api.page.parts import PARTS as PAGE_PARTS
 from api.problems import install_problems
+from api.rules import RuleAnswer
 from api.services import Services
 from ingest.address_ranges import Network
 
 _PARTS: Final = (
     incidents,
+    exports,
     stream,
     entities,
     silences,
     deliveries,
     detectors,
+    rules,
+    endpoints,
     gaps,
     blocklist,
     bouncers,
@@ -69,8 +76,9 @@ class ApiOptions:
     """What the settings say, and what other parts of the program offer.
 
     `routing` says who is told when a person ends an incident, `changed` is called after changes
-    that somebody may have to be told, `detectors` are those switched on. Without `hosts` any
-    Host is answered. `protected` networks are never on the block list.
+    that somebody may have to be told, `detectors` are those switched on, `rules` all that are
+    known, `version` is the program's. Without `hosts` any Host is answered. `protected` networks
+    are never on the block list.
     """
 
     limits: LimitSettings = field(default_factory=LimitSettings)
@@ -80,6 +88,8 @@ class ApiOptions:
     routing: Routing | None = None
     changed: Callable[[], None] = lambda: None
     detectors: Callable[[], Sequence[DetectorAnswer]] = tuple
+    rules: Callable[[], Sequence[RuleAnswer]] = tuple
+    version: str | None = None
 
 
 def create_api(
@@ -119,6 +129,8 @@ def create_api(
         routing=options.routing,
         changed=options.changed,
         detectors=options.detectors,
+        rules=options.rules,
+        version=options.version,
     )
     app.state.services = services
     for part in _PARTS:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException, Path
 from alerts.keys import Role
 from api.access import Call, RequireRole
 from api.description import API_PREFIX, answers
+from api.learning import LearningAnswer
 
 router = APIRouter(prefix=f"{API_PREFIX}/detectors", tags=["detectors"])
 
@@ -18,8 +19,8 @@ Viewer = Annotated[Call, RequireRole.of(Role.VIEWER, "detectors")]
 class DetectorAnswer:
     """A detector as it is set: `threshold` `unit` within `window_seconds`.
 
-    `kind` is `rule` for a Sigma rule, `detector` for another. `learning` is what it has learned so
-    far, null for one that does not learn.
+    `kind` is `rule` for a Sigma rule, `detector` for another. `learning` is how far it has
+    learned what is usual: null for one that does not learn, and in a process that stands by.
     """
 
     name: str
@@ -36,7 +37,7 @@ class DetectorAnswer:
     tags: tuple[str, ...]
     falsepositives: tuple[str, ...]
     runbook: str | None
-    learning: str | None = None
+    learning: LearningAnswer | None = None
 
 
 @router.get("")

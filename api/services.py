@@ -19,6 +19,7 @@ from api.limits import RateLimits
 
 if TYPE_CHECKING:
     from api.detectors import DetectorAnswer
+    from api.rules import RuleAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class Services:
     """The database and what is kept in it, the worker's health, limits and the clock.
 
     `changed` is called after something changed that somebody may have to be told; `detectors` are
-    those switched on. `pulls` are when each bouncer last asked, by key.
+    those switched on, `rules` all that are known; `version` is Vedette's. `pulls` are when each
+    bouncer last asked, by key.
     """
 
     engine: Engine
@@ -42,6 +44,8 @@ class Services:
     routing: Routing | None = None
     changed: Callable[[], None] = lambda: None
     detectors: Callable[[], Sequence["DetectorAnswer"]] = tuple
+    rules: Callable[[], Sequence["RuleAnswer"]] = tuple
+    version: str | None = None
 
 
 def services_of(request: Request) -> Services:

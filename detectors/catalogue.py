@@ -3,12 +3,12 @@
 import errno
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from detectors.documents import read_rules
+from detectors.documents import Document, read_rules
 from detectors.overrides import RuleOverride
 from detectors.placeholders import DEFAULTS
 from detectors.registry import DETECTORS
@@ -28,10 +28,14 @@ class UnknownPlaceholderError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The rules to run, in order of their names, and a hash of all that decides findings."""
+    """The rules to run, in order of their names, and a hash of all that decides findings.
+
+    `documents` are all rules as they are written, those switched off among them.
+    """
 
     rules: tuple[Rule, ...]
     fingerprint: str
+    documents: tuple[Document, ...] = field(default=(), repr=False, compare=False)
 
     def rule(self, name: str) -> Rule:
         """Return the rule of that name; raises KeyError."""
@@ -78,7 +82,7 @@ def load_catalogue(
             raise UnknownDetectorError(f"detectors.{name}: there is no such detector{hint}")
     active = tuple(r for r in rules if changed.get(r.name, RuleOverride()).enabled)
     digest = hashlib.sha256("".join(f"{r.name}:{r.signature};" for r in active).encode())
-    return Catalogue(active, digest.hexdigest()[:16])
+    return Catalogue(active, digest.hexdigest()[:16], tuple(documents))
 
 
 def _hint(name: str, known: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ cannot be honoured is refused with its file, line and the reason.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -143,6 +143,7 @@ class Document:
 
     `conditions` are those of a plain rule, parsed: it matches where one of them does.
     `placeholders` are the values that were put into them: beside `data`, what decides matches.
+    `text` is the YAML of it.
     """
 
     file: Path
@@ -151,6 +152,7 @@ class Document:
     parsed: SigmaRule | SigmaCorrelationRule
     conditions: tuple[object, ...] = ()
     placeholders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    text: str = field(default="", repr=False)
 
     @property
     def name(self) -> str:
@@ -220,8 +222,9 @@ def examine(
     try:
         with suppress(yaml.YAMLError):  # said below, after the rules that stand before it
             check_yaml(text, LIMITS)
-        for line, data in _documents(text):
-            yield _document(file, line, data, given)
+        for line, data, written in _documents(text):
+            outcome = _document(file, line, data, given)
+            yield outcome if isinstance(outcome, RuleError) else replace(outcome, text=written)
     except YamlLimitError as error:
         yield RuleError(file, error.line, error.reason)
     except yaml.YAMLError as error:
@@ -246,8 +249,8 @@ def text_of(file: Path) -> str:
         raise RuleError(file, 1, reason) from error
 
 
-def _documents(text: str) -> Iterator[tuple[int, object]]:
-    """Yield the documents of a text, and the lines that they begin in.
+def _documents(text: str) -> Iterator[tuple[int, object, str]]:
+    """Yield the lines that the documents of a text begin in, the documents, and their texts.
 
     For one with a value that cannot be (the 30th of February), the error that says so.
     """
@@ -256,13 +259,14 @@ def _documents(text: str) -> Iterator[tuple[int, object]]:
         while loader.check_node():
             node: Any = loader.get_node()
             line = node.start_mark.line + 1
+            written = text[node.start_mark.index : node.end_mark.index].rstrip() + "\n"
             try:
                 data = loader.construct_document(node)
             except ValueError as error:
-                yield line, error
+                yield line, error, written
                 continue
             if data is not None:
-                yield line, data
+                yield line, data, written
     finally:
         loader.dispose()
 

@@ -1,7 +1,8 @@
 """What the active process does: a worker and a sender over one database, fenced by its lease."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -20,8 +21,10 @@ from alerts.target import TargetError
 from alerts.times import utc_now
 from alerts.tombstones import Tombstones
 from alerts.views import Transition
+from api.detectors import DetectorAnswer
 from api.health import HealthReport
-from vedette.described import described
+from api.learning import LearningAnswer
+from vedette.described import described, described_rules
 from vedette.detecting import detection_of
 from vedette.notifying import check_detectors, muting_of, routing_of, targets_of
 from vedette.rules import catalogue_of, detector_names
@@ -57,11 +60,19 @@ class Duty:
         check_detectors(settings, detector_names(settings, self._catalogue))
         self._tombstones = Tombstones(self._secret)
         self._report: Callable[[], HealthReport] = _starting
+        self._learning: Callable[[], Mapping[str, LearningAnswer]] = dict
         self._sending: Sender | None = None
-        self.detectors = described(self._catalogue, settings.detectors)
+        self._described = described(self._catalogue, settings.detectors)
+        self.rules = described_rules(self._catalogue, settings.detectors, settings.rules.folders)
         self._sender(engine)
         detection_of(settings, self._catalogue)
         enrichment_of(settings, self._secret, learn=True)
+
+    @property
+    def detectors(self) -> tuple[DetectorAnswer, ...]:
+        """What is watched for, and how far is learned if this process does the work."""
+        learning = self._learning()
+        return tuple(replace(each, learning=learning.get(each.name)) for each in self._described)
 
     def health(self) -> HealthReport:
         """Say what this process does and how it fares."""
@@ -91,6 +102,7 @@ class Duty:
             worker = self._worker(engine, sender)
             opened.callback(worker.close)
             self._report = worker.health
+            self._learning = lambda: worker.learning
             opened.callback(sender.stop, _SENDER_SECONDS)
             sender.start()
             self._sending = sender
@@ -103,6 +115,7 @@ class Duty:
 
     def _report_starting(self) -> None:
         self._report = _starting
+        self._learning = dict
 
     def _worker(self, engine: Engine, sender: Sender) -> Worker:
         settings = self._settings

@@ -24,6 +24,7 @@ from alerts.lease import LENGTH, Lease, LeaseLostError, Term
 from alerts.views import Transition
 from api.application import ApiOptions, create_api
 from api.server import ApiServer, ServerError, Tls, serve
+from vedette import __version__
 from vedette.duty import Duty
 from vedette.failures import StartError
 from vedette.log_lines import log_to_stderr
@@ -103,6 +104,8 @@ def _options(settings: Settings, duty: Duty) -> ApiOptions:
         routing=routing_of(settings),
         changed=duty.wake,
         detectors=lambda: duty.detectors,
+        rules=lambda: duty.rules,
+        version=__version__,
     )
 
 

@@ -34,6 +34,7 @@ from ingest.live import INTERVAL, LiveSources, by_kind
 from ingest.quarantine import QuarantineGroup
 from ingest.sources import FileSource, KafkaSource
 from vedette.baselines import TAKEN_UP, Baselines
+from vedette.learning import learning_of
 from vedette.recovery import KNOWN_UNTIL, Origin, origin_of
 from vedette.scan import at
 from vedette.source_log import SourceLog
@@ -44,6 +45,9 @@ CHECKPOINT_EVERY: Final = timedelta(seconds=5)
 
 #: How often what has expired is deleted.
 HOUSEKEEP_EVERY: Final = timedelta(hours=1)
+
+#: How often it is worked out how far is learned.
+LEARNING_EVERY: Final = timedelta(minutes=1)
 
 #: Wait before a failed transaction is tried again.
 _RETRY_SECONDS: Final = 1.0
@@ -93,6 +97,8 @@ class Worker:
         positions = by_kind(origin.positions)
         self._enrichment.restore(positions["enrichment"])
         self._detection.under(self._enrichment.fingerprint)
+        self.learning = learning_of(self._detection.learned)
+        self._told_at = monotonic()
         self._live = LiveSources.open(
             sources,
             self._enrichment,
@@ -192,9 +198,16 @@ class Worker:
             if self._enrichment.refresh():
                 self._detection.under(self._enrichment.fingerprint)
             self._baselines.keep(self._detection.learned, at(self._watermark))
+            self._tell_learning()
             self._tidy()
         if changed:
             self._announce(changed)
+
+    def _tell_learning(self) -> None:
+        """Work out how far is learned, for who asks from other threads."""
+        if monotonic() - self._told_at >= LEARNING_EVERY.total_seconds():
+            self.learning = learning_of(self._detection.learned)
+            self._told_at = monotonic()
 
     def _tidy(self) -> None:
         if monotonic() - self._kept_at < HOUSEKEEP_EVERY.total_seconds():
