@@ -2,6 +2,10 @@
 
 application     puts the parts together
 access          callers, roles, scopes; every route under /api/v1 asks for one
+oidc            tokens of an issuer: who they are about
+oidc_issuer     asks it for its keys
+oidc_keys       those that can be used
+oidc_settings   which issuer, and who has which role
 limits          how often somebody may ask
 limit_settings  the same, as the settings say
 hosts           which addresses only this machine can reach

@@ -1,9 +1,10 @@
 """Who may ask: a caller of sufficient role on every route under /api/v1.
 
-A caller is the holder of an API key (Authorization: Bearer, or X-API-Key), or somebody at the page
-with a session (cookie), who must bring the session's token for whatever changes something: other
-sites can make a browser send the cookie, but not that header. Every refusal is audited, and
-addresses that fail to authenticate too often are not tried any more.
+A caller is the holder of an API key (Authorization: Bearer, or X-API-Key) or of a token of the
+settings' issuer (Authorization: Bearer), or somebody at the page with a session (cookie), who must
+bring the session's token for whatever changes something: other sites can make a browser send the
+cookie, but not that header. Every refusal is audited, and addresses that fail to authenticate too
+often are not tried any more.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from datetime import datetime
 from hmac import compare_digest
 from typing import Annotated, Any, Final, Literal
 
+import structlog
 from fastapi import Depends, FastAPI, HTTPException, Request, Response, Security
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
@@ -23,6 +25,7 @@ from alerts.keys import Role, Scope
 from api.description import GUARDED
 from api.limits import LimitClass, counted_as
 from api.middleware import request_id_of
+from api.oidc import IssuerSilentError, TokenError, is_token
 from api.services import Services, WithServices
 
 #: The cookie of a session. Over TLS its name begins with __Host-, which browsers guard.
@@ -35,7 +38,14 @@ CSRF_HEADER: Final = "X-CSRF-Token"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="vedette"'}
 
-_bearer: Final = HTTPBearer(auto_error=False, description="An API key of Vedette")
+_NEEDED: Final = (401, "a valid API key, token or session is needed")
+
+#: Where a request keeps why its caller, who is known, may do nothing at all.
+_NO_ROLE: Final = "vedette.no_role"
+
+_log: Final = structlog.get_logger(__name__)
+
+_bearer: Final = HTTPBearer(auto_error=False, description="An API key, or a token (api.oidc)")
 _header: Final = APIKeyHeader(name="X-API-Key", auto_error=False)
 _cookie: Final = APIKeyCookie(
     name=COOKIE, auto_error=False, description="A session of the page; changes need X-CSRF-Token"
@@ -48,12 +58,12 @@ _Cookie = Annotated[str | None, Security(_cookie)]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: `id` of the key or session, `name` as the timeline shows it.
+    """Who asks: `id` of the key, session or subject, `name` as the timeline shows it.
 
     Without `scopes` all that the role may do. `csrf` is what changes of a session must bring.
     """
 
-    kind: Literal["key", "session"]
+    kind: Literal["key", "session", "oidc"]
     id: str
     name: str
     role: Role
@@ -95,15 +105,19 @@ def presented_caller(
 ) -> Caller | None:
     """Return who asks, None if nothing came with the request or it does not work.
 
-    Raises 429 where an address failed too often: then nothing is tried.
+    Raises 429 where an address failed too often: then nothing is tried. Raises 503 for a token
+    while its issuer does not answer and has not for long.
     """
     key = bearer.credentials if bearer is not None else header
     token = request.cookies.get(SECURE_COOKIE) or cookie
     if not key and not token:
         return None
     address = may_try(request, services)
-    caller = _of_key(services, key) if key else _of_session(services, token or "")
-    if caller is None:
+    if key and bearer is not None and is_token(key):
+        caller = _of_token(request, services, key)
+    else:
+        caller = _of_key(services, key) if key else _of_session(services, token or "")
+    if caller is None and _NO_ROLE not in request.scope:
         services.limits.charge("authentication", address)
     return caller
 
@@ -131,8 +145,9 @@ class RequireRole:
     ) -> Call:
         """Raise 401 without a caller, 403 for one who may not, 429 for one who asks too often."""
         if caller is None:
-            refuse(request, services, None, 401)
-            raise HTTPException(401, "a valid API key or session is needed", _CHALLENGE)
+            status, why = request.scope.get(_NO_ROLE, _NEEDED)
+            refuse(request, services, None, status)
+            raise HTTPException(status, why, _CHALLENGE)
         self._check(request, services, caller)
         kind = self.limit or ("read" if request.method in _SAFE else "write")
         allowance = services.limits.charge(kind, f"{caller.kind}:{caller.id}")
@@ -216,6 +231,26 @@ def _of_key(services: Services, text: str) -> Caller | None:
     if key is None:
         return None
     return Caller("key", key.id, key.name, key.role, frozenset(key.scopes))
+
+
+def _of_token(request: Request, services: Services, token: str) -> Caller | None:
+    if services.tokens is None:
+        return None
+    request_id = request_id_of(request.scope)
+    try:
+        subject = services.tokens.verify(token, services.now())
+    except TokenError as error:
+        _log.info("token refused", reason=str(error), request_id=request_id)
+        return None
+    except IssuerSilentError as error:
+        refuse(request, services, None, 503)
+        retry = {"Retry-After": str(error.seconds)}
+        raise HTTPException(503, str(error), retry) from error
+    if subject.role is None:
+        _log.info("token gives no role", subject=subject.id, request_id=request_id)
+        request.scope[_NO_ROLE] = (403, "the token gives no role here (api.oidc.roles)")
+        return None
+    return Caller("oidc", subject.id, subject.name, subject.role)
 
 
 def _of_session(services: Services, token: str) -> Caller | None:

@@ -43,6 +43,8 @@ from api.health import HealthReport
 from api.limit_settings import LimitSettings
 from api.limits import RateLimits, counted_as
 from api.middleware import AddressLimit, KnownHosts, RequestIds, SecurityHeaders, SizeLimits
+from api.oidc import TokenVerifier
+from api.oidc_settings import OidcSettings
 from api.page.parts import PARTS as PAGE_PARTS
 from api.problems import install_problems
 from api.rules import RuleAnswer
@@ -79,12 +81,14 @@ class ApiOptions:
     that somebody may have to be told, `detectors` are those switched on, `rules` all that are
     known, `version` is the program's. Without `hosts` any Host is answered. `protected` networks
     are never on the block list.
+    Tokens are taken of the issuer in `oidc`.
     """
 
     limits: LimitSettings = field(default_factory=LimitSettings)
     hosts: tuple[str, ...] = ()
     blocklist: BlockSettings = field(default_factory=BlockSettings)
     protected: tuple[Network, ...] = ()
+    oidc: OidcSettings | None = None
     routing: Routing | None = None
     changed: Callable[[], None] = lambda: None
     detectors: Callable[[], Sequence[DetectorAnswer]] = tuple
@@ -127,6 +131,7 @@ def create_api(
         health=health,
         now=now,
         routing=options.routing,
+        tokens=None if options.oidc is None else TokenVerifier(options.oidc),
         changed=options.changed,
         detectors=options.detectors,
         rules=options.rules,

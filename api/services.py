@@ -16,6 +16,7 @@ from alerts.sessions import SessionStore
 from api.broadcast import Broadcast
 from api.health import HealthReport
 from api.limits import RateLimits
+from api.oidc import TokenVerifier
 
 if TYPE_CHECKING:
     from api.detectors import DetectorAnswer
@@ -28,7 +29,7 @@ class Services:
 
     `changed` is called after something changed that somebody may have to be told; `detectors` are
     those switched on, `rules` all that are known; `version` is Vedette's. `pulls` are when each
-    bouncer last asked, by key.
+    bouncer last asked, by key. Without `tokens` only keys and sessions are known.
     """
 
     engine: Engine
@@ -42,6 +43,7 @@ class Services:
     health: Callable[[], HealthReport]
     now: Callable[[], datetime]
     routing: Routing | None = None
+    tokens: TokenVerifier | None = None
     changed: Callable[[], None] = lambda: None
     detectors: Callable[[], Sequence["DetectorAnswer"]] = tuple
     rules: Callable[[], Sequence["RuleAnswer"]] = tuple

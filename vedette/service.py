@@ -99,6 +99,7 @@ def _options(settings: Settings, duty: Duty) -> ApiOptions:
     return ApiOptions(
         limits=settings.api.limits,
         hosts=settings.api.known_hosts,
+        oidc=settings.api.oidc,
         blocklist=settings.blocklist,
         protected=proxies_of(settings),
         routing=routing_of(settings),

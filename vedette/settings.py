@@ -31,6 +31,7 @@ from pydantic_settings import SettingsError as EnvironmentParseError
 from alerts.block_settings import BlockSettings
 from api.hosts import is_loopback
 from api.limit_settings import LimitSettings
+from api.oidc_settings import OidcSettings
 from detectors.learned.clients.settings import ClientSettings
 from detectors.learned.inventory import InventorySettings
 from detectors.learned.places import CountrySettings
@@ -131,6 +132,7 @@ class ApiSettings(BaseModel):
         " are refused. On a loopback address its names are known",
     )
     limits: LimitSettings = Field(default_factory=LimitSettings)
+    oidc: OidcSettings | None = Field(default=None, description="takes tokens of an issuer, too")
 
     @property
     def known_hosts(self) -> tuple[str, ...]:

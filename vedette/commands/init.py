@@ -64,6 +64,16 @@ hosts = []                   # names that people ask it by: ["vedette.example.ne
 # write = 120                # that change something, per key or session
 # export = 12                # exports and streams begun, per key or session
 # address = 12000            # of all kinds, per address
+# [api.oidc]                 # tokens of an OpenID Connect issuer are taken, too (docs/api.md)
+# issuer = "https://id.example.net/realms/staff"   # exactly as in its tokens (iss)
+# audience = "vedette"       # whom its tokens must be for (aud)
+# roles_claim = "roles"      # realm_access.roles: inside of another claim
+# name_claim = "preferred_username"    # the name in timelines; without it, sub
+# leeway = 30                # seconds by which clocks may differ, at most 60
+# [api.oidc.roles]           # which values of the claim give which role
+# viewer = ["vedette-viewers"]
+# analyst = ["soc"]
+# admin = ["soc-leads"]
 
 # ---- Who is told (docs/notifications.md; vedette notify routes says what it comes to) ---------
 [notify]

@@ -17,5 +17,6 @@ brokers        clusters of sources: reachable, their topics, how long these keep
 targets        receivers of messages: address, template, host; nothing is sent
 geo            geo data: there, of use, how old
 server         the API: its port, its certificate
+issuer         of tokens: it answers, and has keys
 certificates   from when to when a certificate is good
 """

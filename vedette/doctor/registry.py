@@ -10,6 +10,7 @@ from vedette.doctor.configuration import check_settings
 from vedette.doctor.database import check_database, check_integrity
 from vedette.doctor.disk import check_disk
 from vedette.doctor.geo import check_geo
+from vedette.doctor.issuer import check_issuer
 from vedette.doctor.logs import check_logs
 from vedette.doctor.remark import Remark
 from vedette.doctor.rules import check_rules
@@ -45,6 +46,7 @@ CHECKS: Final = (
     Check("geo", check_geo),
     Check("targets", check_targets),
     Check("api", check_api),
+    Check("issuer", check_issuer),
     Check("lease", check_lease),
     Check("gaps", check_gaps),
     Check("quarantine", check_quarantine),
