@@ -90,24 +90,42 @@ def decisions(call: Bouncer, query: Annotated[DecisionQuery, Query()]) -> list[D
     return [each for each in found if query.asks_for(each)] or None
 
 
+class StreamQuery(BaseModel):
+    """Which decisions a bouncer keeps a copy of; several values are parted by commas."""
+
+    startup: bool = False
+    scopes: Text = "ip,range"
+    origins: Text | None = None
+    scenarios_containing: Text | None = None
+    scenarios_not_containing: Text | None = None
+
+    def asks_for(self, decision: Decision) -> bool:
+        """Whether a decision is one of those asked for."""
+        wanted, unwanted = (
+            _listed(self.scenarios_containing),
+            _listed(self.scenarios_not_containing),
+        )
+        return (
+            decision.scope.lower() in _listed(self.scopes.lower())
+            and (self.origins is None or decision.origin in _listed(self.origins))
+            and (not wanted or any(word in decision.scenario for word in wanted))
+            and not any(word in decision.scenario for word in unwanted)
+        )
+
+
 @router.get("/stream")
-def stream(
-    call: Bouncer,
-    startup: Annotated[bool, Query()] = False,
-    scopes: Annotated[Text | None, Query()] = None,
-) -> Stream:
+def stream(call: Bouncer, query: Annotated[StreamQuery, Query()]) -> Stream:
     """Return all with `startup`, else what came and left since this key last asked."""
     now = call.now()
     pulls = call.services.pulls
-    since = None if startup else pulls.get(call.caller.id)
+    since = None if query.startup else pulls.get(call.caller.id)
     listed = published(call)
     pulls[call.caller.id] = now
-    allowed = {"ip", "range"} if scopes is None else set(scopes.lower().split(","))
     if call.services.blocklist.settings.dry_run:
         return Stream(None, None)
     _, left = call.services.blocklist.changes(now - REMEMBERED if since is None else since)
     came = [block for block in listed if since is None or block.since > since]
-    return Stream(_decisions(came, now, allowed), _decisions(left, now, allowed))
+    return Stream(_decisions(came, now, query), _decisions(left, now, query))
 
 
 def go_duration(length: timedelta) -> str:
@@ -120,10 +138,14 @@ def go_duration(length: timedelta) -> str:
 
 
 def _decisions(
-    blocks: Iterable[Block], now: datetime, scopes: set[str]
+    blocks: Iterable[Block], now: datetime, query: StreamQuery
 ) -> tuple[Decision, ...] | None:
     found = (Decision.of(block, now) for block in blocks)
-    return tuple(each for each in found if each.scope.lower() in scopes) or None
+    return tuple(each for each in found if query.asks_for(each)) or None
+
+
+def _listed(text: str | None) -> list[str]:
+    return [] if text is None else [word for word in text.split(",") if word]
 
 
 def _covers(value: str, wanted: str) -> bool:
