@@ -6,9 +6,13 @@ marks          filters of templates: times, counts, what is safe to show
 static_files   /static: our own files and the vendored ones (static/VENDORED.md)
 parts          the modules with routes
 login          /login: where a log-in link leads
-incidents      /: the list
-incident       /incidents/{id}: one
-incident_parts what the view of one shows, from its detail
+
+incidents         /: the list
+incident_filters  what is chosen above it
+headline          an incident in a few words
+incident          /incidents/{id}: one
+claims            its findings against their limits
+history           what happened to it, in words
 
 To add a view:
 
@@ -30,7 +34,14 @@ marked `data-api`, which page.js sends to the API itself:
 
 Fields become JSON by their names (`matchers.entity` nests); empty ones are left out; a field's
 `data-type` says `number`, `list` (one item), `words` (items between commas) or `nullable` (empty is
-null). `data-go` names where to go afterwards; otherwise every fragment that listens to `changed` is
-read anew. `data-chart="/path"` draws JSON: `{"x": [seconds], "series": [{"label", "values",
-"role"}], "unit"}`, with role `value`, `limit`, `expected`, `low` or `high`.
+null). `data-if-match-from="#id"` takes If-Match from that element's `data-etag`. `data-go` names
+where to go afterwards; otherwise every fragment that listens to `changed` is read anew.
+
+`<figure data-chart="/path">` is drawn from JSON, `{"charts": [CHART]}` or one CHART, with the same
+numbers as a table below; it hides where there is nothing to draw:
+
+    {"title": "...", "unit": "requests", "x": [epoch seconds],
+     "series": [{"label": "...", "role": "value", "values": [1, null]}]}
+
+with role `value`, `other`, `error`, `limit` (dashed), `expected`, or `low` and `high` (a band).
 """

@@ -8,9 +8,8 @@ from markupsafe import Markup
 
 from alerts.summary import duration
 from alerts.times import iso
+from api.page.headline import headline, subject
 from ingest.masking import printable
-
-__all__ = ["FILTERS", "clock", "count", "duration", "plain", "stamp"]
 
 #: A word that tells two rows from each other, as part of an element's id.
 _DIGITS: Final = 12
@@ -44,6 +43,15 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def lasting(first: datetime, last: datetime) -> str:
+    """Write how long something lasted, in the unit that people would use."""
+    seconds = int((last - first).total_seconds())
+    for length, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
+
+
 def slug(text: str) -> str:
     """Return a text as part of an element's id: the same for the same text."""
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
@@ -58,8 +66,11 @@ FILTERS: Final = {
     "clock": clock,
     "count": count,
     "duration": duration,
+    "headline": headline,
     "iso": iso,
+    "lasting": lasting,
     "slug": slug,
     "spaced": spaced,
     "stamp": stamp,
+    "subject": subject,
 }

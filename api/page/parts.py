@@ -2,6 +2,6 @@
 
 from typing import Final
 
-from api.page import incidents, login, static_files
+from api.page import incident, incidents, login, static_files
 
-PARTS: Final = (login, static_files, incidents)
+PARTS: Final = (login, static_files, incidents, incident)

@@ -100,31 +100,43 @@
     throw error;
   }
 
+  /** Return the paths that a form asks: one, or one for each incident that is marked. */
+  function pathsOf(form) {
+    const path = form.getAttribute("action");
+    if (!path.includes("{id}")) return [path];
+    return (form.dataset.targets ?? "").split(" ").filter(Boolean).map((id) => path.replace("{id}", id));
+  }
+
   /** Send a form marked data-api, and show what came of it. */
   async function send(form, submitter) {
     const data = form.dataset;
-    const from = data.ifMatchFrom && $(data.ifMatchFrom);
+    const ifMatch = data.ifMatch ?? (data.ifMatchFrom && $(data.ifMatchFrom)?.dataset.etag);
+    const body = bodyOf(form, submitter);
+    const paths = pathsOf(form);
     const buttons = $$("button", form);
+    let failed = null;
     for (const button of buttons) button.setAttribute("aria-disabled", "true");
-    try {
-      await ask(
-        data.method ?? "POST",
-        form.getAttribute("action"),
-        bodyOf(form, submitter),
-        data.ifMatch ?? from?.dataset.etag,
-      );
-    } catch (error) {
-      if (error.status === 401) return location.assign("/login");
-      toast(error.message, "error");
-      if (error.status === 412) changed();
+    for (const path of paths) {
+      try {
+        await ask(data.method ?? "POST", path, body, ifMatch);
+      } catch (error) {
+        failed = error;
+        if (paths.length > 1) failed.message = `${path.split("/").at(-1)}: ${error.message}`;
+      }
+    }
+    for (const button of buttons) button.removeAttribute("aria-disabled");
+    if (failed?.status === 401) return location.assign("/login");
+    if (failed) {
+      toast(failed.message, "error");
+      if (failed.status === 412 || paths.length > 1) changed();
       return undefined;
-    } finally {
-      for (const button of buttons) button.removeAttribute("aria-disabled");
     }
     if (data.go) return location.assign(data.go);
-    toast(submitter?.dataset.done ?? data.done ?? "Done");
+    const done = submitter?.dataset.done ?? data.done ?? "Done";
+    toast(paths.length > 1 ? `${done}: ${paths.length} incidents` : done);
     form.closest("dialog")?.close();
     form.reset();
+    unmark();
     return changed();
   }
 
@@ -136,6 +148,46 @@
     send(form, event.submitter);
   });
 
+  // --- incidents: which one, which ones ------------------------------------
+
+  /** What is marked, by number; it outlives the rows that show it. */
+  const marked = new Set();
+
+  /** Return the element that stands for the incident that keys are about. */
+  function current() {
+    return document.activeElement?.closest?.("[data-incident]") ?? $("article[data-incident]");
+  }
+
+  /** Return the numbers that an action is about: what is marked, or the current one. */
+  function targets() {
+    if (marked.size) return [...marked];
+    const one = current();
+    return one ? [one.dataset.incident] : [];
+  }
+
+  /** Show what is marked, and offer what can be done with it. */
+  function showMarks() {
+    for (const box of $$("[data-mark]")) box.checked = marked.has(box.dataset.mark);
+    const bar = $("#bulk");
+    if (!bar) return;
+    bar.hidden = marked.size === 0;
+    bar.dataset.targets = [...marked].join(" ");
+    $(".bulk-count", bar).textContent = `${marked.size} marked`;
+  }
+
+  function unmark() {
+    marked.clear();
+    showMarks();
+  }
+
+  document.addEventListener("change", (event) => {
+    const number = event.target.dataset?.mark;
+    if (!number) return;
+    if (event.target.checked) marked.add(number);
+    else marked.delete(number);
+    showMarks();
+  });
+
   // --- dialogs --------------------------------------------------------------
 
   function open(name) {
@@ -144,11 +196,318 @@
     return Boolean(dialog);
   }
 
+  /** Open the dialog that resolves what is marked, or the current incident. */
+  function openResolve() {
+    const numbers = targets();
+    const form = $("#resolve form");
+    if (!form || !numbers.length) return;
+    form.dataset.targets = numbers.join(" ");
+    $(".about", form).textContent =
+      numbers.length > 1 ? `${numbers.length} incidents` : `incident ${numbers[0]}`;
+    open("resolve");
+  }
+
+  /** Open the dialog that silences the entity of the current incident. */
+  function openSilence() {
+    const one = current();
+    const form = $("#silence form");
+    if (!form || !one) return;
+    for (const field of $$("[data-fill]", form)) field.value = one.dataset[field.dataset.fill];
+    $(".about", form).textContent = one.dataset.entity;
+    const choices = $("[data-fill-options]", form);
+    choices.length = 1;
+    for (const name of one.dataset.detectors.split(" ").filter(Boolean)) {
+      choices.add(new Option(`Only ${name}`, name));
+    }
+    open("silence");
+  }
+
+  /** Acknowledge what is marked, or the current incident. */
+  function acknowledge() {
+    if (marked.size) return $("#bulk button.primary")?.click();
+    const button = $("#acknowledge");
+    if (button) return button.click();
+    const form = $("#bulk");
+    const one = current();
+    if (!form || !one) return undefined;
+    form.dataset.targets = one.dataset.incident;
+    return send(form, $("button.primary", form));
+  }
+
+  const acts = { resolve: openResolve, silence: openSilence, unmark };
+
   document.addEventListener("click", (event) => {
-    const opener = event.target.closest?.("[data-dialog]");
-    if (opener) open(opener.dataset.dialog);
-    if (event.target.matches?.("dialog [data-close]")) event.target.closest("dialog").close();
+    const element = event.target.closest?.("[data-dialog], [data-act], [data-close]");
+    if (!element) return;
+    if (element.dataset.dialog) open(element.dataset.dialog);
+    else if (element.dataset.act) acts[element.dataset.act]?.();
+    else element.closest("dialog")?.close();
   });
+
+  // --- keys -------------------------------------------------------------------
+
+  /** Move to the next or previous row; rows are where their links are. */
+  function move(step) {
+    const links = $$(".incidents a.title");
+    if (!links.length) return;
+    const row = document.activeElement?.closest?.("tr[data-incident]");
+    const at = row ? links.findIndex((link) => row.contains(link)) : -1;
+    const to = at < 0 ? (step > 0 ? 0 : links.length - 1) : at + step;
+    links[Math.min(Math.max(to, 0), links.length - 1)].focus();
+  }
+
+  function toggleMark() {
+    const box = $("[data-mark]", current() ?? document.createElement("i"));
+    box?.click();
+  }
+
+  const keys = {
+    j: () => move(1),
+    k: () => move(-1),
+    x: toggleMark,
+    a: acknowledge,
+    r: openResolve,
+    s: openSilence,
+    c: () => $("#comment")?.focus(),
+    "/": () => $("#text")?.focus(),
+    "?": () => open("help"),
+  };
+  let before = "";
+
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.matches?.("input:not([type='checkbox']), textarea, select");
+    if (event.key === "Escape" && typing && !event.target.closest("dialog")) event.target.blur();
+    if (typing || event.ctrlKey || event.metaKey || event.altKey || $("dialog[open]")) return;
+    if (before === "g" && event.key === "i") location.assign("/");
+    before = event.key;
+    const act = keys[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  });
+
+  // --- times ------------------------------------------------------------------
+
+  /** Return how long ago a time was, as people say it; nothing for one to come. */
+  function ago(time) {
+    const seconds = Math.floor((Date.now() - time) / 1000);
+    if (seconds < 0) return "";
+    if (seconds < 60) return "just now";
+    for (const [length, unit] of [[86400, "d"], [3600, "h"], [60, "min"]]) {
+      if (seconds >= length) return `${Math.floor(seconds / length)} ${unit} ago`;
+    }
+    return "";
+  }
+
+  function showTimes() {
+    const clock = $("#clock");
+    if (clock) {
+      const now = new Date().toISOString();
+      clock.dateTime = now;
+      clock.textContent = `${now.slice(11, 16)} UTC`;
+    }
+    for (const place of $$("[data-ago]")) place.textContent = ago(Date.parse(place.dataset.ago));
+  }
+
+  // --- live ---------------------------------------------------------------------
+
+  /** Numbers of incidents that came while the page was open, and when they did. */
+  const fresh = new Map();
+  let unseen = 0;
+  let waiting = null;
+  const title = document.title;
+
+  /** Read anew soon, once for all that happens until then. */
+  function changedSoon() {
+    waiting ??= setTimeout(() => {
+      waiting = null;
+      changed();
+    }, 400);
+  }
+
+  function showUnseen() {
+    if (!document.hidden) unseen = 0;
+    document.title = unseen ? `(${unseen}) ${title}` : title;
+  }
+
+  /** Take one piece of news, from the stream or from another tab that listens. */
+  function take(news) {
+    if (news.name === "state") return showLive(news.state);
+    const about = news.data?.incident;
+    const page = $("article[data-incident]");
+    if (about && news.data.action === "opened" && !about.parent_id) {
+      fresh.set(String(about.id), Date.now());
+      unseen += document.hidden ? 1 : 0;
+      showUnseen();
+      say(`New incident, ${about.severity}: ${about.summary}`);
+      if (page && page.dataset.incident !== String(about.id)) {
+        toast(`New, ${about.severity}: ${about.summary}`, "news");
+      }
+    }
+    if (!page || !about || page.dataset.incident === String(about.id)) changedSoon();
+    return undefined;
+  }
+
+  const words = { on: "live", off: "connecting", lost: "not live" };
+
+  function showLive(state) {
+    const place = $("#live");
+    if (!place || place.dataset.state === state) return;
+    place.dataset.state = state;
+    $(".live-word", place).textContent = words[state];
+  }
+
+  /** Listen to the stream, and tell the other tabs; comes back by itself. */
+  function listen(path, tell) {
+    const stream = new EventSource(path);
+    const both = (news) => {
+      take(news);
+      tell(news);
+    };
+    stream.addEventListener("open", () => both({ name: "state", state: "on" }));
+    stream.addEventListener("incident", (event) =>
+      both({ name: "incident", data: JSON.parse(event.data) }),
+    );
+    stream.addEventListener("reset", () => both({ name: "reset" }));
+    stream.addEventListener("error", () => {
+      if (stream.readyState !== EventSource.CLOSED) return;
+      both({ name: "state", state: "lost" });
+      setTimeout(() => listen(path, tell), 15000);
+    });
+  }
+
+  /** One tab listens for all: a browser has six connections to a server, and tabs are many. */
+  function startLive(path) {
+    const tabs = new BroadcastChannel("vedette");
+    tabs.addEventListener("message", (event) => {
+      if (event.data !== "who") take(event.data);
+      else if ($("#live")?.dataset.leads) tabs.postMessage({ name: "state", state: $("#live").dataset.state });
+    });
+    const lead = () => {
+      $("#live").dataset.leads = "true";
+      listen(path, (news) => tabs.postMessage(news));
+      return new Promise(() => {}); // for as long as this tab is there
+    };
+    if (navigator.locks) navigator.locks.request("vedette-stream", lead);
+    else lead();
+    tabs.postMessage("who");
+    document.addEventListener("visibilitychange", showUnseen);
+  }
+
+  // --- charts -------------------------------------------------------------------
+
+  const charts = new Map();
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+  /** How a series is drawn, by its role. */
+  const roles = {
+    value: () => ({ stroke: colour("--accent"), width: 2, fill: colour("--band") }),
+    other: () => ({ stroke: colour("--low"), width: 1.5 }),
+    error: () => ({ stroke: colour("--high"), width: 1.5 }),
+    limit: () => ({ stroke: colour("--limit"), width: 1.5, dash: [6, 4] }),
+    expected: () => ({ stroke: colour("--muted"), width: 1.5, dash: [2, 3] }),
+    low: () => ({ stroke: colour("--muted"), width: 0.5 }),
+    high: () => ({ stroke: colour("--muted"), width: 0.5 }),
+  };
+
+  /** Draw one chart into a place. */
+  function draw(place, chart) {
+    const axis = {
+      stroke: colour("--muted"),
+      grid: { stroke: colour("--line"), width: 1 },
+      ticks: { stroke: colour("--line"), width: 1 },
+    };
+    const band = ["high", "low"].map((role) => chart.series.findIndex((each) => each.role === role) + 1);
+    const options = {
+      width: Math.max(place.clientWidth, 240),
+      height: 190,
+      tzDate: (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), "UTC"),
+      cursor: { y: false },
+      scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high || 1) * 1.08] } },
+      series: [
+        { value: "{YYYY}-{MM}-{DD} {HH}:{mm} UTC" },
+        ...chart.series.map((each) => ({
+          label: each.label,
+          points: { show: chart.x.length < 3 },
+          value: (_, value) => (value === null ? "–" : value.toLocaleString("en")),
+          ...(roles[each.role] ?? roles.other)(),
+        })),
+      ],
+      bands: band.every(Boolean) ? [{ series: band, fill: colour("--band") }] : [],
+      axes: [{ ...axis }, { ...axis, size: 60, label: chart.unit, labelSize: 18 }],
+    };
+    return new window.uPlot(options, [chart.x, ...chart.series.map((each) => each.values)], place);
+  }
+
+  /** Return the chart's numbers as a table, for those who do not see lines. */
+  function numbers(chart) {
+    const details = document.createElement("details");
+    const summary = document.createElement("summary");
+    summary.textContent = "Numbers";
+    const scroll = document.createElement("div");
+    scroll.className = "scroll";
+    scroll.tabIndex = 0;
+    scroll.setAttribute("role", "region");
+    scroll.setAttribute("aria-label", `Numbers of ${chart.title ?? "the chart"}`);
+    const table = document.createElement("table");
+    const head = table.createTHead().insertRow();
+    for (const name of ["Time (UTC)", ...chart.series.map((each) => each.label)]) {
+      const cell = document.createElement("th");
+      cell.scope = "col";
+      cell.textContent = name;
+      head.append(cell);
+    }
+    const body = table.createTBody();
+    chart.x.forEach((seconds, at) => {
+      const row = body.insertRow();
+      row.insertCell().textContent = new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");
+      for (const each of chart.series) row.insertCell().textContent = each.values[at]?.toLocaleString("en") ?? "";
+    });
+    scroll.append(table);
+    details.append(summary, scroll);
+    return details;
+  }
+
+  /** Read a figure's numbers and draw them; it hides where there is nothing to draw. */
+  async function show(figure) {
+    const told = await ask("GET", figure.dataset.chart, null).catch(() => null);
+    const wanted = (told?.charts ?? [told]).filter((chart) => chart?.x?.length && chart.series?.length);
+    for (const each of $$(".plotted", figure)) each.remove();
+    charts.get(figure)?.forEach((plot) => plot.destroy());
+    charts.delete(figure);
+    figure.hidden = wanted.length === 0;
+    const drawn = wanted.map((chart) => {
+      const whole = document.createElement("div");
+      whole.className = "plotted";
+      if (chart.title) {
+        const name = document.createElement("h3");
+        name.textContent = chart.title;
+        whole.append(name);
+      }
+      const place = document.createElement("div");
+      place.className = "plot";
+      place.setAttribute("aria-hidden", "true");
+      whole.append(place, numbers(chart));
+      figure.append(whole);
+      return draw(place, chart);
+    });
+    if (drawn.length) charts.set(figure, drawn);
+  }
+
+  function showCharts() {
+    for (const figure of $$("[data-chart]")) show(figure);
+  }
+
+  function startCharts() {
+    showCharts();
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showCharts);
+    addEventListener("resize", () => {
+      for (const [figure, plots] of charts) {
+        const places = $$(".plot", figure);
+        plots.forEach((plot, at) => plot.setSize({ width: places[at].clientWidth, height: 190 }));
+      }
+    });
+  }
 
   // --- log-in ---------------------------------------------------------------
 
@@ -186,7 +545,44 @@
     arrived();
   }
 
-  // --- start ------------------------------------------------------------------
+  // --- htmx -----------------------------------------------------------------------
 
+  // What was not chosen does not belong into the address.
+  document.addEventListener("htmx:configRequest", (event) => {
+    const chosen = event.detail.parameters;
+    for (const name of Object.keys(chosen)) if (chosen[name] === "") delete chosen[name];
+  });
+
+  let row = -1;
+  document.addEventListener("htmx:beforeSwap", () => {
+    const at = document.activeElement?.closest?.("tr[data-incident]");
+    row = at ? at.sectionRowIndex : -1;
+  });
+
+  document.addEventListener("htmx:afterSettle", () => {
+    showTimes();
+    showMarks();
+    for (const [number, since] of fresh) {
+      if (Date.now() - since < 4000) document.getElementById(`incident-${number}`)?.classList.add("fresh");
+      else fresh.delete(number);
+    }
+    // Who was at a row that is gone is at the one in its place now.
+    if (row >= 0 && document.activeElement === document.body) {
+      const links = $$(".incidents a.title");
+      links[Math.min(row, links.length - 1)]?.focus({ preventScroll: true });
+    }
+  });
+
+  document.addEventListener("htmx:responseError", (event) => {
+    if (event.detail.xhr.status !== 401) toast("The view could not be read anew.", "error");
+  });
+
+  // --- start ------------------------------------------------------------------------
+
+  const live = document.body.dataset.live;
+  if (live) startLive(live);
+  showTimes();
+  setInterval(showTimes, 20000);
+  startCharts();
   if ($("#login")) startLogin();
 })();
