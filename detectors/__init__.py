@@ -37,6 +37,11 @@ naming       what entities are called
 exhibits     evidence kept for suspects
 snapshot     state as plain bytes
 
+Saying why:
+wording      why a condition does not hold for an event, in words
+single       one event as all rules see it
+probe        what rules have counted for one entity
+
 Detectors that are no rules:
 detector     what people read about one, and may set
 registry     their names, limits and settings

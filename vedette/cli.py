@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 
 import typer
 
+from vedette.cli_explain import explain
 from vedette.cli_incidents import incidents_cli
 from vedette.cli_options import Config, Database, Json
 
@@ -33,6 +34,7 @@ cli.add_typer(keys_cli, name="keys")
 cli.add_typer(rules_cli, name="rules")
 cli.add_typer(silences_cli, name="silences")
 cli.add_typer(notify_cli, name="notify")
+cli.command()(explain)
 
 Files = Annotated[
     list[str], typer.Argument(help="Log files, folders, globs, or - for standard input.")

@@ -27,7 +27,7 @@ def sources_for(files: Sequence[str], settings: Settings, log_format: str) -> li
     known = files_among(settings.sources)
     alike: dict[int | None, list[str]] = {}
     for file in files:
-        naming = (n for n, s in enumerate(known) if any(_names(path, file) for path in s.paths))
+        naming = (n for n, s in enumerate(known) if any(names(path, file) for path in s.paths))
         alike.setdefault(next(naming, 0 if len(known) == 1 else None), []).append(file)
     try:
         return [
@@ -70,7 +70,7 @@ def _source(source: FileSource | None, paths: Sequence[str], log_format: str) ->
     return FileSource.model_validate(given)
 
 
-def _names(path: str, file: str) -> bool:
+def names(path: str, file: str) -> bool:
     """Whether a source's path, glob or folder names the file."""
     if path == file:
         return True

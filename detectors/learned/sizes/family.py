@@ -73,6 +73,11 @@ class Sizes:
         """The detectors that are switched on."""
         return self._active
 
+    @property
+    def limits(self) -> pl.DataFrame:
+        """What is usual of the routes that are known well (`usual.LIMIT_SCHEMA`)."""
+        return self._usual.limits
+
     def aggregate(self, events: pl.DataFrame) -> pl.DataFrame:
         """Count sizes, large answers and objects: SUMS_SCHEMA."""
         return sums_of(events)

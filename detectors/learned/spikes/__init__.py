@@ -8,6 +8,7 @@ seasons      the shape of a week, in people's hours
 baselines    levels, variances and p-values of many series at once
 table        entities with their baselines, pane after pane
 telling      findings and what they say
+usual        what is expected of one entity now, and the interval
 state        the state as plain frames
 family       the family of detectors
 """

@@ -19,6 +19,7 @@ from detectors.learned.spikes.state import VERSION, frames, taken
 from detectors.learned.spikes.sums import LENGTHS, MINUTE_US, SUM_SCHEMA, added, no_sums, sums_of
 from detectors.learned.spikes.table import Table, Told
 from detectors.learned.spikes.telling import finding
+from detectors.learned.spikes.usual import expected
 from detectors.overrides import RuleOverride
 from ingest.times import moment
 
@@ -148,6 +149,11 @@ class Spikes:
         kind, entity = told.entity
         service = entity.split(" ", 1)[0] if kind == "route" else entity
         return kind != "all" and detector.excepts(service, told.time)
+
+    def expected(self, kind: str, entity: str) -> list[tuple[str, str]]:
+        """Return detectors with what they expect of an entity, with the interval, in words."""
+        found = [each for table in self._tables.values() for each in expected(table, kind, entity)]
+        return [each for each in found if each[0] in self.detectors]
 
     def status(self) -> list[Learning]:
         """Say how far each detector has learned all traffic, services and routes, by days.
