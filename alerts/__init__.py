@@ -37,6 +37,7 @@ endings      who ended incidents, and what they wrote with it
 departed     what is left of targets that are no longer in the settings
 transports   ways to receivers, and their twin in memory
 history      what was sent when, what not, and why; dead messages again
+traffic      requests, errors and durations by minute and hour; `traffic_queries` reads them
 retention    what is older than settings say is deleted; `deletion` deletes incidents whole
 erasure      all that is kept about one entity is deleted; `mentions` finds its name in texts
 tombstones   what is left of both: a replay does not bring them back

@@ -47,6 +47,7 @@ from alerts.models import (
     QuarantineSampleRow,
     SilenceRow,
     TimelineRow,
+    TrafficTopRow,
     table_of,
 )
 from alerts.nearby import load_incidents
@@ -54,6 +55,7 @@ from alerts.rows import incident_values
 from alerts.statements import chunks
 from alerts.tombstones import Tombstones, number_of_none
 from alerts.unlearning import learned_rows, unlearn
+from alerts.traffic import erase_traffic, traffic_naming
 from detectors.findings import EntityType
 from ingest.route_learning import without_places
 
@@ -87,6 +89,7 @@ _TEXTS: Final[tuple[tuple[Table, tuple[str, ...]], ...]] = (
     (table_of(QuarantineGroupRow), ("partition", "shape", "suggestion")),
     (table_of(GapRow), ("partition", "reason")),
 )
+    (table_of(TrafficTopRow), ("entries",)),
 
 #: Texts of evidence; what names somebody goes altogether.
 _SHOWN: Final = ("text", "path", "partition", "service")
@@ -99,6 +102,7 @@ class Erased(Deleted):
     quarantine_samples: int = 0
     endpoints: int = 0
     learned: int = 0
+    traffic: int = 0
     texts: int = 0
 
     @property
@@ -175,6 +179,7 @@ def kept_about(engine: Engine, entity_type: EntityType, names: Sequence[str]) ->
             quarantine_samples=len(samples),
             endpoints=len(endpoints),
             learned=learned_rows(connection, mentions),
+            traffic=traffic_naming(connection, mentions),
             texts=texts,
         )
 
@@ -300,6 +305,7 @@ def _mentioned(
             endpoints=delete_endpoints(connection, [row["id"] for row in endpoints]),
         )
         renamed = _rename(connection, called, mentions, tombstones, now)
+            traffic=erase_traffic(connection, mentions),
         changed = {row["incident_id"] for row in evidence}
         changed |= {row["id"] for row in (*listed, *called)}
         _tell_anew(connection, sorted(changed))

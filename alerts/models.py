@@ -509,3 +509,44 @@ class LeaseRow(Model):
     process: Mapped[str | None] = mapped_column(Text)
     epoch: Mapped[int] = mapped_column(BigInteger)
     expires_at: Mapped[datetime]
+class TrafficRow(Model):
+    """Requests in a minute or hour (`step`, seconds) of one service; "" are all together.
+
+    `role` is where they were seen, edge or internal. Durations are of the median and of the 95th
+    percentile.
+    """
+
+    __tablename__ = "traffic"
+    __table_args__ = (Index(None, "step", "start"), {"sqlite_with_rowid": False})
+
+    service: Mapped[str] = mapped_column(String(512), primary_key=True)
+    role: Mapped[str] = mapped_column(String(8), primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    start: Mapped[datetime] = mapped_column(primary_key=True)
+    requests: Mapped[int] = mapped_column(BigInteger)
+    client_errors: Mapped[int] = mapped_column(BigInteger)
+    refused: Mapped[int] = mapped_column(BigInteger)
+    server_errors: Mapped[int] = mapped_column(BigInteger)
+    response_bytes: Mapped[int] = mapped_column(BigInteger)
+    p50_us: Mapped[int | None] = mapped_column(BigInteger)
+    p95_us: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class TrafficTopRow(Model):
+    """The routes or countries (`kind`) with the most requests of one service in an hour.
+
+    `entries` are name, requests, and answers 4xx and 5xx; `requests` are those of all names.
+    """
+
+    __tablename__ = "traffic_tops"
+    __table_args__ = (UniqueConstraint("service", "role", "kind", "start"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    service: Mapped[str] = mapped_column(String(512))
+    role: Mapped[str] = mapped_column(String(8))
+    kind: Mapped[str] = mapped_column(String(8))
+    start: Mapped[datetime] = mapped_column(index=True)
+    requests: Mapped[int] = mapped_column(BigInteger)
+    entries: Mapped[list[list[Any]]] = mapped_column(JSON)
+
+

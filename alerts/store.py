@@ -7,8 +7,9 @@
 3. One transaction. It begins with the lease: another epoch than ours, and nothing is written
    (`alerts.lease`, through the engine). Then: leave out what was pruned or erased; read what is
    near; write incidents, findings, evidence; close what joined; mark what is calm; roll up what is
-   part of an attack by many; write timeline, outbox, quarantine, gaps and endpoints; the checkpoint
-   last: the state's manifest, input positions and ticks, and now and then a mark of these.
+   part of an attack by many; write timeline, outbox, quarantine, gaps, endpoints and traffic; the
+   checkpoint last: the state's manifest, input positions and ticks, and now and then a mark of
+   these.
 4. Once a day of event time, a copy of what is learned, in a transaction of its own, after the
    checkpoint that has the same: it is needed only when no checkpoint can be used.
 5. The caller tells others how far we are, such as Kafka: for lag tools only.
@@ -42,10 +43,12 @@ from alerts.safety import safe_finding
 from alerts.telling import told
 from alerts.times import utc_now
 from alerts.tombstones import Tombstones
+from alerts.traffic import save_traffic
 from alerts.views import Transition
 from alerts.writing import apply_plans, calm_down, transitions_of
 from detectors.findings import Finding
 from detectors.learned.inventory import EndpointDay
+from detectors.traffic import TrafficSlot, TrafficTop
 from ingest.gaps import Gap
 from ingest.quarantine import QuarantineGroup
 
@@ -81,6 +84,7 @@ class Store:
         quarantine: Sequence[QuarantineGroup] = (),
         gaps: Sequence[Gap] = (),
         endpoints: Sequence[EndpointDay] = (),
+        traffic: Sequence[TrafficSlot | TrafficTop] = (),
         known_until: datetime | None = None,
     ) -> list[Transition]:
         """Store findings (or runs of them), and the checkpoint if given; return what changed.
@@ -94,7 +98,8 @@ class Store:
         is there already or too old. Monitored incidents are stored without transitions, and so
         are those that are part of an incident about many clients. `quarantine` is what was put
         aside up to the checkpoint: give it with that, and counts agree after a crash; likewise
-        `gaps`, what was missing up to it, and `endpoints`, what was counted of them up to it.
+        `gaps`, what was missing up to it, and `endpoints` and `traffic`, what was counted of them
+        up to it.
         With `known_until` input is read again up to there, with less known of what came before:
         what ended by then makes no incident and is not told, it only makes those grow that are
         stored already.
@@ -131,6 +136,7 @@ class Store:
             if gaps:
                 save_gaps(connection, gaps, self._now())
             save_endpoints(connection, endpoints)
+            save_traffic(connection, traffic)
             if checkpoint is not None:
                 save_checkpoint(connection, checkpoint)
                 save_mark(connection, Mark(checkpoint.watermark, _places(checkpoint.positions)))

@@ -30,6 +30,7 @@ detectors       what is watched for
 learning        how far what learns has learned
 rules           each rule as it is written and compiled
 endpoints       what answers
+traffic         requests, errors and durations over time, and the routes and countries asked most
 exports         an incident as a file
 gaps            when Vedette was blind
 keys            who may use the API

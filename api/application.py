@@ -34,6 +34,7 @@ from api import (
     silences,
     status,
     stream,
+    traffic,
 )
 from api.access import RequireRole, unprotected_routes
 from api.broadcast import Broadcast
@@ -62,6 +63,7 @@ _PARTS: Final = (
     rules,
     endpoints,
     gaps,
+    traffic,
     blocklist,
     bouncers,
     keys,

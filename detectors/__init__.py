@@ -52,6 +52,8 @@ shares       bad lines of one source within a window
 
 learned/     what is usual, and what is not: families of detectors that learn
 
-detection    all detectors as one
+traffic/     requests, errors, bytes and durations by minute and hour, judged by nobody
+
+detection    all detectors as one, and the traffic
 findings     what is found, and how findings grow together
 """

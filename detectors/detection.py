@@ -1,4 +1,4 @@
-"""All detectors as one: rules, the health of the sources, and what is learned.
+"""All detectors as one: rules, the health of the sources, what is learned; and the traffic.
 
 Two halves, as each of them has: `aggregate` is heavy and touches no state, `judge` adds to the
 state what it returned, and closes panes.
@@ -19,6 +19,8 @@ from detectors.learned.families import Families, LearnedSums
 from detectors.learned.inventory import EndpointDay, Inventory
 from detectors.overrides import RuleOverride
 from detectors.snapshot import Snapshot
+from detectors.traffic import Traffic
+from detectors.traffic.sums import TrafficSums
 from ingest.events import Batch
 
 #: The name of the sources' state among that of detectors that are no rules.
@@ -27,10 +29,11 @@ _HEALTH: Final = "health"
 
 @dataclass(frozen=True, slots=True)
 class Summed:
-    """A batch after the heavy half: what rules and learned detectors sum, and its readings."""
+    """A batch after the heavy half: what rules, learned detectors and traffic sum, and readings."""
 
     rules: Aggregated
     learned: LearnedSums
+    traffic: list[TrafficSums]
     readings: pl.DataFrame
     watermark: int | None
 
@@ -57,6 +60,7 @@ class Detection:
     ) -> None:
         self.learned = learned or Families()
         self.health = SourceHealth(overrides)
+        self.traffic = Traffic()
         self.catalogue = catalogue
         self._kernel = RuleKernel(catalogue, prompt=prompt)
         self.fingerprint = ""
@@ -91,6 +95,7 @@ class Detection:
         return Summed(
             self._kernel.aggregate(batch.events, complete),
             self.learned.aggregate(batch.events),
+            self.traffic.aggregate(batch.events),
             batch.readings,
             batch.watermark,
         )
@@ -100,12 +105,14 @@ class Detection:
 
         Returns the runs that violate now; the same run may be returned again as it grows.
         """
+        self.traffic.add(summed.traffic, watermark)
         found = self._kernel.judge(summed.rules, watermark)
         found += self.health.judge(summed.readings)
         return found + self._signed(self.learned.judge(summed.learned, watermark))
 
     def finish(self) -> list[Finding]:
         """Close all panes: the input has ended. Returns the runs found by that."""
+        self.traffic.finish()
         found = self._kernel.finish() + self.health.finish()
         return found + self._signed(self.learned.finish())
 
@@ -122,13 +129,14 @@ class Detection:
         return replace(
             self._kernel.snapshot(),
             others={_HEALTH: self.health.snapshot()},
-            learned=self.learned.snapshot(),
+            learned={**self.learned.snapshot(), self.traffic.name: self.traffic.snapshot()},
         )
 
     def restore(self, snapshot: Snapshot) -> list[str]:
         """Take over a snapshot's state; returns the detectors that begin anew."""
         anew = self._kernel.restore(snapshot)
         anew += self.health.restore(snapshot.others.get(_HEALTH, {}))
+        self.traffic.restore(snapshot.learned.get(self.traffic.name, {}))
         return anew + self.learned.restore(snapshot.learned)
 
     def _signed(self, findings: list[Finding]) -> list[Finding]:

@@ -20,6 +20,7 @@ from alerts.store import Store
 from alerts.target import TargetError
 from alerts.times import utc_now
 from alerts.tombstones import Tombstones
+from alerts.traffic import expire_traffic
 from alerts.views import Transition
 from api.detectors import DetectorAnswer
 from api.health import HealthReport
@@ -161,6 +162,7 @@ def _tidy(engine: Engine, settings: Settings, tombstones: Tombstones) -> None:
     expire_gaps(engine, now, kept.incidents)
     expire_deeds(engine, now, kept.audit)
     expire_endpoints(engine, now, kept.endpoints)
+    expire_traffic(engine, now)
     prune(
         engine,
         now,

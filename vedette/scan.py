@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 #: Findings that wait in memory at most before they are stored.
 PENDING_LIMIT: Final = 5_000
 
+#: Minutes and hours of traffic that wait in memory at most before they are stored.
+TRAFFIC_LIMIT: Final = 20_000
+
 #: Batches after which panes are closed: to judge the panes of several costs hardly more than to
 #: judge those of one. The findings of a scan are the same, however it is cut.
 CLOSE_EVERY: Final = 4
@@ -51,8 +54,8 @@ def scan(
             close = detection.crowded or not number % CLOSE_EVERY
             found = detection.judge(each, each.watermark if close else None)
             pending = _joined(pending, found)
-            if len(pending) >= PENDING_LIMIT:
-                store.record(pending, watermark=None)
+            if len(pending) >= PENDING_LIMIT or detection.traffic.waiting >= TRAFFIC_LIMIT:
+                store.record(pending, watermark=None, traffic=detection.traffic.take())
                 pending = []
             on_batch()
     newest = at(reader.newest)
@@ -62,6 +65,7 @@ def scan(
         watermark=newest,
         quarantine=reader.tally.quarantine.changed(),
         endpoints=detection.endpoints(),
+        traffic=detection.traffic.take(),
     )
     if newest is not None:
         store.calm_down(newest)

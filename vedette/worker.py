@@ -28,6 +28,7 @@ from detectors.detection import Detection
 from detectors.findings import Finding
 from detectors.learned.inventory import EndpointDay
 from detectors.snapshot import VERSION, Packer
+from detectors.traffic import TrafficSlot, TrafficTop
 from ingest.enrichment import Enrichment
 from ingest.gaps import Gap
 from ingest.live import INTERVAL, LiveSources, by_kind
@@ -88,6 +89,7 @@ class Worker:
         self._set_aside: list[QuarantineGroup] = []
         self._gaps: list[Gap] = []
         self._endpoints: list[EndpointDay] = []
+        self._traffic: list[TrafficSlot | TrafficTop] = []
         self._packer = Packer()
         origin = origin_of(store, detection.catalogue)
         self._baselines = Baselines(store, origin)
@@ -162,6 +164,7 @@ class Worker:
         self._unsaved += found
         if checkpoint:
             self._endpoints += self._detection.endpoints()
+            self._traffic += self._detection.traffic.take()
         state = self._checkpoint() if checkpoint else None
         if checkpoint:
             self._set_aside += self._live.tally.quarantine.changed()
@@ -178,6 +181,7 @@ class Worker:
                     quarantine=self._set_aside,
                     gaps=self._gaps,
                     endpoints=self._endpoints if checkpoint else (),
+                    traffic=self._traffic if checkpoint else (),
                     known_until=self._known_until,
                 )
             except OperationalError as error:
@@ -192,7 +196,7 @@ class Worker:
         self._vitals.stored(changed)
         if state is not None:
             self._vitals.saved(monotonic() - begun, len(state.state) + state.size)
-            self._set_aside, self._gaps, self._endpoints = [], [], []
+            self._set_aside, self._gaps, self._endpoints, self._traffic = [], [], [], []
             self._saved = monotonic()
             self._live.commit()
             if self._enrichment.refresh():

@@ -48,6 +48,7 @@ _WORDS: Final = {
     "deliveries": "messages in the history",
     "quarantine_samples": "samples of lines that could not be read",
     "endpoints": "endpoints",
+    "traffic": "minutes and hours of the traffic of services that are called so",
     "learned": "rows of what detectors have learned",
     "texts": "other texts that named it",
 }
