@@ -3,6 +3,7 @@
 import logging
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, MetaData, create_engine, select, text
+from sqlalchemy import Engine, MetaData, create_engine, func, select, text
 
 from alerts import backup
 from alerts.checkpoint import Checkpoint
@@ -22,6 +23,7 @@ from alerts.models import Model
 from alerts.queries import get_incident, list_incidents
 from alerts.store import Store
 from detectors.findings import Finding, Level
+from tests.databases.fixtures import KINDS, new_database
 
 START = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -97,6 +99,18 @@ MADE_UP: dict[str, Any] = {
 }
 
 
+Rows = dict[str, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Updated:
+    """A database that was brought to the schema of today: its rows before and just after that."""
+
+    engine: Engine
+    before: Rows
+    after: Rows
+
+
 def at_revision(url: str, revision: str) -> Engine:
     """A database with the schema of a revision, not that of the models."""
     engine = open_empty(url)
@@ -110,7 +124,7 @@ def open_empty(url: str) -> Engine:
     return create_engine(url)
 
 
-def filled(engine: Engine) -> dict[str, list[dict[str, Any]]]:
+def filled(engine: Engine) -> Rows:
     """Put the rows into the tables that there are; return all of them, read back."""
     found = reflected(engine)
     with engine.begin() as connection:
@@ -153,7 +167,7 @@ def reflected(engine: Engine) -> MetaData:
     return found
 
 
-def stored(engine: Engine) -> dict[str, list[dict[str, Any]]]:
+def stored(engine: Engine) -> Rows:
     """All rows of all tables, by table and in order of their keys."""
     with engine.connect() as connection:
         return {
@@ -178,6 +192,21 @@ def old(request: pytest.FixtureRequest, new_database_url: str) -> Iterator[Engin
     engine.dispose()
 
 
+@pytest.fixture(scope="module", params=[(old, kind) for old in OLDER for kind in KINDS], ids=str)
+def updated(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Updated]:
+    """One that the tests share; they may add rows to it."""
+    revision, kind = request.param
+    with new_database(kind, request, tmp_path_factory.mktemp("updated")) as url:
+        old = at_revision(url, revision)
+        before = filled(old)
+        old.dispose()
+        engine = open_database(url)
+        yield Updated(engine, before, stored(engine))
+        engine.dispose()
+
+
 def test_the_migrations_build_what_the_models_say(new_database_url: str) -> None:
     for _ in range(2):
         engine = open_database(new_database_url)
@@ -187,9 +216,8 @@ def test_the_migrations_build_what_the_models_say(new_database_url: str) -> None
         engine.dispose()
 
 
-def test_an_old_database_ends_like_a_new_one(old: Engine, new_database_url: str) -> None:
-    filled(old)
-    engine = open_database(new_database_url)
+def test_an_old_database_ends_like_a_new_one(updated: Updated) -> None:
+    engine = updated.engine
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Model.metadata) == []
@@ -197,25 +225,19 @@ def test_an_old_database_ends_like_a_new_one(old: Engine, new_database_url: str)
         with engine.connect() as connection:
             assert connection.execute(text("pragma foreign_key_check")).all() == []
             assert connection.execute(text("pragma integrity_check")).scalar() == "ok"
-    engine.dispose()
 
 
-def test_nothing_is_lost_or_changed_on_the_way(old: Engine, new_database_url: str) -> None:
-    before = filled(old)
-    engine = open_database(new_database_url)
-    now = stored(engine)
-    for table, rows in before.items():
+def test_nothing_is_lost_or_changed_on_the_way(updated: Updated) -> None:
+    now = updated.after
+    for table, rows in updated.before.items():
         assert len(now[table]) == len(rows), table
         for row, kept in zip(rows, now[table], strict=True):
             both = (row.keys() & kept.keys()) - ({"state"} if table == "notifications" else set())
             assert {name: kept[name] for name in both} == {name: row[name] for name in both}
-    engine.dispose()
 
 
-def test_notifications_go_on_where_they_were(old: Engine, new_database_url: str) -> None:
-    filled(old)
-    engine = open_database(new_database_url)
-    now = stored(engine)
+def test_notifications_go_on_where_they_were(updated: Updated) -> None:
+    now = updated.after
     states = {row["id"]: row["state"] for row in now["notifications"]}
     assert states == {3: "sent", 4: "bundled", 6: "pending", 9: "dead"}
     by_id = {row["id"]: row for row in now["deliveries"]}
@@ -225,12 +247,10 @@ def test_notifications_go_on_where_they_were(old: Engine, new_database_url: str)
         4: ("key4", 1),
         9: ("key9", 5),
     }
-    engine.dispose()
 
 
-def test_old_incidents_are_read_and_grow(old: Engine, new_database_url: str) -> None:
-    filled(old)
-    engine = open_database(new_database_url)
+def test_old_incidents_are_read_and_grow(updated: Updated) -> None:
+    engine = updated.engine
     views = {view.id: view for view in list_incidents(engine).items}
     assert {identity: view.entity for identity, view in views.items()} == {
         7: "203.0.113.7",
@@ -264,25 +284,24 @@ def test_old_incidents_are_read_and_grow(old: Engine, new_database_url: str) -> 
         "text": "naïve 🎯",
     }
     assert {view.entity for view in list_incidents(engine).items} >= {"198.51.100.1"}
-    engine.dispose()
 
 
-def test_new_rows_get_numbers_that_nobody_has(old: Engine, new_database_url: str) -> None:
-    filled(old)
-    engine = open_database(new_database_url)
-    now = reflected(engine)
+def test_new_rows_get_numbers_that_nobody_has(updated: Updated) -> None:
+    engine = updated.engine
+    names = ("notifications", "deliveries", "timeline", "findings")
+    now = MetaData()
+    now.reflect(engine, only=names)
     with engine.begin() as connection:
-        for name in ("notifications", "deliveries", "timeline", "findings"):
+        for name in names:
             table = now.tables[name]
             row = dict(connection.execute(select(table).limit(1)).mappings().one())
-            highest = max(found["id"] for found in stored(engine)[name])
+            highest = connection.execute(select(func.max(table.c.id))).scalar_one()
             del row["id"]
             row |= {key: f"other {key}" for key in ("transition", "idempotency_key") if key in row}
             added = connection.execute(
                 table.insert().values(row).returning(table.c.id)
             ).scalar_one()
             assert added > highest
-    engine.dispose()
 
 
 def test_clients_are_counted_from_before_members_were(

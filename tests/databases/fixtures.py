@@ -75,13 +75,8 @@ def new_database_url(
     database_kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[str]:
     """The address of a database for this test alone, without tables."""
-    if database_kind == "sqlite":
-        yield f"sqlite:///{tmp_path / 'new.db'}"
-        return
-    server: Server = request.getfixturevalue("postgresql")
-    url = server.create()
-    yield shown(url)
-    server.drop(url)
+    with new_database(database_kind, request, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture
@@ -114,6 +109,18 @@ def erase(engine: Engine) -> None:
         connection.execute(update(IncidentRow).values(parent_id=None, merged_into=None))
         for table in reversed(Model.metadata.sorted_tables):
             connection.execute(delete(table))
+
+
+@contextmanager
+def new_database(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    """Give the address of a database without tables."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'new.db'}"
+        return
+    server: Server = request.getfixturevalue("postgresql")
+    url = server.create()
+    yield shown(url)
+    server.drop(url)
 
 
 def shown(url: URL) -> str:
