@@ -1,4 +1,4 @@
-"""What waits to be told, and what was given up, by target: numbers for people who watch."""
+"""What waits to be told, what was given up, what is open: numbers for people who watch."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,8 +6,13 @@ from typing import Final
 
 from sqlalchemy import Engine, func, select
 
-from alerts.models import DeliveryRow, NotificationRow, table_of
+from alerts.models import DeliveryRow, IncidentRow, NotificationRow, table_of
+from detectors.findings import Level
 
+#: Open incidents that are counted: a flood must not make the question slow.
+OPEN_CAP: Final = 10_000
+
+_incidents: Final = table_of(IncidentRow)
 _rows: Final = table_of(NotificationRow)
 _sent: Final = table_of(DeliveryRow)
 
@@ -30,6 +35,32 @@ class Backlog:
         """Return how long the oldest row that is due has waited."""
         late = timedelta(0) if self.oldest_due is None else now - self.oldest_due
         return max(late, timedelta(0))
+
+
+def open_by_severity(engine: Engine) -> dict[str, int]:
+    """Return how many incidents are open, alert and stand alone, by severity's name.
+
+    All severities are there. Of more than OPEN_CAP only the last active ones are counted.
+    """
+    open_ones = (
+        select(_incidents.c.severity, _incidents.c.mode)
+        .where(
+            _incidents.c.status == "open",
+            _incidents.c.merged_into.is_(None),
+            _incidents.c.parent_id.is_(None),
+        )
+        .order_by(_incidents.c.last_at.desc(), _incidents.c.id.desc())
+        .limit(OPEN_CAP)
+        .subquery()
+    )
+    counted = (
+        select(open_ones.c.severity, func.count().label("number"))
+        .where(open_ones.c.mode == "alert")
+        .group_by(open_ones.c.severity)
+    )
+    with engine.connect() as connection:
+        found = {row.severity: row.number for row in connection.execute(counted)}
+    return {level.label: found.get(level.value, 0) for level in Level}
 
 
 def backlogs(engine: Engine) -> dict[str, Backlog]:

@@ -43,5 +43,6 @@ status          alive and ready
 health          what readiness reports
 storage         what the database says
 metrics         all of it for Prometheus
+request_metrics requests to the API, counted
 histogram       counts of values by size
 """

@@ -48,6 +48,7 @@ from api.oidc import TokenVerifier
 from api.oidc_settings import OidcSettings
 from api.page.parts import PARTS as PAGE_PARTS
 from api.problems import install_problems
+from api.request_metrics import CountedRequests, RequestCounts
 from api.rules import RuleAnswer
 from api.services import Services
 from ingest.address_ranges import Network
@@ -130,6 +131,7 @@ def create_api(
         broadcast=Broadcast(engine),
         blocklist=BlockList(engine, options.blocklist, options.protected),
         pulls={},
+        requests=RequestCounts(),
         health=health,
         now=now,
         routing=options.routing,
@@ -154,6 +156,7 @@ def create_api(
     app.add_middleware(AddressLimit, charge=charge)
     app.add_middleware(KnownHosts, hosts=options.hosts)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(CountedRequests, counts=services.requests)
     app.add_middleware(RequestIds)
     refuse_unprotected(app)
     return app

@@ -1,6 +1,6 @@
 """/metrics: how the service fares, for Prometheus."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -19,8 +19,10 @@ from prometheus_client.registry import Collector
 from alerts.backlog import Backlog
 from alerts.keys import Role
 from api.access import RequireRole
+from api.detectors import DetectorAnswer
 from api.health import HealthReport
-from api.services import WithServices
+from api.request_metrics import RequestCollector
+from api.services import Services, WithServices
 from api.storage import StorageReport, storage_report
 from ingest.masking import printable
 
@@ -76,6 +78,13 @@ class ReportCollector(Collector):
         for reason, count in report.quarantined.items():
             aside.add_metric([reason], count)
         yield aside
+        yield _counted("severity", "vedette_opened_incidents", "Incidents opened", report.opened)
+        yield _counted(
+            "family",
+            "vedette_learned_evictions",
+            "Learned things forgotten because of a cap",
+            report.forgotten,
+        )
         yield _by("partition", "vedette_topic_lag_records", "Records that wait", report.lag)
         yield _by("partition", "vedette_log_unread_bytes", "Bytes that wait", report.unread)
         yield _gauge(
@@ -92,6 +101,28 @@ class ReportCollector(Collector):
             yield HistogramMetricFamily(name, meaning, values.buckets, values.sum)
 
 
+class LearningCollector(Collector):
+    """How far detectors have learned what is usual, as metrics."""
+
+    def __init__(self, detectors: Sequence[DetectorAnswer]) -> None:
+        self._detectors = detectors
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric."""
+        series = GaugeMetricFamily(
+            "vedette_learning_series",
+            "Things that a detector learns about, by whether it knows them well enough",
+            labels=["detector", "state"],
+        )
+        for detector in self._detectors:
+            learning = detector.learning
+            if learning is not None:
+                young = learning.series - learning.learned
+                series.add_metric([detector.name, "learned"], learning.learned)
+                series.add_metric([detector.name, "learning"], young)
+        yield series
+
+
 class StorageCollector(Collector):
     """What the database says, as metrics; without it only that it does not answer."""
 
@@ -104,6 +135,12 @@ class StorageCollector(Collector):
         yield _gauge("vedette_database_up", "1 if the database answers", self._report.answers)
         recent = len(self._report.gaps) if self._report.answers else None
         yield _gauge("vedette_recent_gaps", "Gaps in the input recorded within a day", recent)
+        yield _by(
+            "severity",
+            "vedette_open_incidents",
+            "Incidents that are open and alert",
+            self._report.open_incidents,
+        )
         outbox = self._report.outbox
         yield _by(
             "target",
@@ -128,9 +165,15 @@ class StorageCollector(Collector):
         return {name: log.overdue(self._now).total_seconds() for name, log in outbox.items()}
 
 
-def collectors(health: HealthReport, storage: StorageReport, now: datetime) -> list[Collector]:
+def collectors(services: Services) -> list[Collector]:
     """Return all that /metrics shows of the service itself."""
-    return [ReportCollector(health), StorageCollector(storage, now)]
+    now = services.now()
+    return [
+        ReportCollector(services.health()),
+        LearningCollector(services.detectors()),
+        StorageCollector(storage_report(services.engine, now, open_incidents=True), now),
+        RequestCollector(services.requests),
+    ]
 
 
 @router.get(
@@ -140,9 +183,8 @@ def collectors(health: HealthReport, storage: StorageReport, now: datetime) -> l
 )
 def metrics(services: WithServices) -> Response:
     """Answer with all metrics in Prometheus' text format."""
-    now = services.now()
     registry = CollectorRegistry(auto_describe=False)
-    for collector in collectors(services.health(), storage_report(services.engine, now), now):
+    for collector in collectors(services):
         registry.register(collector)
     ProcessCollector(registry=registry)
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_1_0_0)
@@ -159,9 +201,17 @@ def _by(label: str, name: str, meaning: str, values: Mapping[str, float]) -> Gau
     return gauge
 
 
-def _fill(gauge: GaugeMetricFamily, values: Iterable[tuple[str, float]]) -> None:
+def _counted(label: str, name: str, meaning: str, values: Mapping[str, int]) -> CounterMetricFamily:
+    counter = CounterMetricFamily(name, f"{meaning}, by {label}", labels=[label])
+    _fill(counter, values.items())
+    return counter
+
+
+def _fill(
+    family: GaugeMetricFamily | CounterMetricFamily, values: Iterable[tuple[str, float]]
+) -> None:
     for key, value in values:
-        gauge.add_metric([printable(key)], value)
+        family.add_metric([printable(key)], value)
 
 
 def _number(report: HealthReport, detail: str) -> float | None:

@@ -17,6 +17,7 @@ from api.broadcast import Broadcast
 from api.health import HealthReport
 from api.limits import RateLimits
 from api.oidc import TokenVerifier
+from api.request_metrics import RequestCounts
 
 if TYPE_CHECKING:
     from api.detectors import DetectorAnswer
@@ -40,6 +41,7 @@ class Services:
     broadcast: Broadcast
     blocklist: BlockList
     pulls: dict[str, datetime]
+    requests: RequestCounts
     health: Callable[[], HealthReport]
     now: Callable[[], datetime]
     routing: Routing | None = None

@@ -7,6 +7,7 @@ from typing import Final
 from alerts.times import utc_now
 from alerts.views import Transition
 from api.histogram import Histogram
+from detectors.findings import Level
 
 #: Seconds from an event to its incident: from at once to what is read after a long stop.
 DELAYS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
@@ -26,13 +27,15 @@ class Vitals:
         self.delays = Histogram(DELAYS)
         self.checkpoints = Histogram(CHECKPOINTS)
         self.checkpoint_bytes = 0
+        self.opened = dict.fromkeys((level.label for level in Level), 0)
 
     def stored(self, transitions: Iterable[Transition]) -> None:
-        """Note incidents that were stored just now: how long after the event that opened them."""
+        """Note incidents that were stored just now: how severe, how long after their event."""
         for transition in transitions:
             if transition.kind == "opened":
                 delay = self._now() - transition.incident.last_at
                 self.delays.observe(max(delay.total_seconds(), 0.0))
+                self.opened[transition.incident.severity] += 1
 
     def saved(self, seconds: float, size: int) -> None:
         """Note a checkpoint: how long it took from its making to its end, and its bytes."""

@@ -267,6 +267,8 @@ class Worker:
             unread=self._live.unread,
             quarantined=dict(tally.quarantine.by_reason().items()),
             silent=self._detection.health.silent,
+            opened=dict(self._vitals.opened),
+            forgotten=self._detection.learned.evicted,
             watermark=watermark,
             delays=self._vitals.delays.read(),
             checkpoints=self._vitals.checkpoints.read(),

@@ -32,6 +32,11 @@ class Families:
         """The names of all detectors that are switched on."""
         return [name for family in self.by_name.values() for name in family.detectors]
 
+    @property
+    def evicted(self) -> dict[str, int]:
+        """How many things each family forgot because there were too many, by its name."""
+        return {name: family.evicted for name, family in self.by_name.items()}
+
     def aggregate(self, events: pl.DataFrame) -> LearnedSums:
         """Do the heavy half of a batch (BATCH_SCHEMA). Touches no state."""
         return {name: family.aggregate(events) for name, family in self.by_name.items()}

@@ -48,6 +48,11 @@ class Family(Protocol):
         """The detectors that are switched on, by name, as the settings want them."""
         ...
 
+    @property
+    def evicted(self) -> int:
+        """How many things were forgotten because there were too many."""
+        ...
+
     def aggregate(self, events: pl.DataFrame) -> pl.DataFrame:
         """Do the heavy half: sum a batch (BATCH_SCHEMA) up, in the family's own schema.
 

@@ -97,10 +97,12 @@ def test_without_checkpoints_it_is_not_ready(
 
 def test_delays_are_from_the_event_to_now(database_kind: str) -> None:
     def transition(kind: str, seconds: float) -> Transition:
-        incident: Any = SimpleNamespace(last_at=START - timedelta(seconds=seconds))
+        at = START - timedelta(seconds=seconds)
+        incident: Any = SimpleNamespace(last_at=at, severity="high")
         return cast("Transition", SimpleNamespace(kind=kind, incident=incident))
 
     vitals = Vitals(now=lambda: START)
     vitals.stored([transition("opened", 3), transition("calm", 900), transition("opened", -2)])
     found = vitals.delays.read()
     assert (found.counts[-1], found.sum) == (2, 3.0)
+    assert (vitals.opened["high"], vitals.opened["low"]) == (2, 0)

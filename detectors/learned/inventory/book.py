@@ -80,6 +80,7 @@ class Book:
         self._names = pl.DataFrame(schema=NAME_SCHEMA)
         self._touched: set[int] = set()
         self._loose = False
+        self.evicted = 0
 
     @property
     def height(self) -> int:
@@ -190,6 +191,7 @@ class Book:
         beyond = self.endpoints.height - self._cap
         if beyond <= 0:
             return []
+        self.evicted += beyond
         ranked = self.endpoints.sort("requests", "last", "route", "role")
         gone, kept = ranked.head(beyond), ranked.tail(self._cap)
         self.endpoints = self.endpoints.join(kept, on="key", how="semi", maintain_order="left")

@@ -82,6 +82,11 @@ class Inventory:
         self._watermark: int | None = None
 
     @property
+    def evicted(self) -> int:
+        """How many endpoints and services were forgotten because there were too many."""
+        return self._book.evicted + self._services.forgotten
+
+    @property
     def detectors(self) -> Mapping[str, Detector]:
         """The detectors that are switched on."""
         return self._active

@@ -34,6 +34,7 @@ class Services:
         self._cap = cap
         self._known: dict[str | None, Service] = {}
         self._frame: pl.DataFrame | None = None
+        self.forgotten = 0
 
     def __iter__(self) -> Iterator[tuple[str | None, Service]]:
         return iter(self._known.items())
@@ -83,6 +84,7 @@ class Services:
         """Forget what is beyond the cap: what was quiet longest, then by name."""
         beyond = len(self._known) - self._cap
         if beyond > 0:
+            self.forgotten += beyond
             ranked = sorted(self._known, key=lambda name: (self._known[name].last_day, name or ""))
             for name in ranked[:beyond]:
                 del self._known[name]

@@ -69,6 +69,11 @@ class Sizes:
         self._about = pl.DataFrame({"version": [VERSION]})
 
     @property
+    def evicted(self) -> int:
+        """How many routes were forgotten, sizes and objects apart, because there were too many."""
+        return self._usual.evicted
+
+    @property
     def detectors(self) -> Mapping[str, Detector]:
         """The detectors that are switched on."""
         return self._active

@@ -47,6 +47,7 @@ class Usual:
         self._routes = pl.DataFrame(schema=ROUTE_SCHEMA)
         self._day = pl.DataFrame(schema=_DAY_SCHEMA)
         self.limits = pl.DataFrame(schema=LIMIT_SCHEMA)
+        self.evicted = 0
 
     def begin(self, day: int) -> None:
         """Take up what was learned on the day before, if a new day (since 1970) begins."""
@@ -101,6 +102,7 @@ class Usual:
     def _forget(self) -> None:
         counts = self._known.group_by(_BY).agg(pl.col("count").sum())
         if counts.height > self._cap:
+            self.evicted += counts.height - self._cap
             kept = counts.sort(["count", *_BY]).tail(self._cap)
             self._known = self._known.join(kept, on=_BY, how="semi", maintain_order="left")
             self._routes = self._routes.join(kept, on=_BY, how="semi", maintain_order="left")

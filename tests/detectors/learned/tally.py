@@ -32,6 +32,7 @@ class Tally:
     """Counts requests by day; a day is judged when it is over."""
 
     name: Final = "tally"
+    evicted: Final = 0
 
     def __init__(self) -> None:
         self.detectors: Mapping[str, Detector] = {BUSIEST_DAY.name: BUSIEST_DAY}
