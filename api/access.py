@@ -145,9 +145,7 @@ class RequireRole:
     ) -> Call:
         """Raise 401 without a caller, 403 for one who may not, 429 for one who asks too often."""
         if caller is None:
-            status, why = request.scope.get(_NO_ROLE, _NEEDED)
-            refuse(request, services, None, status)
-            raise HTTPException(status, why, _CHALLENGE)
+            raise self.stranger(request, services)
         self._check(request, services, caller)
         kind = self.limit or ("read" if request.method in _SAFE else "write")
         allowance = services.limits.charge(kind, f"{caller.kind}:{caller.id}")
@@ -156,6 +154,12 @@ class RequireRole:
             raise HTTPException(429, f"too many requests of class {kind}", allowance.headers)
         response.headers.update(allowance.headers)
         return Call(request, response, services, caller)
+
+    def stranger(self, request: Request, services: Services) -> HTTPException:
+        """Return what to answer to whom we do not know; the refusal is audited."""
+        status, why = request.scope.get(_NO_ROLE, _NEEDED)
+        refuse(request, services, None, status)
+        return HTTPException(status, why, _CHALLENGE)
 
     def _check(self, request: Request, services: Services, caller: Caller) -> None:
         wrong = None

@@ -13,5 +13,5 @@ class LimitSettings(BaseModel):
     )
     read: int = Field(default=600, ge=1, description="that read, per key or session")
     write: int = Field(default=120, ge=1, description="that change something, per key or session")
-    export: int = Field(default=12, ge=1, description="exports and streams begun, per key")
+    export: int = Field(default=12, ge=1, description="exports begun, per key or session")
     address: int = Field(default=12_000, ge=1, description="of all kinds, per address")

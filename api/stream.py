@@ -48,7 +48,7 @@ router = APIRouter(prefix=API_PREFIX, tags=["incidents"])
     },
 )
 async def stream(
-    call: Annotated[Call, RequireRole.of(Role.VIEWER, "incidents", "export")],
+    call: Annotated[Call, RequireRole.of(Role.VIEWER, "incidents")],
     last_event_id: Annotated[str | None, Header(max_length=32, pattern=r"^[0-9]{1,18}$")] = None,
 ) -> StreamingResponse:
     """Send what happens to incidents from now on, or from Last-Event-ID on."""

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from fastapi import HTTPException, Request, Response
+from fastapi import HTTPException, Request
 
 from alerts.keys import Role, Scope
-from api.access import Call, PresentedCaller, RequireRole
-from api.services import WithServices
+from api.access import RequireRole
+from api.services import Services
 
 LOGIN: Final = "/login"
 
@@ -20,16 +20,12 @@ class PageViewer(RequireRole):
     def __init__(self, scope: Scope | None = None) -> None:
         super().__init__(Role.VIEWER, scope)
 
-    def __call__(
-        self, request: Request, response: Response, services: WithServices, caller: PresentedCaller
-    ) -> Call:
-        """Return the call; without a caller raise what leads a browser to /login."""
-        if caller is not None:
-            return super().__call__(request, response, services, caller)
+    def stranger(self, request: Request, services: Services) -> HTTPException:  # noqa: ARG002 - nothing is refused
+        """Return what leads a browser to /login."""
         if is_fragment(request):
             # A redirect would be followed unseen, and the log-in end inside the view.
-            raise HTTPException(401, "log in again", {"HX-Redirect": LOGIN})
-        raise HTTPException(303, "log in first", {"Location": LOGIN})
+            return HTTPException(401, "log in again", {"HX-Redirect": LOGIN})
+        return HTTPException(303, "log in first", {"Location": LOGIN})
 
 
 def is_fragment(request: Request) -> bool:

@@ -62,7 +62,7 @@ hosts = []                   # names that people ask it by: ["vedette.example.ne
 # authentication = 10        # that fail to authenticate, per address
 # read = 600                 # per key or session
 # write = 120                # that change something, per key or session
-# export = 12                # exports and streams begun, per key or session
+# export = 12                # exports begun, per key or session
 # address = 12000            # of all kinds, per address
 # [api.oidc]                 # tokens of an OpenID Connect issuer are taken, too (docs/api.md)
 # issuer = "https://id.example.net/realms/staff"   # exactly as in its tokens (iss)
