@@ -14,7 +14,8 @@ lease        one active worker: who `holder` is, and the fence before every writ
 store        findings into incidents, timeline and outbox, in one transaction
 outbox       the rows that say what to tell whom; `backlog` counts what waits
 quarantine   what could not be read: lists, details, expiry; `quarantine_rows` writes it
-queries      lists and details of incidents; `filters` and `cursors` say which and where to go on
+queries      lists and details of incidents; `filters` and `cursors` say which and where to go on,
+             `looking_up` by which index; `terms` is what they are looked up by
 details      one incident with all that is kept about it
 story        an incident told in the order of the kill chain (pure)
 related      incidents that have to do with one, and why

@@ -20,6 +20,7 @@ from alerts.queries import IncidentDetail, get_incident
 from alerts.routing import Routing
 from alerts.rows import state_values, stored_content, stored_state
 from alerts.safety import bounded
+from alerts.terms import renew_terms
 from alerts.views import IncidentView, Transition, view_of
 from alerts.writing import PROGRAM
 from ingest.masking import printable
@@ -161,6 +162,8 @@ def _change(
         .where(_INCIDENTS.c.id == identity)
         .values(version=number, **state_values(state))
     )
+    if state.labels != before.labels:
+        renew_terms(connection, [identity])
     _write(connection, identity, entries, author)
     told = content.mode == "alert" and row["parent_id"] is None
     if author.routing is not None and told and _ends(before, state):

@@ -12,6 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from pydantic_core import from_json
 from sqlalchemy import (
     URL,
     Connection,
@@ -210,7 +211,11 @@ def _create_file(path: Path) -> None:
 def _engine(address: URL) -> Engine:
     if address.get_backend_name() != "sqlite":
         engine = create_engine(
-            address, hide_parameters=True, pool_pre_ping=True, isolation_level="REPEATABLE READ"
+            address,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            isolation_level="REPEATABLE READ",
+            json_deserializer=from_json,
         )
         event.listen(engine, "begin", _begin_postgresql)
         event.listen(engine, "handle_error", _as_operational, retval=True)
@@ -219,11 +224,12 @@ def _engine(address: URL) -> Engine:
         engine = create_engine(
             address,
             hide_parameters=True,
+            json_deserializer=from_json,
             poolclass=StaticPool,
             connect_args={"check_same_thread": False},
         )
     else:
-        engine = create_engine(address, hide_parameters=True)
+        engine = create_engine(address, hide_parameters=True, json_deserializer=from_json)
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

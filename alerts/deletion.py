@@ -19,6 +19,7 @@ from alerts.models import (
     table_of,
 )
 from alerts.statements import chunks
+from alerts.terms import drop_terms
 from alerts.tombstones import Reason, Tombstones
 
 _INCIDENTS: Final = table_of(IncidentRow)
@@ -98,6 +99,7 @@ def _delete(
             .where(refers)
             .values({column: None, "version": _INCIDENTS.c.version + 1})
         )
+    drop_terms(connection, incidents)
     deliveries = _deliveries_of(connection, incidents)
     findings = select(FindingRow.id).where(FindingRow.incident_id.in_(incidents))
     members = delete(MemberRow).where(MemberRow.finding_id.in_(findings))

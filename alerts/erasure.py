@@ -53,9 +53,10 @@ from alerts.models import (
 from alerts.nearby import load_incidents
 from alerts.rows import incident_values
 from alerts.statements import chunks
+from alerts.terms import renew_terms
 from alerts.tombstones import Tombstones, number_of_none
-from alerts.unlearning import learned_rows, unlearn
 from alerts.traffic import erase_traffic, traffic_naming
+from alerts.unlearning import learned_rows, unlearn
 from detectors.findings import EntityType
 from ingest.route_learning import without_places
 
@@ -88,8 +89,8 @@ _TEXTS: Final[tuple[tuple[Table, tuple[str, ...]], ...]] = (
     (table_of(SilenceRow), ("matchers", "comment")),
     (table_of(QuarantineGroupRow), ("partition", "shape", "suggestion")),
     (table_of(GapRow), ("partition", "reason")),
-)
     (table_of(TrafficTopRow), ("entries",)),
+)
 
 #: Texts of evidence; what names somebody goes altogether.
 _SHOWN: Final = ("text", "path", "partition", "service")
@@ -101,8 +102,8 @@ class Erased(Deleted):
 
     quarantine_samples: int = 0
     endpoints: int = 0
-    learned: int = 0
     traffic: int = 0
+    learned: int = 0
     texts: int = 0
 
     @property
@@ -178,8 +179,8 @@ def kept_about(engine: Engine, entity_type: EntityType, names: Sequence[str]) ->
             evidence=others,
             quarantine_samples=len(samples),
             endpoints=len(endpoints),
-            learned=learned_rows(connection, mentions),
             traffic=traffic_naming(connection, mentions),
+            learned=learned_rows(connection, mentions),
             texts=texts,
         )
 
@@ -252,6 +253,7 @@ def _tell_anew(connection: Connection, incidents: Sequence[int]) -> None:
             .where(_INCIDENTS.c.id == incident.id)
             .values(version=incident.version + 1, **incident_values(content, incident.state))
         )
+    renew_terms(connection, incidents)
 
 
 def _called_so(connection: Connection, mentions: Mentions) -> list[dict[str, Any]]:
@@ -303,9 +305,9 @@ def _mentioned(
             evidence=_delete(connection, _EVIDENCE, evidence),
             quarantine_samples=_delete(connection, _SAMPLES, samples),
             endpoints=delete_endpoints(connection, [row["id"] for row in endpoints]),
+            traffic=erase_traffic(connection, mentions),
         )
         renamed = _rename(connection, called, mentions, tombstones, now)
-            traffic=erase_traffic(connection, mentions),
         changed = {row["incident_id"] for row in evidence}
         changed |= {row["id"] for row in (*listed, *called)}
         _tell_anew(connection, sorted(changed))
@@ -357,6 +359,8 @@ def _rewrite(
                 now["version"] = row["version"] + 1
             connection.execute(update(table).where(table.c.id == row["id"]).values(now))
             written += 1
+        if table is _INCIDENTS:
+            renew_terms(connection, chunk)
     return written
 
 

@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
-from sqlalchemy import ColumnElement, Connection, SQLColumnExpression, column, exists, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, SQLColumnExpression, exists, func
 from sqlalchemy.orm import InstrumentedAttribute
 
-from alerts.models import FindingRow, IncidentRow
+from alerts.models import IncidentRow, TermRow, table_of
 from alerts.safety import safe_name
+from alerts.terms import Kind, named
 from alerts.views import json_ready
 from detectors.findings import EntityType, Level, Mode
 from ingest.masking import printable
@@ -30,8 +31,10 @@ class IncidentFilter:
 
     Of several `statuses` or `severities` one is enough. `text` is what an analyst remembers: any
     part of the entity's name or of the summary (an address, a user, a path, what was counted),
-    upper and lower case alike. `tag` is one of a rule's tags, `label` one that people gave,
-    `service` one of the evidence, `stage` one that the attack reached; all of them whole names.
+    upper and lower case alike. It is looked for in the 10,000 incidents that were active last; in
+    those before them only in the entity's name, of which a word must begin with its longest word.
+    `tag` is one of a rule's tags, `label` one that people gave, `service` one of the evidence,
+    `stage` one that the attack reached; all of them whole names.
 
     `since` and `until` keep those that were active between the two. What was merged into
     another incident is left out, and unless `mode` says so, what is only monitored. Incidents
@@ -86,7 +89,7 @@ def sort_keys(sort: Sort) -> tuple[InstrumentedAttribute[Any], ...]:
 
 
 def conditions(connection: Connection, wanted: IncidentFilter) -> list[ColumnElement[bool]]:
-    """Return what the wanted incidents fulfil."""
+    """Return what the wanted incidents fulfil, apart from what is looked up (`terms_of`)."""
     found: list[ColumnElement[bool]] = [without(connection, IncidentRow.merged_into)]
     for attribute, value in (
         (IncidentRow.entity_type, wanted.entity_type),
@@ -103,7 +106,7 @@ def conditions(connection: Connection, wanted: IncidentFilter) -> list[ColumnEle
         found.append(IncidentRow.entity_type.in_(get_args(EntityType)))  # for the index
     if wanted.parent is None and not wanted.include_members:
         found.append(_apart(connection, wanted))
-    return [*found, *_levels(wanted), *_times(wanted), *_names(connection, wanted)]
+    return [*found, *_levels(wanted), *_times(wanted), *_text(wanted)]
 
 
 def _apart(connection: Connection, wanted: IncidentFilter) -> ColumnElement[bool]:
@@ -112,7 +115,8 @@ def _apart(connection: Connection, wanted: IncidentFilter) -> ColumnElement[bool
     That of the parents is the best for a list without other conditions, in its usual order.
     """
     other = (wanted.statuses, wanted.severities, wanted.severity_min, wanted.entity)
-    if wanted.sort == "last" and not any((*other, wanted.entity_type, wanted.assignee)):
+    more = (wanted.entity_type, wanted.assignee, wanted.text, wanted.until, *terms_of(wanted))
+    if wanted.sort == "last" and not any((*other, *more)):
         return IncidentRow.parent_id.is_(None)
     return without(connection, IncidentRow.parent_id)
 
@@ -150,43 +154,44 @@ def _times(wanted: IncidentFilter) -> list[ColumnElement[bool]]:
     return found
 
 
-def _names(connection: Connection, wanted: IncidentFilter) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [
-        _holds(connection, attribute, printable(value))
-        for attribute, value in (
-            (IncidentRow.services, wanted.service),
-            (IncidentRow.tags, wanted.tag),
-            (IncidentRow.stages, wanted.stage),
-            (IncidentRow.labels, wanted.label),
-        )
-        if value is not None
+def terms_of(wanted: IncidentFilter) -> list[tuple[Kind, str]]:
+    """Return what is looked up: what there may be little of first."""
+    given: tuple[tuple[Kind, str | None], ...] = (
+        ("label", wanted.label),
+        ("tag", wanted.tag),
+        ("detector", wanted.detector),
+        ("stage", wanted.stage),
+        ("service", wanted.service),
+    )
+    return [(kind, value) for kind, value in given if value is not None]
+
+
+def named_so(kind: Kind, value: str) -> ColumnElement[bool]:
+    """Whether an incident has a value of that kind."""
+    terms = table_of(TermRow).alias("others")
+    return exists().where(same_incident(terms), *named(kind, value, terms))
+
+
+def same_incident(terms: FromClause) -> ColumnElement[bool]:
+    """Whether a row of terms is of an incident: its whole key with what it is looked up by."""
+    own = terms.c.incident_id == IncidentRow.id
+    return own & (terms.c.last_at == IncidentRow.last_at)
+
+
+def _text(wanted: IncidentFilter) -> list[ColumnElement[bool]]:
+    if not wanted.text:
+        return []
+    text = printable(wanted.text)[:TEXT_LIMIT]
+    return [
+        IncidentRow.entity.icontains(text, autoescape=True)
+        | IncidentRow.summary.icontains(text, autoescape=True)
     ]
-    if wanted.text:
-        text = printable(wanted.text)[:TEXT_LIMIT]
-        found.append(
-            IncidentRow.entity.icontains(text, autoescape=True)
-            | IncidentRow.summary.icontains(text, autoescape=True)
-        )
-    if wanted.detector is not None:
-        named = FindingRow.detector == printable(wanted.detector)
-        found.append(exists().where(FindingRow.incident_id == IncidentRow.id, named))
-    return found
 
 
 def _one_of(
     attribute: SQLColumnExpression[Any], values: tuple[str, ...] | list[int]
 ) -> ColumnElement[bool]:
     return attribute == values[0] if len(values) == 1 else attribute.in_(values)
-
-
-def _holds(
-    connection: Connection, attribute: SQLColumnExpression[list[str]], value: str
-) -> ColumnElement[bool]:
-    """Whether a list kept as JSON has the value."""
-    postgresql = connection.dialect.name == "postgresql"
-    each = func.json_array_elements_text if postgresql else func.json_each
-    items = each(attribute).table_valued("value", name="each")
-    return exists(select(1).select_from(items).where(column("value") == value))
 
 
 def _safe(text: str | None) -> str | None:

@@ -24,6 +24,9 @@ from alerts.times import UtcTime
 #: SQLite numbers rows by itself only for columns of the plain type INTEGER.
 RowId: Final = BigInteger().with_variant(Integer(), "sqlite")
 
+#: Text in the order of its characters' numbers: an index on it finds beginnings.
+Bytewise: Final = Text().with_variant(Text(collation="C"), "postgresql")
+
 
 class Model(DeclarativeBase):
     """What all tables share: types of Python's types, and names of constraints."""
@@ -55,7 +58,7 @@ class IncidentRow(Model):
 
     __tablename__ = "incidents"
     __table_args__ = (
-        Index(None, "last_at", "id"),
+        Index(None, "last_at", "id", "started_at"),
         Index(None, "started_at", "id"),
         Index(None, "assignee", "last_at", "id"),
         Index(None, "status", "last_at", "id"),
@@ -91,6 +94,23 @@ class IncidentRow(Model):
     calms: Mapped[int]
     merged_into: Mapped[int | None] = mapped_column(ForeignKey("incidents.id"), index=True)
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("incidents.id"))
+
+
+class TermRow(Model):
+    """What an incident is looked up by: a detector, service, tag, stage, label or word of it.
+
+    `last_at` is the incident's, so that its order is that of a list.
+    """
+
+    __tablename__ = "incident_terms"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    kind: Mapped[str] = mapped_column(String(8), primary_key=True)
+    value: Mapped[str] = mapped_column(Bytewise, primary_key=True)
+    last_at: Mapped[datetime] = mapped_column(primary_key=True)
+    incident_id: Mapped[int] = mapped_column(
+        ForeignKey("incidents.id"), primary_key=True, index=True
+    )
 
 
 class FindingRow(Model):
@@ -499,16 +519,6 @@ class EndpointDayRow(Model):
     errors: Mapped[int] = mapped_column(BigInteger)
 
 
-class LeaseRow(Model):
-    """Who alone may do something, until when; `epoch` counts the holders and never goes back."""
-
-    __tablename__ = "leases"
-
-    name: Mapped[str] = mapped_column(String(32), primary_key=True)
-    holder: Mapped[str] = mapped_column(Text)
-    process: Mapped[str | None] = mapped_column(Text)
-    epoch: Mapped[int] = mapped_column(BigInteger)
-    expires_at: Mapped[datetime]
 class TrafficRow(Model):
     """Requests in a minute or hour (`step`, seconds) of one service; "" are all together.
 
@@ -550,3 +560,13 @@ class TrafficTopRow(Model):
     entries: Mapped[list[list[Any]]] = mapped_column(JSON)
 
 
+class LeaseRow(Model):
+    """Who alone may do something, until when; `epoch` counts the holders and never goes back."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    holder: Mapped[str] = mapped_column(Text)
+    process: Mapped[str | None] = mapped_column(Text)
+    epoch: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[datetime]

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-from sqlalchemy import Connection, Engine, RowMapping, Select, func, select, tuple_
+from sqlalchemy import Connection, Engine, RowMapping, func, select
 
 from alerts.cursors import CursorError, cursor_after, read_cursor
 from alerts.details import Geo, IncidentDetail, Telling, TimelineEntry
-from alerts.filters import IncidentFilter, conditions, sort_keys
+from alerts.filters import IncidentFilter, sort_keys
+from alerts.looking_up import queries_for
 from alerts.models import (
     DeliveryRow,
     EvidenceRow,
@@ -71,19 +72,23 @@ def list_incidents(
     wanted = wanted or IncidentFilter()
     keys = [key.key for key in sort_keys(wanted.sort)]
     after = None if cursor is None else read_cursor(cursor, wanted)
-    rows: list[RowMapping] = []
+    found: dict[int, RowMapping] = {}
     with engine.connect() as connection:
-        for branch in wanted.branches():
-            query = _in_order(connection, branch, after).limit(limit + 1)
-            rows += connection.execute(query).mappings()
-    rows.sort(key=lambda row: tuple(row[key] for key in keys), reverse=True)
+        for query in queries_for(connection, wanted, after, limit + 1):
+            found |= {row["id"]: row for row in connection.execute(query).mappings()}
+    rows = sorted(found.values(), key=lambda row: tuple(row[k] for k in keys), reverse=True)
     items = tuple(stored_view(row) for row in islice(rows, limit))
     more = len(rows) > limit
     return Page(items, cursor_after(items[-1], wanted) if more else None)
 
 
-def get_incident(engine: Engine, identity: int) -> IncidentDetail | None:
-    """Return one incident with everything about it; None if there is none."""
+def get_incident(
+    engine: Engine, identity: int, *, surroundings: bool = True
+) -> IncidentDetail | None:
+    """Return one incident with everything about it; None if there is none.
+
+    Without `surroundings` what it has to do with and who was told are left out.
+    """
     table = table_of(IncidentRow)
     with engine.connect() as connection:
         row = connection.execute(select(table).where(table.c.id == identity)).mappings().first()
@@ -99,8 +104,8 @@ def get_incident(engine: Engine, identity: int) -> IncidentDetail | None:
             findings=findings,
             evidence=evidence,
             timeline=_timeline(connection, identity),
-            related=related_to(connection, incident, evidence),
-            deliveries=_tellings(connection, identity),
+            related=related_to(connection, incident, evidence) if surroundings else (),
+            deliveries=_tellings(connection, identity) if surroundings else (),
         )
 
 
@@ -115,16 +120,6 @@ def places_of(engine: Engine, identities: Sequence[int]) -> dict[int, Geo]:
             for identity, country, asn in connection.execute(query):
                 places[identity].append((country, asn))
     return {identity: Geo.of(found) for identity, found in places.items()}
-
-
-def _in_order(
-    connection: Connection, wanted: IncidentFilter, after: tuple[Any, ...] | None
-) -> Select[Any]:
-    keys = sort_keys(wanted.sort)
-    query: Select[Any] = select(table_of(IncidentRow)).where(*conditions(connection, wanted))
-    if after is not None:
-        query = query.where(tuple_(*keys) < tuple_(*after))
-    return query.order_by(*(key.desc() for key in keys))
 
 
 def _findings(connection: Connection, identity: int) -> tuple[Finding, ...]:

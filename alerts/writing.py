@@ -20,6 +20,7 @@ from alerts.rows import (
     stored_content,
     stored_state,
 )
+from alerts.terms import drop_terms, write_terms
 from alerts.tombstones import number_above_tombstones
 from alerts.views import Transition, view_of
 from detectors.findings import Finding
@@ -36,6 +37,8 @@ _OPEN: Final = ("open", "acknowledged")
 def apply_plans(connection: Connection, plans: Sequence[Plan]) -> list[tuple[int, Plan]]:
     """Write what changes; return the plans with the numbers of their incidents."""
     placed = [*_insert_new(connection, plans), *_update_grown(connection, plans)]
+    changed = [(number, plan) for number, plan in placed if plan.changes_incident]
+    write_terms(connection, (_looked_up(number, plan) for number, plan in changed))
     _write_findings(connection, placed)
     _write_evidence(connection, placed)
     _close_younger(connection, placed)
@@ -120,6 +123,10 @@ def _update_grown(connection: Connection, plans: Iterable[Plan]) -> list[tuple[i
         ],
     )
     return [(elder.id, plan) for elder, plan in grown]
+
+
+def _looked_up(identity: int, plan: Plan) -> dict[str, Any]:
+    return {"id": identity, **incident_values(plan.content, plan.state)}
 
 
 def _update(connection: Connection, changes: list[dict[str, Any]]) -> None:
@@ -234,6 +241,7 @@ def _close_younger(connection: Connection, placed: Iterable[tuple[int, Plan]]) -
             )
             steps.append((incident.id, step))
     _update(connection, changes)
+    drop_terms(connection, [change["row"] for change in changes])
     withdraw(connection, [change["row"] for change in changes])
     write_timeline(connection, steps)
 

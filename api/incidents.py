@@ -73,7 +73,7 @@ def read_one(
     if_none_match: Annotated[str | None, Header(max_length=256)] = None,
 ) -> Any:  # noqa: ANN401 - the model above, or 304 without a body
     """Return one incident with findings, evidence and timeline."""
-    detail = _detail(call, incident_id)
+    detail = _detail(call, incident_id, surroundings=False)
     tag = etag(incident_id, detail.version)
     if if_none_match and same_version(if_none_match, tag):
         return Response(status_code=304, headers={"ETag": tag})
@@ -125,8 +125,8 @@ def deliveries(call: Viewer, incident_id: IncidentId) -> tuple[Telling, ...]:
     return _detail(call, incident_id).deliveries
 
 
-def _detail(call: Call, identity: int) -> IncidentDetail:
-    detail = get_incident(call.engine, identity)
+def _detail(call: Call, identity: int, *, surroundings: bool = True) -> IncidentDetail:
+    detail = get_incident(call.engine, identity, surroundings=surroundings)
     if detail is None:
         raise HTTPException(404, why_missing(call.engine, identity))
     return detail

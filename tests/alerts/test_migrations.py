@@ -22,6 +22,7 @@ from alerts.database import MIGRATIONS, DatabaseError, for_writing, open_databas
 from alerts.models import Model
 from alerts.queries import get_incident, list_incidents
 from alerts.store import Store
+from alerts.terms import renew_terms
 from detectors.findings import Finding, Level
 from tests.databases.fixtures import KINDS, new_database
 
@@ -34,6 +35,8 @@ CONFIG.set_main_option("path_separator", "os")
 SCRIPTS = ScriptDirectory.from_config(CONFIG)
 HEAD = str(SCRIPTS.get_current_head())
 OLDER = sorted(script.revision for script in SCRIPTS.walk_revisions())[:-1]
+
+TERMS = "incident_terms"
 
 #: What the tables of each schema held; of columns that are not named, what _filled makes up.
 INCIDENTS = [
@@ -96,6 +99,7 @@ MADE_UP: dict[str, Any] = {
     "last_at": START + MINUTE,
     "first": START,
     "last": START + MINUTE,
+    "curve": {},
 }
 
 
@@ -284,6 +288,18 @@ def test_old_incidents_are_read_and_grow(updated: Updated) -> None:
         "text": "naïve 🎯",
     }
     assert {view.entity for view in list_incidents(engine).items} >= {"198.51.100.1"}
+
+
+def test_old_incidents_are_looked_up(updated: Updated) -> None:
+    terms = {(row["kind"], row["value"], row["incident_id"]) for row in updated.after[TERMS]}
+    words = {(value, incident) for kind, value, incident in terms if kind == "word"}
+    assert words == {("203.0.113.7", 7), ("get", 11), ("ä", 11), ("id", 11)}
+    assert {("detector", "recon", 11), ("tag", "attack.t1595", 7)} <= terms
+    assert 8 not in {incident for *_, incident in terms}, "it is part of another"
+    with updated.engine.begin() as connection:
+        before = stored(updated.engine)[TERMS]
+        renew_terms(connection, [7, 11])
+    assert stored(updated.engine)[TERMS] == before, "the migration writes what the program does"
 
 
 def test_new_rows_get_numbers_that_nobody_has(updated: Updated) -> None:

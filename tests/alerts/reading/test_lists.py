@@ -3,19 +3,23 @@
 from typing import Any, Final
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, select, update
 
 from alerts.cursors import CursorError
 from alerts.filters import SORTS, IncidentFilter
 from alerts.models import IncidentRow
 from alerts.queries import list_incidents, places_of
+from alerts.terms import renew_terms
 from detectors.findings import Level
 from tests.alerts.reading.stories import ENTERING, GUESSING, event, finding, record
 
 
 def set_of(engine: Engine, entity: str, **values: Any) -> None:
     with engine.begin() as connection:
-        connection.execute(update(IncidentRow).where(IncidentRow.entity == entity).values(**values))
+        own = IncidentRow.entity == entity
+        connection.execute(update(IncidentRow).where(own).values(**values))
+        ids = connection.execute(select(IncidentRow.id).where(own)).scalars().all()
+        renew_terms(connection, ids)
 
 
 @pytest.fixture
