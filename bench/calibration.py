@@ -1,6 +1,6 @@
 """Whether p-values of spikes are what they say, how many false alarms come, and what is found.
 
-    python -m bench.calibration [--seeds 20] [--series 12]
+    python -m bench.calibration [--seeds 20] [--series 12] [--first 0]
 
 Counts of benign fortnights are drawn straight into the baselines, many series at once: a week of
 hours with its nights and weekends, days that differ by 5 %, an intensity that wanders (AR(1), 20
@@ -12,13 +12,15 @@ five minutes, and with traffic that doubles for good.
 import argparse
 import time
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 
-from detectors.learned.spikes.baselines import DOWN, UP, Baselines, Limits
+from detectors.learned.spikes.baselines import DOUBT, Baselines
+from detectors.learned.spikes.scores import DOWN, UP, Limits
 from detectors.learned.spikes.seasons import DAY
 
 Ints = npt.NDArray[np.int64]
@@ -144,14 +146,14 @@ def judge(counts: Ints, minutes: int, chance: float) -> Judged:
 def chance_of(minutes: int, series: int) -> float:
     """The limit of p: a third of the budget over the tests a day, both sides."""
     tests = 1440 // minutes * len(WINDOWS[minutes]) * series * 2
-    return BUDGET / 3 / tests
+    return BUDGET / 3 / DOUBT / tests
 
 
-def benign(minutes: int, series: int, seeds: int, name: str) -> None:
+def benign(minutes: int, series: int, seeds: range, name: str) -> None:
     """Print the shares of small p-values and the mean alarms a day of a site."""
     began = time.process_time()
     drawn = []
-    for seed in range(seeds):
+    for seed in seeds:
         rng = np.random.default_rng([seed, minutes])
         means = np.resize(MEANS[minutes], series).astype(np.float64)
         drawn.append(rng.poisson(intensity(rng, means, minutes, NOISES[name])))
@@ -164,17 +166,19 @@ def benign(minutes: int, series: int, seeds: int, name: str) -> None:
             for at_side, side in ((UP, "up"), (DOWN, "down"))
         )
         print(f"  window {window * minutes:2} min, share below 0.01 and 0.001 by nominal: {told}")
-    alarms = len(judged.runs) / seeds / (DAYS - LEARNED)
+    alarms = len(judged.runs) / len(seeds) / (DAYS - LEARNED)
     print(f"  alarms a day and site of {series} series: {alarms:.3f} (accepted {BUDGET / 3:.3f})")
 
 
-def power(factor: float, series: int, name: str, minutes: int = 5, watched: int = 200) -> float:
+def power(
+    factor: float, series: int, name: str, *, minutes: int = 5, watched: int = 200, seed: int = 0
+) -> float:
     """Print and return in how many series a change of half an hour is found.
 
     The limit is that of a site with `watched` series. The change comes at a time of its own in
     each series, where 100 per five minutes are expected.
     """
-    rng = np.random.default_rng([round(factor * 100), minutes])
+    rng = np.random.default_rng([seed, round(factor * 100), minutes])
     rates = intensity(rng, np.full(series, 20.0 * minutes), minutes, NOISES[name])
     panes = np.arange(len(rates))
     busy = np.abs(week(panes * float(minutes)) - 1) < NEAR_MEAN
@@ -191,13 +195,16 @@ def power(factor: float, series: int, name: str, minutes: int = 5, watched: int 
         if side == wanted and begin[row] <= at < begin[row] + length + max(WINDOWS[minutes]) - 1
     }
     share = len(found) / series
-    print(f"{name}, x{factor} for 30 min, {minutes} min panes: found in {share:.0%} of {series}")
+    print(
+        f"{name}, x{factor} for 30 min, {minutes} min panes, {watched} series watched:"
+        f" found in {share:.0%} of {series}"
+    )
     return share
 
 
-def launch(series: int, name: str) -> None:
+def launch(series: int, name: str, *, seed: int = 0) -> None:
     """Print how often traffic that doubles for good alarms, and that it becomes the new level."""
-    rng = np.random.default_rng(11)
+    rng = np.random.default_rng([seed, 11])
     rates = intensity(rng, np.full(series, 100.0), 5, NOISES[name], days=DAYS + 2)
     begin = (LEARNED + 1) * 288 + 120
     rates[begin:] *= 2
@@ -216,14 +223,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.calibration", description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--series", type=int, default=12)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     options = parser.parse_args()
+    seeds = range(options.first, options.first + options.seeds)
     for name in NOISES:
         for minutes in MEANS:
-            benign(minutes, options.series, options.seeds, name)
+            benign(minutes, options.series, seeds, name)
     for name in ("calm", "usual"):
-        for factor in (2.0, 0.5):
-            power(factor, 200, name)
-        launch(50, name)
+        for factor, watched in product((2.0, 0.5), (200, 12)):
+            power(factor, 200, name, watched=watched, seed=options.first)
+        launch(50, name, seed=options.first)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ import polars as pl
 from detectors.detector import Detector, active
 from detectors.findings import Finding
 from detectors.learned.family import Learning
-from detectors.learned.spikes.baselines import DOWN, UP
 from detectors.learned.spikes.kinds import DETECTORS, KINDS, WATCHED, Watched
+from detectors.learned.spikes.scores import DOWN, UP
 from detectors.learned.spikes.seasons import DAY
 from detectors.learned.spikes.settings import SpikesSettings
 from detectors.learned.spikes.state import VERSION, frames, taken
@@ -172,7 +172,7 @@ class Spikes:
         days: dict[tuple[int, int], list[int]] = {}
         of_days = self.settings.learning_days
         for (kind, _), row in table.row_of.items():
-            since = int(table.baselines.since[row, watched.kind])
+            since = int(table.baselines.series.since[row, watched.kind])
             learned = min(((table.next or since) - since) // DAY, of_days)
             days.setdefault((table.types.index(kind), learned), []).append(since)
         for (kind_at, learned), begun in sorted(days.items()):

@@ -6,7 +6,7 @@ from uuid import UUID, uuid5
 
 from detectors.detector import Detector
 from detectors.findings import Level
-from detectors.learned.spikes.baselines import DOWN, UP
+from detectors.learned.spikes.scores import DOWN, UP
 
 _IDS: Final = UUID("9a2a5d0e-6c1b-5d53-8a0c-2f5cf3c1d7aa")
 

@@ -1,10 +1,12 @@
 """The state of a table as plain frames: one for each hour of the week, one for what goes on."""
 
 import json
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from detectors.learned.spikes.baselines import Baselines
@@ -12,7 +14,7 @@ from detectors.learned.spikes.seasons import HOURS
 from detectors.learned.spikes.table import Table
 from detectors.learned.spikes.tails import Floats
 
-VERSION: Final = 1
+VERSION: Final = 3
 
 _TABLE_ARRAYS: Final = ("histogram", "edge")
 
@@ -47,8 +49,9 @@ def frames(
             pl.Series("entity", [key[1] for key in table.names], pl.String()),
             pl.Series("last", table.last, pl.Int64()),
             *(_column(each, getattr(table, each)[:rows]) for each in _TABLE_ARRAYS),
-            *(_column(each, getattr(base, each)[:rows]) for each in Baselines.ARRAYS),
+            *(_column(name, array[:rows]) for name, array in _arrays(base)),
             _column("noise", base.seasons.noise[:rows]),
+            _column("clump", base.seasons.clump[:rows]),
         ]
     )
     for at, hour in enumerate(base.seasons.hours):
@@ -81,11 +84,11 @@ def taken(name: str, table: Table, signature: str, parts: Mapping[str, pl.DataFr
     table.last = now["last"].to_list()
     table.fit()
     rows = len(table.names)
-    for owner, arrays in ((table, _TABLE_ARRAYS), (base, Baselines.ARRAYS)):
-        for each in arrays:
-            array = getattr(owner, each)
-            array[:rows] = now[each].to_numpy().reshape(rows, *array.shape[1:])
+    ours = ((each, getattr(table, each)) for each in _TABLE_ARRAYS)
+    for each, array in chain(ours, _arrays(base)):
+        array[:rows] = now[each].to_numpy().reshape(rows, *array.shape[1:])
     base.seasons.noise[:rows] = _array(now["noise"], base.kinds)
+    base.seasons.clump[:rows] = _array(now["clump"], base.kinds)
     for at, hour in enumerate(base.seasons.hours):
         part = parts[f"{name}/hour-{at:03}"]
         hour.counted[:rows] = _array(part["counted"], base.kinds)
@@ -101,6 +104,13 @@ def taken(name: str, table: Table, signature: str, parts: Mapping[str, pl.DataFr
     for row, key in enumerate(table.names):
         table.type_of[row] = table.types.index(key[0])
     return True
+
+
+def _arrays(base: Baselines) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    """Yield the arrays of all series, by part and name."""
+    for part, arrays in base.parts.items():
+        for name, array in arrays.each():
+            yield f"{part}.{name}", array
 
 
 def _array(column: pl.Series, width: int) -> Floats:

@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
-from detectors.learned.spikes.baselines import Baselines, Bools, Ints, Limits, Violation
+from detectors.learned.spikes.arrays import Bools, Ints
+from detectors.learned.spikes.baselines import DOUBT, Baselines
 from detectors.learned.spikes.kinds import BIG, KINDS, SLOW, VOLUME
+from detectors.learned.spikes.scores import Limits, Violation
 from detectors.learned.spikes.seasons import DAY, HOUR
 from detectors.learned.spikes.sums import BUCKETS, LATENCY
 from detectors.learned.spikes.tails import Floats
@@ -133,7 +135,7 @@ class Table:
         yield from self._step(time, counted, histogram.reshape(size, 2, BUCKETS))
 
     def _step(self, time: int, counted: Floats, histogram: Floats | None = None) -> Iterator[Told]:
-        known = self.baselines.since > 0
+        known = self.baselines.series.since > 0
         out_of = np.repeat(counted[:, :1], KINDS, axis=1)
         out_of[:, VOLUME] = known[:, VOLUME]
         out_of[:, SLOW:] = 0.0
@@ -159,7 +161,7 @@ class Table:
 
     def _learn_edges(self, time: int) -> None:
         """Learn from which bucket on answers are slow or big, once for each series."""
-        since = self.baselines.since[:, SLOW:]
+        since = self.baselines.series.since[:, SLOW:]
         wanting = (self.edge == BUCKETS) & (since > 0) & (time - since >= self._learning // 7)
         if wanting.any():
             beyond = self.histogram[:, :, ::-1].cumsum(axis=2)[:, :, ::-1]
@@ -179,7 +181,7 @@ class Table:
         chance = np.ones(base.rows)
         for kind in range(len(self.types)):
             ours = self.type_of == kind
-            chance[ours] = self._share / (tests * max(int(number[ours].sum()), 1))
+            chance[ours] = self._share / (DOUBT * tests * max(int(number[ours].sum()), 1))
         return Limits(chance[:, None], self._least, self._judged)
 
     def _rows(self, time: int, keys: Sequence[Key], code: Ints, requests: Ints) -> Ints:

@@ -5,16 +5,13 @@ from typing import Final
 
 from detectors.detector import Detector
 from detectors.findings import EntityType, Finding
-from detectors.learned.spikes.baselines import DOWN, Violation
+from detectors.learned.spikes.scores import DOWN, Violation
 from detectors.learned.spikes.table import Told
 from ingest.times import moment
 
 _TYPES: Final[dict[str, EntityType]] = {"all": "all", "service": "service", "route": "route"}
 _MINUTE: Final = 60_000_000
 _ONE_IN: Final = 10**12
-
-#: What is counted out of how much, where it is not requests.
-_LASTED: Final = "24 h"
 
 
 def finding(told: Told, detector: Detector, length: int) -> Finding:
@@ -52,13 +49,22 @@ def note(each: Violation, detector: Detector, length: int) -> str:
             f"Level changed: {each.counted:,} {what} since it began, where {each.expected:,.0f}"
             " were expected; it has lasted for 24 h and is what is expected from now on"
         )
-    minutes = timedelta(microseconds=each.panes * length) // timedelta(minutes=1)
-    span = "a minute" if minutes == 1 else f"{minutes} minutes"
+    span = _span(each.panes * length)
+    if each.goes_on:
+        return (
+            f"Goes on: {each.counted:,} {what} in {span}, {_number(each.expected)} expected; over"
+            f" when it has been back at {each.limit:,} for as long"
+        )
     limit = f"down to {each.limit + 1:,}" if each.side == DOWN else f"up to {each.limit - 1:,}"
     return (
         f"{each.counted:,} {what} in {span}; {_number(each.expected)} expected at this hour,"
         f" {limit} would be usual (chance {_chance(each.chance)})"
     )
+
+
+def _span(length: int) -> str:
+    minutes = timedelta(microseconds=length) // timedelta(minutes=1)
+    return "a minute" if minutes == 1 else f"{minutes} minutes"
 
 
 def _number(value: float) -> str:

@@ -21,19 +21,20 @@ def expected(table: Table, kind: str, entity: str) -> Iterator[tuple[str, str]]:
     Nothing for an entity that is not watched, and after a restart until a pane is closed.
     """
     row, base = table.row_of.get((kind, entity)), table.baselines
-    if row is None or not base.scores:
+    score = base.scores
+    if row is None or row >= len(score.valid):
         return
-    score = base.scores[0]
     mature = base.mature(table.next or 0)
     minutes = table.length // _MINUTE_US
     span = "a minute" if minutes == 1 else f"{minutes} minutes"
     for each in WATCHED:
-        if not score.valid[row, each.kind]:
+        if not score.valid[row, 0, each.kind]:
             continue
-        mean, spread = float(score.expected[row, each.kind]), float(score.spread[row, each.kind])
+        place = row, 0, each.kind
+        mean, spread = float(score.expected[place]), float(score.spread[place])
         low, high = interval(mean, spread)
         state = "" if mature[row, each.kind] else "; still learning"
-        counted = f"{score.counted[row, each.kind]:,.0f} {each.detector.unit} in {span}"
+        counted = f"{score.counted[place]:,.0f} {each.detector.unit} in {span}"
         usual = f"{mean:,.3g} expected, {low:,} to {high:,} usual{state}"
         yield each.detector.name, f"{counted}, {usual}"
 

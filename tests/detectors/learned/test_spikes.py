@@ -2,7 +2,7 @@
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -10,14 +10,26 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from bench.calibration import NOISES, chance_of, intensity, judge
+from bench.calibration import NOISES, Judged, chance_of, intensity, judge
 from detectors.learned.spikes import DETECTORS, Spikes, SpikesSettings
-from detectors.learned.spikes.baselines import DOWN, UP
-from detectors.learned.spikes.seasons import HOUR, local
+from detectors.learned.spikes.extremes import Extremes
+from detectors.learned.spikes.scores import DOWN, UP, Scores
+from detectors.learned.spikes.seasons import HOUR, Seasons, local
+from detectors.learned.spikes.spreads import Spreads
 from detectors.learned.spikes.sums import sums_of
 from detectors.learned.spikes.tails import lower, upper
 from detectors.overrides import RuleException, RuleOverride
 from tests.detectors.streams import event, frame
+
+#: Series of the fixture `changes`, by what becomes of them.
+ROWS: Final = {
+    "doubled": range(10),
+    "halved": range(10, 20),
+    "burst": range(20, 22),
+    "twice for good": range(22, 25),
+    "half for good": range(25, 28),
+    "not": range(28, 32),
+}
 
 
 def exact(count: int, mean: float, spread: float) -> tuple[float, float]:
@@ -91,25 +103,106 @@ def test_benign_fortnights_keep_to_their_p_values_and_budget() -> None:
     assert len(judged.runs) <= 6
 
 
-@pytest.mark.parametrize(("factor", "side"), [(2.0, UP), (0.5, DOWN)])
-def test_half_an_hour_of_twice_or_half_as_much_is_found(factor: float, side: int) -> None:
-    rng = np.random.default_rng(5)
-    rates = intensity(rng, np.full(20, 100.0), 5, NOISES["calm"])
-    begin = 8 * 288 + 130
-    rates[begin : begin + 6, :10] *= factor
-    judged = judge(rng.poisson(rates), 5, chance_of(5, 200))
-    found = {row for at, row, seen in judged.runs if seen == side and begin <= at < begin + 11}
-    assert len(found & set(range(10))) >= 9
-
-
-def test_launch_is_told_once() -> None:
+@pytest.fixture(scope="module")
+def changes() -> tuple[int, Judged]:
+    """Series that change on the ninth day, some for half an hour, some for good; when that is."""
     rng = np.random.default_rng(7)
-    rates = intensity(rng, np.full(10, 100.0), 5, NOISES["calm"])
+    rates = intensity(rng, np.full(ROWS["not"].stop, 100.0), 5, NOISES["calm"], days=11)
     begin = 8 * 288 + 130
-    rates[begin:, 0] *= 2
-    judged = judge(rng.poisson(rates), 5, chance_of(5, 200))
-    alarms = [at for at, row, side in judged.runs if row == 0 and side == UP]
-    assert len(alarms) == 1
+    rates[begin : begin + 6, ROWS["doubled"]] *= 2
+    rates[begin : begin + 6, ROWS["halved"]] *= 0.5
+    rates[begin : begin + 72, ROWS["burst"]] *= 4
+    rates[begin:, ROWS["twice for good"]] *= 2
+    rates[begin:, ROWS["half for good"]] *= 0.5
+    return begin, judge(rng.poisson(rates), 5, chance_of(5, 200))
+
+
+@pytest.mark.parametrize(("name", "side"), [("doubled", UP), ("halved", DOWN)])
+def test_half_an_hour_of_twice_or_half_as_much_is_found(
+    changes: tuple[int, Judged], name: str, side: int
+) -> None:
+    begin, judged = changes
+    found = {row for at, row, seen in judged.runs if seen == side and begin <= at < begin + 11}
+    rows = ROWS[name]
+    assert len(found & set(range(rows.start, rows.stop))) >= 9
+
+
+@pytest.mark.parametrize("name", ["twice for good", "half for good"])
+def test_level_that_changes_for_good_is_told_once_and_learned(
+    changes: tuple[int, Judged], name: str
+) -> None:
+    begin, judged = changes
+    for row in range(ROWS[name].start, ROWS[name].stop):
+        alarms = [at for at, seen, _ in judged.runs if seen == row and at >= begin]
+        assert len(alarms) == 1
+        changed = [at for at, seen in judged.changed if seen == row]
+        assert len(changed) == 1
+        assert begin + 282 <= changed[0] <= begin + 300
+
+
+def test_burst_is_told_once_and_is_no_new_level(changes: tuple[int, Judged]) -> None:
+    begin, judged = changes
+    for row in range(ROWS["burst"].start, ROWS["burst"].stop):
+        assert [at for at, seen, _ in judged.runs if seen == row and at >= begin] == [begin]
+        assert row not in {seen for _, seen in judged.changed}
+
+
+def test_nothing_is_found_where_nothing_changes(changes: tuple[int, Judged]) -> None:
+    _, judged = changes
+    rows = range(ROWS["not"].start, ROWS["not"].stop)
+    assert [found for found in judged.runs if found[1] in rows] == []
+
+
+def test_clumps_and_wandering_rates_are_told_apart() -> None:
+    rng = np.random.default_rng(11)
+    spreads = Spreads(1, {"windows": 1})
+    spreads.grow(1)
+    known = np.ones((1, 1), np.bool_)
+    for at in range(6_000):
+        mean = 20.0 if at % 2 else 400.0
+        sessions = rng.poisson(mean / 5 * rng.gamma(100.0, 0.01))
+        counted, expected = np.array([[[sessions * 5.0]]]), np.array([[[mean]]])
+        a, b = spreads.now()
+        spread = a / expected + b
+        spreads.learn(
+            Scores(counted, expected, spread, 0.0 * spread, np.sqrt(mean + spread), known[None]),
+            known,
+            1.0,
+        )
+    a, b = spreads.now()
+    assert float(a[0, 0, 0]) == pytest.approx(4.0, rel=0.2)
+    assert float(b[0, 0, 0]) == pytest.approx(0.01, rel=0.3)
+
+
+def test_what_comes_every_night_is_an_extreme_no_more() -> None:
+    extremes = Extremes(1, {"windows": 1, "sides": 2})
+    extremes.grow(2)
+    extremes.panes[:] = 10_080.0
+    one = np.full((2, 1, 1), 700.0)
+    scores = Scores(one, one / 7, one * 0 + 0.1, one * 0, one * 0 + 33.0, one > 0)
+    cells = np.arange(2), np.zeros(2, np.int64)
+    for _ in range(7):
+        extremes.learn_run(0, UP, 0, np.array([8.0]))
+    often, never = extremes.chances(scores, 0, UP, cells)
+    assert often > 100 * never
+    assert never > 0
+
+
+def test_one_odd_hour_tells_little_where_days_are_alike() -> None:
+    seasons = Seasons(1, 1)
+    for at in range(168):
+        daily = 1_000.0 * (1 + at % 24) * (0.5 if at >= 120 else 1.0)
+        seasons.fold(
+            at,
+            at * HOUR,
+            counted=np.array([[daily * (1.5 if at == 30 else 1.0)]]),
+            out_of=np.array([[12.0]]),
+            alive=np.array([True]),
+            noise=np.array([[0.02]]),
+            clump=np.array([[1.0]]),
+        )
+    assert float(seasons.rates(30)[0][0, 0]) == pytest.approx(7_000 / 12, rel=0.12)
+    assert float(seasons.rates(126)[0][0, 0]) == pytest.approx(3_500 / 12, rel=0.12)
 
 
 def test_nothing_is_found_while_learning() -> None:
