@@ -35,6 +35,8 @@ sequences    rules that match one after the other
 members      which clients took part
 naming       what entities are called
 exhibits     evidence kept for suspects
+reported     violating panes as findings
+counts       what rules counted of a log, for any limit
 snapshot     state as plain bytes
 
 Saying why:

@@ -29,7 +29,13 @@ RUN_SCHEMA: Final = pl.Schema(
     }
 )
 
-_NO_VIOLATIONS: Final = pl.DataFrame(schema={"key": pl.UInt64(), "pane": pl.Int64(), **RUN_SCHEMA})
+#: Violating panes: key and start of the pane, what runs are made of, and the distinct user agents
+#: by which the limit of a shared address grows (0 for other rules).
+VIOLATION_SCHEMA: Final = pl.Schema(
+    {"key": pl.UInt64(), "pane": pl.Int64(), **RUN_SCHEMA, "agents": pl.Int64()}
+)
+
+_NO_VIOLATIONS: Final = pl.DataFrame(schema=VIOLATION_SCHEMA)
 _COMPARISONS: Final[dict[Comparison, Callable[[pl.Expr, pl.Expr], pl.Expr]]] = {
     "gte": pl.Expr.ge,
     "gt": pl.Expr.gt,
@@ -55,8 +61,8 @@ def violations(
 
     `suspects` has the columns of SUSPECT_SCHEMA; what is stored of them must reach back a whole
     window before `since`. A pane with matches violates if the window that ends with it is over
-    the limit; its span runs from the first match of that window to its own last match. Columns:
-    key, pane, and those of RUN_SCHEMA.
+    the limit; its span runs from the first match of that window to its own last match. Returns
+    VIOLATION_SCHEMA.
     """
     if suspects.is_empty():
         return _NO_VIOLATIONS
@@ -89,10 +95,10 @@ def violations(
         panes = stored.rows(rule.raised.series, found["key"]).panes
         found = _with_sums(found, panes, "key", rule.panes, "severe")
         raised = pl.col("severe") > 0
-    reached = pl.col("pane") + rule.panes.length
-    return found.with_columns(reached.alias("reached"), raised.alias("raised")).select(
-        "key", "pane", *RUN_SCHEMA
-    )
+    agents = pl.lit(0) if rule.shared_address is None else pl.col("distinct")
+    return found.with_columns(
+        reached=pl.col("pane") + rule.panes.length, raised=raised, agents=agents.cast(pl.Int64)
+    ).select(*VIOLATION_SCHEMA)
 
 
 def _with_enough(rule: Rule, own: Sums) -> Sums:
@@ -137,19 +143,31 @@ def _measured(rule: Rule, own: Sums, stored: Stored, keys: pl.Series) -> pl.Data
     return summed.with_columns(value="events")
 
 
-def _limits(rule: Rule, measured: pl.DataFrame) -> pl.Expr | pl.Series:
+def over_limit(rule: Rule, panes: pl.DataFrame) -> pl.DataFrame:
+    """Return those of a rule's violating panes that violate its limit, however low theirs was.
+
+    `panes` (VIOLATION_SCHEMA) are of the same rule with a limit that is no higher, or that any
+    pane with matches violates.
+    """
+    if panes.is_empty():
+        return panes
+    limited = panes.with_columns(limit=_limits(rule, panes, "agents"))
+    return limited.filter(_COMPARISONS[rule.comparison](pl.col("value"), pl.col("limit")))
+
+
+def _limits(rule: Rule, measured: pl.DataFrame, agents: str = "distinct") -> pl.Expr:
     """The rule's limit, grown for shared addresses and tiers."""
     limit = pl.lit(rule.threshold)
     if rule.shared_address is not None:
-        limit = _scaled(rule.threshold, rule.shared_address)
+        limit = _scaled(rule.threshold, rule.shared_address, agents)
     if not rule.tiers:
         return limit
     times = {entity: rule.times(entity) for entity in measured["entity"].unique()}
     return limit * pl.col("entity").replace_strict(times, return_dtype=pl.Int64)
 
 
-def _scaled(threshold: int, shared: SharedAddress) -> pl.Expr:
-    agents = pl.col("distinct").clip(shared.agents, shared.agents * shared.cap)
+def _scaled(threshold: int, shared: SharedAddress, column: str) -> pl.Expr:
+    agents = pl.col(column).clip(shared.agents, shared.agents * shared.cap)
     return (threshold * agents) // shared.agents
 
 

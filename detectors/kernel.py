@@ -15,11 +15,12 @@ import polars as pl
 from detectors.aggregate import Complete, Matches, Sums, matches, spared, summed
 from detectors.arrays import Arrays
 from detectors.catalogue import Catalogue
-from detectors.evaluate import runs, violations
+from detectors.evaluate import violations
 from detectors.exhibits import Exhibits
 from detectors.findings import EVIDENCE_LIMIT, Finding
-from detectors.members import Membership, memberships, of_run
+from detectors.members import Membership, memberships
 from detectors.panes import Panes
+from detectors.reported import reported
 from detectors.rules import Rule
 from detectors.selecting import Selections
 from detectors.series import Series
@@ -27,7 +28,6 @@ from detectors.snapshot import Snapshot
 from detectors.state import State
 from detectors.table import END, KEY_CAP
 from ingest.evidence import SHOWN
-from ingest.times import moment
 
 #: Evidence is kept from this share of a limit on, so that a finding can show how it began.
 _NEAR: Final = 2
@@ -246,29 +246,8 @@ class RuleKernel:
     def _findings(self, rule: Rule, violating: pl.DataFrame) -> list[Finding]:
         if violating.is_empty():
             return []
-        members = self._members(rule, violating)
         evidence = self._exhibits.of(rule.name, violating["entity"].unique(maintain_order=True))
-        return [
-            Finding(
-                detector=rule.name,
-                entity_type=rule.entity_type,
-                entity=run["entity"],
-                first=moment(run["first"]),
-                last=moment(run["last"]),
-                value=run["value"],
-                threshold=run["limit"],
-                unit=rule.unit,
-                window=rule.window,
-                level=rule.raised.level if rule.raised and run["raised"] else rule.level,
-                mode=rule.mode,
-                tags=rule.tags,
-                fingerprint=self.fingerprint,
-                evidence=evidence[run["entity"]],
-                members=of_run(members, run["entity"], run["first"], run["last"]),
-                reached=moment(run["reached"]),
-            )
-            for run in runs(violating, rule.window).iter_rows(named=True)
-        ]
+        return reported(rule, violating, self._members(rule, violating), evidence, self.fingerprint)
 
     def snapshot(self) -> Snapshot:
         """Return the state, from which `restore` goes on as if nothing had happened."""

@@ -9,6 +9,7 @@ import typer
 from vedette.cli_explain import explain
 from vedette.cli_incidents import incidents_cli
 from vedette.cli_options import Config, Database, Json
+from vedette.cli_tuning import tuning_cli
 
 EXIT_STATUS: Final = (
     "Exit status: 0 done; 1 it failed (the message says why); 2 the command line or the settings "
@@ -34,6 +35,7 @@ cli.add_typer(keys_cli, name="keys")
 cli.add_typer(rules_cli, name="rules")
 cli.add_typer(silences_cli, name="silences")
 cli.add_typer(notify_cli, name="notify")
+cli.add_typer(tuning_cli)
 cli.command()(explain)
 
 Files = Annotated[

@@ -5,7 +5,7 @@ Unknown keys are refused with their place and a suggestion. Nothing is read at i
 
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -240,6 +240,19 @@ class RetentionSettings(BaseModel):
     )
 
 
+class BacktestSettings(BaseModel):
+    """What back-tests keep of logs, to judge them again without reading them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    folder: Path | None = Field(
+        default=None, description="where masked events and counts are kept; else the state folder"
+    )
+    cache_mb: int = Field(
+        default=20_000, ge=0, description="megabytes kept; the longest unused logs leave first"
+    )
+
+
 class Settings(BaseSettings):
     """Everything that can be set."""
 
@@ -261,6 +274,7 @@ class Settings(BaseSettings):
     quarantine: QuarantineSettings = Field(default_factory=QuarantineSettings)
     blocklist: BlockSettings = Field(default_factory=BlockSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
+    backtest: BacktestSettings = Field(default_factory=BacktestSettings)
     seen: SeenSettings = Field(default_factory=SeenSettings)
     countries: CountrySettings = Field(default_factory=CountrySettings)
     sizes: SizesSettings = Field(default_factory=SizesSettings)
@@ -321,6 +335,34 @@ def load_settings(file: Path | None) -> Settings:
 def settings_from(text: str) -> Settings:
     """Return settings written as TOML text, for runs that bring their own."""
     return _validated(tomllib.loads(text), None)
+
+
+def changed_settings(settings: Settings, changes: Sequence[str]) -> Settings:
+    """Return settings with some keys changed, each written as in TOML: `api.port = 9000`.
+
+    Raises SettingsError.
+    """
+    written = {} if settings.file is None else _read(settings.file)
+    for change in changes:
+        try:
+            written = _merged(written, tomllib.loads(change))
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(
+                f"{change}: not valid TOML ({error}); write a key and its value, as in"
+                " detectors.request_rate.threshold=900"
+            ) from error
+    return _validated(written, settings.file).read_from(settings.file) if changes else settings
+
+
+def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    both = dict(one)
+    for key, value in other.items():
+        inner = both.get(key)
+        if isinstance(inner, dict) and isinstance(value, dict):
+            both[key] = _merged(inner, value)
+        else:
+            both[key] = value
+    return both
 
 
 def _validated(written: dict[str, Any], file: Path | None) -> Settings:

@@ -165,6 +165,11 @@ deliveries = "90d"           # what was sent when
 audit = "400d"               # who changed what over the API, and who was refused
 endpoints = "90d"            # and how much they were used a day, after they were last seen
 
+# ---- What vedette backtest keeps of logs, masked (docs/backtest.md) ----------------------------
+[backtest]
+# folder = "/var/cache/vedette/backtest"   # default: a folder in your state folder
+cache_mb = 20000             # the logs that were unused longest leave first
+
 # ---- What is new about users and API keys: country, network, user agent ------------------------
 [seen]
 learning_days = 5            # with accepted requests, before anything can be new

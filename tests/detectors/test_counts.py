@@ -1,0 +1,92 @@
+"""Counts kept with a low limit give, for any limit above it, what a run of the rules finds."""
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.aggregate import Complete
+from detectors.catalogue import Catalogue, load_catalogue
+from detectors.counts import CountingKernel, LimitTooLowError, RuleCounts, judged, lowered, shape_of
+from detectors.documents import read_rules
+from detectors.overrides import RuleException
+from detectors.rules import Rule
+from detectors.sigma import compile_rules
+
+from .oracle import sensitive
+from .streams import LATENESS, event, frame, micros, only, run, told, traffic
+
+MEASURES = Path(__file__).parent / "measures.yml"
+RULES = (
+    *(sensitive(rule) for rule in load_catalogue().rules),
+    *compile_rules(read_rules(MEASURES), {}),
+)
+
+
+def counted(rules: list[Rule], batches: list[pl.DataFrame]) -> dict[str, RuleCounts]:
+    """Counts of rules as they are, with a watermark behind each batch."""
+    kernel = CountingKernel(rules)
+    newest = -(2**61)
+    for batch in batches:
+        before = newest
+        if batch.height:
+            newest = max(newest, micros(batch["effective_time"].max()))  # type: ignore[arg-type]
+        watermark = newest - LATENESS
+        kernel.judge(kernel.aggregate(batch, Complete(before, watermark)), watermark)
+    kernel.finish()
+    return dict(kernel.counts())
+
+
+def limited(rule: Rule, counts: RuleCounts, above: int) -> Rule:
+    """The rule with a limit above the one it was counted with, if it has one to be tuned."""
+    start = rule.threshold if counts.floor is None else counts.floor
+    asked = replace(rule, threshold=start + above)
+    return asked if shape_of(asked) == shape_of(rule) else rule
+
+
+@settings(max_examples=5, deadline=None)
+@given(
+    events=traffic(),
+    points=st.lists(st.integers(0, 10_000), max_size=5),
+    floor=st.integers(1, 3),
+    above=st.integers(0, 4),
+)
+def test_any_limit_above_finds_what_a_run_finds(
+    events: list[dict[str, Any]], points: list[int], floor: int, above: int
+) -> None:
+    edges = [0, *sorted({point % (len(events) + 1) for point in points}), len(events)]
+    cuts = [frame(events[a:b]) for a, b in pairwise(edges)]
+    lows = [lowered(rule, floor) for rule in RULES]
+    counts = counted(list({low.name: low for low in lows}.values()), cuts)
+    asked = [limited(rule, counts[low.name], above) for rule, low in zip(RULES, lows, strict=True)]
+    found = [f for rule in asked for f in judged(rule, counts[shape_of(rule)])]
+    assert told(found) == run(Catalogue(tuple(asked), ""), cuts, prompt=False)
+
+
+def test_a_limit_below_what_was_counted_is_refused() -> None:
+    (rule,) = only("missing_path_scan").rules
+    low = lowered(rule, 5)
+    counts = counted([low], [frame([event(0.0, status=404)])])[low.name]
+    assert counts.serves(replace(rule, threshold=5))
+    with pytest.raises(LimitTooLowError, match="begin at 5"):
+        judged(replace(rule, threshold=4), counts)
+
+
+def test_only_the_limit_and_what_people_read_leave_the_shape_as_it_is() -> None:
+    (rule,) = only("missing_path_scan").rules
+    excepted = (RuleException(client="203.0.113.7", why="ours"),)
+    assert shape_of(replace(rule, threshold=99, title="Else", mode="monitor")) == shape_of(rule)
+    assert shape_of(replace(rule, comparison="gt")) != shape_of(rule)
+    other = replace(rule, series=replace(rule.series, exceptions=excepted))
+    assert shape_of(other) != shape_of(rule)
+
+
+def test_a_sequence_keeps_its_limit() -> None:
+    (rule,) = only("success_after_failures").rules
+    assert lowered(rule, 1).threshold == rule.threshold
+    assert shape_of(replace(rule, threshold=rule.threshold + 1)) != shape_of(rule)

@@ -1,0 +1,383 @@
+"""Back-tests: the same incidents as a scan, from what is kept; what is kept, and how."""
+
+import json
+import os
+import re
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alerts.times import iso
+from detectors.catalogue import Catalogue
+from detectors.registry import HEALTH
+from vedette.backtest import judging
+from vedette.backtest.cache import Cache
+from vedette.backtest.columns import LEARNED, columns_of
+from vedette.backtest.comparing import Comparison, compare
+from vedette.backtest.counting import Wanted, count
+from vedette.backtest.incidents import incidents_of
+from vedette.backtest.judging import Judge, Side
+from vedette.backtest.labels import Truth
+from vedette.backtest.markdown import markdown_of
+from vedette.backtest.page import page_of
+from vedette.backtest.peaks import peaks_of
+from vedette.commands.backtest import clear_cache, run_backtest
+from vedette.commands.scan import run_scan
+from vedette.detecting import families_of
+from vedette.evaluation.episodes import Episode
+from vedette.rules import catalogue_of
+from vedette.settings import Settings, SettingsError, changed_settings, load_settings, settings_from
+from vedette.simulation import simulate, write
+
+from .scans import START, combined, written
+
+SECRET = b"x" * 32
+RULE = "missing_path_scan"
+
+#: Client -> distinct missing paths within a minute; the limit is 10.
+CLIENTS = {"203.0.113.7": 30, "203.0.113.8": 12, "198.51.100.1": 6}
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
+
+
+def lines() -> list[str]:
+    scanners = [
+        (600 + 0.01 * place + number, client, f"/gone-{number}", 404)
+        for place, (client, count) in enumerate(CLIENTS.items())
+        for number in range(count)
+    ]
+    quiet = [(30.0 * n, "192.0.2.1", f"/reset/{TOKEN}", 200) for n in range(60)]
+    return [
+        combined(second, client=client, request=f"GET {path} HTTP/1.1", status=status)
+        for second, client, path, status in sorted(scanners + quiet)
+    ]
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(judging, "catalogue_of", compiled)
+
+
+CATALOGUES: dict[str, Catalogue] = {}
+
+
+def compiled(given: Settings) -> Catalogue:
+    """The catalogue of settings; rules are compiled once for all tests."""
+    key = given.model_dump_json()
+    if key not in CATALOGUES:
+        CATALOGUES[key] = catalogue_of(given)
+    return CATALOGUES[key]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """A log with three clients that miss paths, and one whose paths hold a secret."""
+    file = written(tmp_path / "access.log", lines())
+    os.utime(file, (1_700_000_000, 1_700_000_000))
+    return file
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    """An empty cache."""
+    return Cache(tmp_path / "cache", 10**9)
+
+
+def judged(log: Path, cache: Cache, *texts: str) -> tuple[Judge, list[Side]]:
+    judge = Judge([str(log)], cache, SECRET)
+    return judge, judge.sides([settings_from(text) for text in texts])
+
+
+def limit(number: int, rule: str = RULE) -> str:
+    return f"[detectors.{rule}]\nthreshold = {number}\n"
+
+
+def entities(side: Side) -> list[str]:
+    return sorted(each.entity for each in incidents_of(side.findings) if RULE in each.detectors)
+
+
+def compared(log: Path, cache: Cache, old: str, new: str, truth: Truth | None = None) -> Comparison:
+    _, (before, after) = judged(log, cache, old, new)
+    return compare(before, after, truth or Truth(), ("old", "new"))
+
+
+def no_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("the log must not be read again")
+
+    monkeypatch.setattr(judging, "LogReader", refuse)
+    monkeypatch.setattr(judging, "count", refuse)
+
+
+LOW = limit(4) + limit(2, "login_burst")
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Side]:
+    """Simulated minutes with attacks, and what is found in them under LOW."""
+    folder = tmp_path_factory.mktemp("simulated")
+    write(simulate(3, START, timedelta(minutes=15), requests_per_second=2), folder)
+    _, sides = judged(folder / "access.log", Cache(folder / "cache", 10**9), LOW)
+    return folder / "access.log", sides[0]
+
+
+def scanned(log: Path, config: Path, capsys: pytest.CaptureFixture[str]) -> set[tuple[str, ...]]:
+    capsys.readouterr()
+    assert run_scan([str(log)], config, log_format="auto", database=None, as_json=True) == 0
+    rows = map(json.loads, capsys.readouterr().out.splitlines())
+    return {
+        (row["entity"], row["severity"], row["started_at"], row["last_at"], row["summary"])
+        for row in rows
+    }
+
+
+def test_incidents_are_those_of_a_scan(
+    simulated: tuple[Path, Side], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log, side = simulated
+    config = tmp_path / "vedette.toml"
+    config.write_text(LOW, encoding="utf-8")
+    mine = {
+        (i.entity, i.severity, iso(i.started_at), iso(i.last_at), i.summary)
+        for i in incidents_of(side.findings)
+        if i.told
+    }
+    assert len(mine) > 5
+    assert mine == scanned(log, config, capsys)
+
+
+def test_a_second_back_test_reads_and_counts_nothing(
+    log: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, (first, second) = judged(log, cache, limit(10), limit(20))
+    assert [entities(first), entities(second)] == [["203.0.113.7", "203.0.113.8"], ["203.0.113.7"]]
+    no_reading(monkeypatch)
+    judge, (third, fourth) = judged(log, cache, limit(5), limit(13))
+    assert [entities(third), entities(fourth)] == [sorted(CLIENTS), ["203.0.113.7"]]
+    assert judge.notes == []
+
+
+def test_what_is_kept_is_masked_and_private(log: Path, cache: Cache) -> None:
+    judged(log, cache, "")
+    files = [file for file in cache.folder.rglob("*") if file.is_file()]
+    assert len(files) > 3
+    for file in files:
+        assert TOKEN.encode() not in file.read_bytes()
+        assert file.stat().st_mode & 0o777 == 0o600
+    folders = [folder for folder in cache.folder.rglob("*") if folder.is_dir()]
+    assert {folder.stat().st_mode & 0o777 for folder in (cache.folder, *folders)} == {0o700}
+
+
+def test_what_masking_hides_is_counted_in_the_log_itself(log: Path, cache: Cache) -> None:
+    """The rule looks at paths, and some of these had to be masked."""
+    judge, _ = judged(log, cache, "")
+    assert judge.notes == []
+    rule = f'[[detectors.{RULE}.exceptions]]\nclient = "203.0.113.8"\nwhy = "ours"\n'
+    judge, (side,) = judged(log, cache, rule)
+    assert entities(side) == ["203.0.113.7"]
+    assert "path" in judge.notes[0]
+
+
+def test_what_masking_leaves_alone_is_counted_from_what_is_kept(
+    tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = [line for line in lines() if TOKEN not in line]
+    log = written(tmp_path / "plain.log", plain)
+    judged(log, cache, "")
+    monkeypatch.setattr(judging, "LogReader", None)
+    rule = f'[[detectors.{RULE}.exceptions]]\nclient = "203.0.113.8"\nwhy = "ours"\n'
+    judge, (side,) = judged(log, cache, rule)
+    assert entities(side) == ["203.0.113.7"]
+    assert judge.notes == []
+
+
+def test_other_contents_are_another_log(log: Path, cache: Cache) -> None:
+    judged(log, cache, "")
+    with log.open("a", encoding="utf-8") as stream:
+        stream.writelines(
+            combined(2000 + n, client="192.0.2.9", request=f"GET /no-{n} HTTP/1.1", status=404)
+            + "\n"
+            for n in range(15)
+        )
+    _, (side,) = judged(log, cache, "")
+    assert "192.0.2.9" in entities(side)
+    assert len(list((cache.folder / "logs").iterdir())) == 2
+
+
+@pytest.mark.parametrize("harm", ["about.json", "events-00000.parquet"])
+def test_an_entry_that_is_not_whole_is_made_anew(log: Path, cache: Cache, harm: str) -> None:
+    _, (before,) = judged(log, cache, "")
+    (before.log.folder / harm).unlink()
+    _, (after,) = judged(log, cache, "")
+    assert after.findings == before.findings
+    assert (after.log.folder / harm).is_file()
+
+
+def test_the_longest_unused_log_leaves_first(tmp_path: Path, cache: Cache) -> None:
+    logs = [written(tmp_path / f"{n}.log", lines()[n:]) for n in range(3)]
+    sides = [judged(log, cache, "")[1][0] for log in logs]
+    for age, side in ((3, sides[0]), (1, sides[1]), (2, sides[2])):
+        os.utime(side.log.folder, (1_700_000_000 - age, 1_700_000_000 - age))
+    sizes = cache.trim()
+    kept = Cache(cache.folder, sizes - 1)
+    kept.trim()
+    assert [side.log.folder.exists() for side in sides] == [False, True, True]
+    Cache(cache.folder, 0).trim(sparing=frozenset({sides[1].log.folder.name}))
+    assert [side.log.folder.exists() for side in sides] == [False, True, False]
+
+
+def test_clear_leaves_nothing(log: Path, cache: Cache) -> None:
+    judged(log, cache, "")
+    assert clear_cache(None, cache.folder) == 0
+    assert not [file for file in cache.folder.rglob("*") if file.is_file()]
+
+
+def test_standard_input_cannot_be_read_twice(cache: Cache) -> None:
+    with pytest.raises(SettingsError, match="not standard input"):
+        Judge(["-"], cache, SECRET)
+
+
+def test_learned_detectors_need_no_column_that_is_left_out(simulated: tuple[Path, Side]) -> None:
+    """What no family looks at is null in what is kept and counted again."""
+    _, side = simulated
+    rules = {rule.name for rule in side.catalogue.rules}
+    told = [f for f in side.findings if f.detector not in rules | {d.name for d in HEALTH}]
+    wanted = Wanted({}, {"all": families_of(settings_from(""))})
+    found = count(side.log.batches(LEARNED), wanted).learned["all"]
+    assert [replace(f, fingerprint="") for f in found] == told
+
+
+def test_columns_of_rules_are_all_that_they_look_at() -> None:
+    rules = {rule.name: rule for rule in catalogue_of(settings_from("")).rules}
+    assert {"path", "status", "client_ip"} <= columns_of([rules[RULE]])
+    assert not {"path", "query"} & columns_of([rules["auth_failure_burst"]])
+    assert {"query", "path"} <= columns_of([rules["sql_injection"]])
+    assert "path" in columns_of([rules["object_enumeration"]])
+    assert "response_bytes" in columns_of([rules["large_responses"]])
+    assert "route" in columns_of([rules["large_responses"]])
+
+
+def test_gained_lost_and_changed(log: Path, cache: Cache) -> None:
+    gained = compared(log, cache, limit(20), limit(5))
+    assert [(d.change, d.entity) for d in gained.differences] == [
+        ("gained", "198.51.100.1"),
+        ("gained", "203.0.113.8"),
+    ]
+    (six, _) = gained.differences
+    assert (six.measured[0].value, six.measured[0].before, six.measured[0].after) == (6, 20, 5)
+    assert (gained.before.incidents, gained.after.incidents, gained.unchanged) == (1, 3, 1)
+    lost = compared(log, cache, limit(10), limit(13))
+    assert [(d.change, d.entity) for d in lost.differences] == [("lost", "203.0.113.8")]
+    assert lost.unchanged == 1
+    assert str(lost.differences[0].measured[0]).endswith("(limit 10 -> 13)")
+
+
+def test_a_level_is_a_change_and_a_mode_a_loss(log: Path, cache: Cache) -> None:
+    level = compared(log, cache, "", f'[detectors.{RULE}]\nlevel = "critical"\n')
+    assert {d.change for d in level.differences} == {"changed"}
+    assert level.differences[0].severity == ("medium", "critical")
+    mode = compared(log, cache, "", f'[detectors.{RULE}]\nmode = "monitor"\n')
+    assert {d.change for d in mode.differences} == {"lost"}
+    assert mode.differences[0].what == ("only monitored on the other side",)
+
+
+def test_the_same_settings_change_nothing(log: Path, cache: Cache) -> None:
+    same = compared(log, cache, "", limit(10))
+    assert same.differences == ()
+    assert same.unchanged == 2
+
+
+def truth(*entities: tuple[str, str], complete: bool = True) -> Truth:
+    episodes = [
+        Episode(
+            f"{kind} {entity}",
+            "attack" if kind == "attack" else "benign",
+            frozenset({("client", entity)}),
+            START,
+            START + timedelta(hours=1),
+        )
+        for entity, kind in entities
+    ]
+    return Truth(tuple(episodes), complete)
+
+
+def test_labels_give_precision_before_and_after(log: Path, cache: Cache) -> None:
+    known = truth(("203.0.113.7", "attack"), ("203.0.113.8", "attack"))
+    found = compared(log, cache, limit(13), limit(5), known)
+    assert found.before.precision == 1.0
+    assert found.after.precision == pytest.approx(2 / 3)
+    assert (found.before.recall, found.after.recall) == (0.5, 1.0)
+    assert {d.entity: d.known.label for d in found.differences} == {
+        "198.51.100.1": "false alarm",
+        "203.0.113.8": "attack",
+    }
+    back = compared(log, cache, limit(5), limit(13), known)
+    assert [name.split(" (")[0] for name in back.missed] == ["attack 203.0.113.8"]
+
+
+def test_what_people_did_not_decide_is_unknown(log: Path, cache: Cache) -> None:
+    known = truth(("203.0.113.7", "benign"), complete=False)
+    found = compared(log, cache, "", limit(5), known)
+    assert found.after.by_label == {"attack": 0, "false alarm": 1, "unsure": 0, "unknown": 2}
+    assert found.after.precision == 0.0
+
+
+HOSTILE = "<script>alert(1)</script>`|@all\x1b[31m"
+
+
+def test_pages_are_harmless_and_need_nothing_else(log: Path, cache: Cache) -> None:
+    judge, (before, after) = judged(log, cache, limit(20), limit(5))
+    known = Truth((replace(truth(("203.0.113.8", "attack")).episodes[0], name=HOSTILE),), True)
+    found = compare(before, after, known, ("old", "new"))
+    page = page_of(found, peaks_of(judge, before, after, known))
+    assert page.count("<svg") == 3
+    assert "<script" not in page
+    assert not re.search(r'(?:src|href)="', page)
+    text = markdown_of(found)
+    assert "\x1b" not in page + text
+    (row,) = [line for line in text.splitlines() if "203.0.113.8" in line]
+    assert row.count("|") == 6
+    assert "`attack: <script>alert(1)</script>'\N{BROKEN BAR}@all\\x1b[31m`" in row
+
+
+def test_peaks_are_those_of_every_entity(log: Path, cache: Cache) -> None:
+    judge, (before, after) = judged(log, cache, limit(20), limit(5))
+    (peaks,) = peaks_of(judge, before, after, Truth())
+    assert {each.entity: each.value for each in peaks.entities} == CLIENTS
+    assert (peaks.before, peaks.after) == (20, 5)
+
+
+def test_the_command_tells_as_json_and_writes_what_it_is_told(
+    log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page, text = tmp_path / "page.html", tmp_path / "page.md"
+    status = run_backtest(
+        [str(log)],
+        None,
+        None,
+        changes=[f"detectors.{RULE}.threshold=13"],
+        report=page,
+        markdown=text,
+        as_json=True,
+    )
+    told = json.loads(capsys.readouterr().out)
+    assert status == 0
+    assert [(d["change"], d["entity"]) for d in told["differences"]] == [("lost", "203.0.113.8")]
+    assert told["against"] == f"the defaults with detectors.{RULE}.threshold=13"
+    assert "203.0.113.8" in page.read_text(encoding="utf-8")
+    assert "203.0.113.8" in text.read_text(encoding="utf-8")
+    assert run_backtest([str(log)], None, None, changes=[f"detectors.{RULE}.threshold=13"]) == 0
+    assert "1 lost" in capsys.readouterr().out
+
+
+def test_changed_keys_are_settings(tmp_path: Path) -> None:
+    file = tmp_path / "vedette.toml"
+    file.write_text(f'[detectors.{RULE}]\nthreshold = 5\nlevel = "low"\n', encoding="utf-8")
+    changed = changed_settings(load_settings(file), [f"detectors.{RULE}.threshold=7"])
+    assert (changed.detectors[RULE].threshold, changed.detectors[RULE].level) == (7, "low")
+    for wrong in ("detectors.x", "sources.nothing=1"):
+        with pytest.raises(SettingsError):
+            changed_settings(settings_from(""), [wrong])

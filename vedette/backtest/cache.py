@@ -1,0 +1,116 @@
+"""The folder of what back-tests keep: an entry a log, the longest unused leave first."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from vedette.backtest.contents import Digests
+from vedette.backtest.private_files import private_folder
+from vedette.backtest.stored_log import BadEntryError, LogWriter, StoredLog
+
+#: Ends the names of entries that are being written.
+_UNFINISHED: Final = ".unfinished-"
+_ENTRIES: Final = "logs"
+_DIGESTS: Final = "digests.json"
+
+
+class Cache:
+    """Logs that were normalised before, by their key. At most `limit` bytes are kept.
+
+    Files are readable by their owner alone. An entry that is not whole is as none.
+    """
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self.folder = folder
+        self._entries = folder / _ENTRIES
+        self._limit = limit
+
+    @property
+    def digests(self) -> Digests:
+        """What is known of the contents of files."""
+        return Digests(private_folder(self.folder) / _DIGESTS)
+
+    def find(self, key: str) -> StoredLog | None:
+        """Return what is kept under a key, and count it as used; None if nothing is."""
+        folder = self._entries / key
+        if not folder.is_dir():
+            return None
+        try:
+            found = StoredLog.open(folder)
+        except BadEntryError:
+            shutil.rmtree(folder)
+            return None
+        os.utime(folder)
+        return found
+
+    def begin(self, key: str) -> LogWriter:
+        """Return a writer for a new entry."""
+        private_folder(self._entries)
+        folder = self._entries / f"{key}{_UNFINISHED}{os.getpid()}"
+        if folder.exists():
+            shutil.rmtree(folder)
+        return LogWriter(private_folder(folder))
+
+    def keep(self, key: str, writer: LogWriter) -> StoredLog:
+        """Keep what was written under a key, in place of what was there."""
+        writer.finish()
+        place = self._entries / key
+        if place.exists():
+            shutil.rmtree(place)
+        writer.folder.rename(place)
+        return StoredLog.open(place)
+
+    @staticmethod
+    def drop(writer: LogWriter) -> None:
+        """Forget what was written."""
+        shutil.rmtree(writer.folder, ignore_errors=True)
+
+    def trim(self, *, sparing: frozenset[str] = frozenset()) -> int:
+        """Remove entries until there is no more than the limit; return the bytes that are left.
+
+        The longest unused leave first; those of `sparing` stay, whatever they take.
+        """
+        sizes = {entry: _bytes(entry) for entry in self._by_age()}
+        total = sum(sizes.values())
+        for entry, size in sizes.items():
+            if total <= self._limit:
+                break
+            if entry.name not in sparing:
+                shutil.rmtree(entry)
+                total -= size
+        return total
+
+    def clear(self) -> int:
+        """Remove everything; return how many bytes that were."""
+        if not self.folder.is_dir():
+            return 0
+        size = sum(_bytes(entry) for entry in self._by_age())
+        shutil.rmtree(self._entries, ignore_errors=True)
+        (self.folder / _DIGESTS).unlink(missing_ok=True)
+        return size
+
+    def _by_age(self) -> Iterator[Path]:
+        if self._entries.is_dir():
+            yield from sorted(self._entries.iterdir(), key=lambda entry: entry.stat().st_mtime)
+
+
+@cache
+def code_version(package: str) -> str:
+    """Return a hash of all that one of our packages is made of: its programs and its data.
+
+    What another version would read or count otherwise is then another entry, in development too.
+    """
+    root = Path(__file__).resolve().parents[2] / package
+    digest = hashlib.sha256()
+    for file in sorted(root.rglob("*")):
+        if file.is_file() and file.suffix in {".py", ".toml", ".yml", ".json"}:
+            digest.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
