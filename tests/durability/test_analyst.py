@@ -5,6 +5,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+import pytest
 from sqlalchemy import Engine, select
 
 from alerts.actions import Change, change_incident
@@ -31,6 +32,7 @@ THEIRS: Final = frozenset(
 )
 
 
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 def test_decisions_are_kept(
     told: Story, expected: Outcome, database_url: str, tmp_path: Path
 ) -> None:

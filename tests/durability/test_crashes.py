@@ -1,12 +1,15 @@
 """After any number of crashes: the same incidents, the same people told, as without any.
 
-`python -m bench.crash` is the same with any number of kills and any seed. The wall clock decides
+`python -m bench.crash` is the same with any number of kills and any seed, and of logs and topics on
+either database: here each source has one of them. The wall clock decides
 nothing here: see `story` (ticks never reach its times) and the settings of `crashes` (nothing is
 learned, bundled or too old).
 """
 
 from pathlib import Path
 from random import Random
+
+import pytest
 
 from tests.broker.fixtures import MakeTopic
 from tests.durability.crashes import crashed, new_run
@@ -15,6 +18,7 @@ from tests.durability.outcome import Outcome
 from tests.durability.story import Story
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_a_killed_service_that_follows_a_log(
     told: Story, expected: Outcome, database_url: str, tmp_path: Path
 ) -> None:
@@ -29,6 +33,7 @@ def test_a_killed_service_that_follows_a_log(
     assert expected.differences(found) == []
 
 
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 def test_a_killed_service_that_reads_a_topic(  # noqa: PLR0917 - fixtures
     told: Story,
     expected: Outcome,
