@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 from sqlalchemy import Engine
+from structlog.contextvars import bound_contextvars
 
 from alerts.bundles import Bundle, Pace, bundles_of
 from alerts.deliveries import Deliveries, Delivery
@@ -119,6 +120,12 @@ class Lane:
         if notice is None:
             self._deliveries.abandon(delivery, clock())
             return False
+        with bound_contextvars(delivery=delivery.id, incidents=_numbers(notice)):
+            return self._try(delivery, notice, pace, clock)
+
+    def _try(
+        self, delivery: Delivery, notice: Notice, pace: Pace, clock: Callable[[], datetime]
+    ) -> bool:
         message = self._message(notice)
         title = message.title if isinstance(message, Message) else ""
         attempt = self._deliveries.begin(delivery, title, clock())
@@ -129,7 +136,7 @@ class Lane:
         if decided.state == "dead":
             self._give_up(delivery, decided.error, now)
         self._deliveries.end(attempt, decided, now)
-        self._note(delivery, outcome, attempt.count, pace, now)
+        self._note(outcome, attempt.count, pace, now)
         return outcome.delivered
 
     def _message(self, notice: Notice) -> Message | Outcome:
@@ -157,9 +164,7 @@ class Lane:
         if self.target.fallback is not None:
             self._deliveries.pass_on(delivery, self.target.fallback, now)
 
-    def _note(
-        self, delivery: Delivery, outcome: Outcome, count: int, pace: Pace, now: datetime
-    ) -> None:
+    def _note(self, outcome: Outcome, count: int, pace: Pace, now: datetime) -> None:
         if outcome.delivered:
             if self._in_trouble:
                 self._recovered(now)
@@ -169,7 +174,6 @@ class Lane:
         _log.warning(
             "message not delivered",
             target=self.target.name,
-            delivery=delivery.id,
             attempt=count,
             of=ATTEMPT_LIMIT,
             error=outcome.error,
@@ -178,3 +182,7 @@ class Lane:
     def _recovered(self, now: datetime) -> None:
         self._trouble.over(now)
         self._in_trouble = False
+
+
+def _numbers(notice: Notice) -> str:
+    return ",".join(str(item.incident.id) for item in notice.items)

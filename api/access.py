@@ -94,10 +94,20 @@ class Call:
         return self.services.now()
 
     def record(self, subject: str, detail: Mapping[str, Any] | None = None) -> None:
-        """Audit a change that was made."""
+        """Audit a change that was made, and log it; `subject` is as "incident 17"."""
         deed = _deed(self.request, self.services, self.caller, 200)
         done = replace(deed, outcome="done", subject=subject, detail=dict(detail or {}))
         self.services.audit.done(done)
+        kind, _, name = subject.rpartition(" ")
+        _log.info(
+            "change over the API",
+            request_id=done.request_id,
+            actor=done.actor,
+            caller=done.caller,
+            request=done.action,
+            subject=subject,
+            **({"incident": name} if kind == "incident" else {}),
+        )
 
 
 def presented_caller(

@@ -128,8 +128,7 @@ class CountedRequests:
             _log.error(
                 "request failed",
                 request_id=request_id_of(scope),
-                method=asked.method,
-                route=asked.route,
+                request=f"{asked.method} {asked.route}",
                 status=status,
                 seconds=round(seconds, 3),
             )

@@ -1,4 +1,8 @@
-"""The service's own log: one line of text for each entry, whatever stands in its values."""
+"""The service's own log: one line for each entry, whatever stands in its values.
+
+What is done for a request of the API carries its `request_id`, what is told to people the numbers
+of their incidents.
+"""
 
 import logging
 import sys
@@ -13,14 +17,23 @@ from ingest.masking import printable
 VALUE_LIMIT: Final = 2_000
 
 
-def log_to_stderr(level: int = logging.INFO) -> None:
-    """Write the program's own log to stderr: a line each, printable, of bounded length."""
+def log_to_stderr(level: int = logging.INFO, *, as_json: bool = False) -> None:
+    """Write the program's own log to stderr: a line each, printable, of bounded length.
+
+    Lines are logfmt (key=value), or JSON.
+    """
+    renderer = (
+        structlog.processors.JSONRenderer(sort_keys=True)
+        if as_json
+        else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])
+    )
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             text_only,
-            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+            renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -62,16 +62,18 @@ def run_until_stopped(
     announce: Callable[[Sequence[Transition]], None],
     ready: Callable[[Ready], None],
     limit: timedelta | None = None,
-    log_level: int = logging.INFO,
+    log_level: int = logging.DEBUG,
     lease_length: timedelta = LENGTH,
 ) -> None:
     """Run the service until SIGINT, SIGTERM or the limit.
 
-    One process works on a database, the others stand by; `ready` is called when this one begins
+    Nothing below `log_level` is logged, nor what the settings leave out. One process works on a
+    database, the others stand by; `ready` is called when this one begins
     either. Raises DatabaseError, StartError, RuleError, UnknownDetectorError,
     DetectorSettingsError, SettingsError, SecretError, GeoError, RouteDocumentError.
     """
-    log_to_stderr(log_level)
+    wanted = logging.getLevelNamesMapping()[settings.log.level.upper()]
+    log_to_stderr(max(log_level, wanted), as_json=settings.log.format == "json")
     return_large_blocks()
     with ExitStack() as opened:
         ended = Event()

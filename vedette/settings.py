@@ -106,6 +106,19 @@ class StoreSettings(BaseModel):
 
 
 class TlsSettings(BaseModel):
+class LogSettings(BaseModel):
+    """The log of the service itself, on stderr."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal["text", "json"] = Field(
+        default="text", description="a line is key=value pairs, or a JSON object"
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="what is less severe is left out"
+    )
+
+
     """A certificate of the API's own; PEM files."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -263,6 +276,7 @@ class Settings(BaseSettings):
     sources: tuple[AnySource, ...] = ()
     store: StoreSettings = Field(default_factory=StoreSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
     notify: NotifySettings = Field(default_factory=NotifySettings)
     targets: dict[str, TargetSettings] = Field(default_factory=dict)
     inhibit: tuple[InhibitSettings, ...] = ()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, select
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from alerts.models import DeliveryRow, NotificationRow, table_of
@@ -134,7 +135,7 @@ def test_an_unreachable_target_ends_in_the_dead_letter(engine: Engine) -> None:
     open_incident(engine, "ops")
     sender = Sender(engine, [Target("ops", gone.url)])
     now = NOW
-    with capture_logs() as logs:
+    with capture_logs([merge_contextvars]) as logs:
         for attempt in range(1, ATTEMPT_LIMIT + 1):
             assert sender.run_once(now) == 0
             (row,) = outbox(engine)
@@ -143,6 +144,7 @@ def test_an_unreachable_target_ends_in_the_dead_letter(engine: Engine) -> None:
     assert row.state == "dead"
     assert sender.run_once(NOW + timedelta(days=30)) == 0
     assert len(logs) == ATTEMPT_LIMIT
+    assert {(line["incidents"], line["delivery"]) for line in logs} == {("1", 1)}
     assert SECRET not in str(logs) + str(outbox(engine))
 
 

@@ -48,6 +48,11 @@ format = "auto"              # auto, or a name from docs/formats.md
 [store]
 # url = "sqlite:////var/lib/vedette/vedette.db"   # default: a file in your state folder
 
+# ---- The log of the service itself, on stderr ---------------------------------------------------
+[log]
+format = "text"              # json: an object a line
+level = "info"               # debug, info, warning, error: what is less severe is left out
+
 # ---- The incident API -------------------------------------------------------------------------
 [api]
 enabled = true
