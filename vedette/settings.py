@@ -105,7 +105,6 @@ class StoreSettings(BaseModel):
     )
 
 
-class TlsSettings(BaseModel):
 class LogSettings(BaseModel):
     """The log of the service itself, on stderr."""
 
@@ -119,6 +118,7 @@ class LogSettings(BaseModel):
     )
 
 
+class TlsSettings(BaseModel):
     """A certificate of the API's own; PEM files."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -275,8 +275,8 @@ class Settings(BaseSettings):
 
     sources: tuple[AnySource, ...] = ()
     store: StoreSettings = Field(default_factory=StoreSettings)
-    api: ApiSettings = Field(default_factory=ApiSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+    api: ApiSettings = Field(default_factory=ApiSettings)
     notify: NotifySettings = Field(default_factory=NotifySettings)
     targets: dict[str, TargetSettings] = Field(default_factory=dict)
     inhibit: tuple[InhibitSettings, ...] = ()
