@@ -6,6 +6,9 @@
 ARGS =
 BIN = .venv/bin
 
+# Tests start the program often: what Python compiled is kept, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run test lint lock broker-lock notebooks bench clean
 
 help: ## list the targets
