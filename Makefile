@@ -6,10 +6,14 @@
 ARGS =
 BIN = .venv/bin
 
+<<<<<<< Makefile
+.PHONY: help run test lint lock broker-lock notebooks docs bench clean
+=======
 # Tests start the program often: what Python compiled is kept, whatever the environment says.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run test lint lock broker-lock notebooks bench clean
+>>>>>>> /tmp/exp/new.tmp
 
 help: ## list the targets
 	@echo 'make TARGET [ARGS="..."] [PYTHON=/path/to/python]'
@@ -41,6 +45,11 @@ broker-lock: ## list anew the jars of the Kafka that tests start, after a change
 notebooks: ## open the notebooks in JupyterLab
 	@sh requirements/setup.sh notebooks
 	@exec $(BIN)/python requirements/foreground.py $(BIN)/jupyter lab notebooks $(ARGS)
+
+docs: ## build the documentation as a site in build/site; a broken link is an error
+	@sh requirements/setup.sh docs
+	@$(BIN)/python -m docs.website $(ARGS)
+	@echo 'build/site/index.html is where it begins'
 
 bench: ## measure scan and normalise against a bare reading of the same lines
 	@sh requirements/setup.sh test

@@ -30,6 +30,9 @@ echo uv >"$venv/uv.in"
 compile requirements/uv.txt "$venv/uv.in"
 compile requirements/build.txt "$venv/build.in"
 compile requirements/run.txt pyproject.toml
-compile requirements/test.txt pyproject.toml --extra test --constraint requirements/run.txt
+compile requirements/test.txt pyproject.toml --extra test --extra docs \
+    --constraint requirements/run.txt
+compile requirements/docs.txt pyproject.toml --extra docs \
+    --constraint requirements/run.txt --constraint requirements/test.txt
 compile requirements/notebooks.txt pyproject.toml --extra notebooks \
     --constraint requirements/run.txt --constraint requirements/test.txt

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv ready for one of make's targets: sh requirements/setup.sh run|test|notebooks
+# Makes .venv ready for one of make's targets: sh requirements/setup.sh run|test|notebooks|docs
 # Says nothing and needs no network when nothing has changed since the last time.
 set -eu
 cd "$(dirname "$0")/.."
@@ -45,7 +45,7 @@ if ! is_current build requirements/build.txt; then
     rm -f "$stamps/project"
 fi
 # Every lock holds all of run.txt, so a new run.txt makes all the others stale.
-is_current run requirements/run.txt || rm -f "$stamps/test" "$stamps/notebooks"
+is_current run requirements/run.txt || rm -f "$stamps/test" "$stamps/notebooks" "$stamps/docs"
 if ! is_current "$lock" "requirements/$lock.txt"; then
     say "Installing the $(grep -c '==' "requirements/$lock.txt") packages of requirements/$lock.txt"
     install "requirements/$lock.txt"

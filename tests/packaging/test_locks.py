@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("run", "test", "notebooks", "build", "uv")
+LOCKS = ("run", "test", "notebooks", "docs", "build", "uv")
 PIN = re.compile(r"(?P<name>[a-z0-9-]+)==(?P<version>[^\s;]+)(?: ; (?P<marker>[^\\]+))? \\")
 HASH = re.compile(r"    --hash=(?P<hash>sha256:[0-9a-f]{64})(?P<more> \\)?")
 PLACES = re.compile(r"https?:|file:|ftp:|git\+|://|(?:^|[\s='\"])(?:/|~|\.\.?/|[A-Za-z]:\\)")
@@ -99,7 +99,7 @@ def test_the_search_for_places_finds_them(line: str) -> None:
     assert PLACES.search(line)
 
 
-@pytest.mark.parametrize("name", ["test", "notebooks"])
+@pytest.mark.parametrize("name", ["test", "notebooks", "docs"])
 def test_the_larger_locks_hold_what_run_holds(name: str) -> None:
     larger = {(pin.name, pin.version): pin.hashes for pin in read_lock(name)}
     for pin in read_lock("run"):

@@ -74,7 +74,7 @@ def test_make_alone_lists_every_target() -> None:
         timeout=30,
         check=True,
     ).stdout
-    for target in ("run", "test", "lint", "lock", "notebooks", "bench", "clean", "help"):
+    for target in ("run", "test", "lint", "lock", "notebooks", "docs", "bench", "clean", "help"):
         assert f"\n  {target} " in shown
 
 
