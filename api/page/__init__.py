@@ -2,6 +2,7 @@
 
 rendering      templates, what every view gets (`context`), answers with their CSP
 access         `PageViewer`: who has no session goes to /login
+faults         errors as a view: `PageRoute`
 marks          filters of templates: times, counts, what is safe to show
 static_files   /static: our own files and the vendored ones (static/VENDORED.md)
 parts          the modules with routes
@@ -16,7 +17,8 @@ history           what happened to it, in words
 
 To add a view:
 
-1. A module with `router = APIRouter(include_in_schema=False)` and a route whose first parameter is
+1. A module with `router = APIRouter(include_in_schema=False, route_class=PageRoute)` and a route
+   whose first parameter is
    `call: Annotated[Call, Depends(PageViewer("SCOPE"))]`; it reads by the functions that the API
    reads by, and returns `render(call, "NAME.html", VALUES...)`.
 2. `templates/NAME.html`, which extends `layout.html` and fills the blocks `title` and `main`. What

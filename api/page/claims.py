@@ -18,8 +18,8 @@ _ROOM: Final = 1.08
 class Claim:
     """A finding against its limit: `length` and `mark` are parts of 100 of a bar.
 
-    `times` is how often the value holds the limit, None where that says nothing. `runbook` is an
-    address only if it is one that browsers open.
+    `times` is how often the limit goes into the value, None where that says nothing. `runbook` is
+    the address of a page, or where it is in the project.
     """
 
     finding: Finding
@@ -57,4 +57,4 @@ def _times(value: int, limit: int) -> str | None:
     if limit <= 1 or value < limit:
         return None
     times = value / limit
-    return f"{times:.1f} x" if times < _WHOLE else f"{times:,.0f} x"
+    return f"{times:.1f}" if times < _WHOLE else f"{times:,.0f}"

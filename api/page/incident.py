@@ -12,11 +12,12 @@ from api.access import Call
 from api.incidents import IncidentId
 from api.page.access import PageViewer, is_fragment
 from api.page.claims import claims
+from api.page.faults import PageRoute
 from api.page.history import history
 from api.page.rendering import render, render_missing
 from api.versions import etag
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
 @router.get("/incidents/{incident_id}")

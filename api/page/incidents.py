@@ -10,10 +10,11 @@ from alerts.views import IncidentView
 from api.access import Call
 from api.page import incident_filters
 from api.page.access import PageViewer, is_fragment
+from api.page.faults import PageRoute
 from api.page.incident_filters import PAGE, Chosen, FilterError
 from api.page.rendering import render
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 _NOTHING: Final[Page[IncidentView]] = Page((), None)
 

@@ -3,9 +3,10 @@
 from fastapi import APIRouter, Request, Response
 
 from api.page.access import LOGIN
+from api.page.faults import PageRoute
 from api.page.rendering import render_open
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
 @router.get(LOGIN)

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Error, Page
 
 #: Milliseconds that something may take to be seen.
-PATIENCE: Final = 10_000
+PATIENCE: Final = 30_000
 
 _PHONE: Final[Any] = {"width": 360, "height": 740}
 _DESK: Final[Any] = {"width": 1360, "height": 850}

@@ -397,6 +397,7 @@
   // --- charts -------------------------------------------------------------------
 
   const charts = new Map();
+  let drawnAt = 0;
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
   /** How a series is drawn, by its role. */
@@ -495,6 +496,7 @@
   }
 
   function showCharts() {
+    drawnAt = Date.now();
     for (const figure of $$("[data-chart]")) show(figure);
   }
 
@@ -562,6 +564,7 @@
   document.addEventListener("htmx:afterSettle", () => {
     showTimes();
     showMarks();
+    if (Date.now() - drawnAt > 5000) showCharts();
     for (const [number, since] of fresh) {
       if (Date.now() - since < 4000) document.getElementById(`incident-${number}`)?.classList.add("fresh");
       else fresh.delete(number);
