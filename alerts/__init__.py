@@ -17,6 +17,7 @@ quarantine   what could not be read: lists, details, expiry; `quarantine_rows` w
 queries      lists and details of incidents; `filters` and `cursors` say which and where to go on,
              `looking_up` by which index; `terms` is what they are looked up by
 details      one incident with all that is kept about it
+counted      what its findings counted over time, against their limits
 story        an incident told in the order of the kill chain (pure)
 related      incidents that have to do with one, and why
 exports/     incidents as JSON, as OCSF Detection Findings, as CSV without formulas

@@ -136,6 +136,7 @@ class FindingRow(Model):
     fingerprint: Mapped[str] = mapped_column(String(128))
     member_count: Mapped[int]
     note: Mapped[str] = mapped_column(Text)
+    curve: Mapped[dict[str, Any]]
 
 
 class MemberRow(Model):

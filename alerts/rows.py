@@ -8,6 +8,7 @@ from sqlalchemy import RowMapping
 from alerts.incidents import Content
 from alerts.lifecycle import State
 from alerts.views import IncidentView, view_of
+from detectors.curves import NO_CURVE, Curve, Point
 from detectors.findings import Evidence, Finding, Level
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -32,6 +33,7 @@ def finding_values(finding: Finding, incident_id: int) -> dict[str, Any]:
         "fingerprint": finding.fingerprint,
         "member_count": len(finding.members),
         "note": finding.note,
+        "curve": {"step": finding.drawn.step, "points": [*map(list, finding.drawn.points)]},
     }
 
 
@@ -52,7 +54,15 @@ def stored_finding(row: RowMapping) -> Finding:
         tags=tuple(row["tags"]),
         fingerprint=row["fingerprint"],
         note=row["note"],
+        curve=_curve(row["curve"]),
     )
+
+
+def _curve(stored: Any) -> Curve:  # noqa: ANN401 - what JSON may hold
+    """Return what a finding counted over time; nothing for one that was stored without."""
+    if not isinstance(stored, dict) or "points" not in stored:
+        return NO_CURVE
+    return Curve(tuple(Point(*each) for each in stored["points"]), stored["step"])
 
 
 def evidence_values(evidence: Evidence, incident_id: int) -> dict[str, Any]:

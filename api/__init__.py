@@ -17,6 +17,7 @@ server          uvicorn in a thread, on loopback unless told otherwise
 
 Routes:
 incidents       list, detail, changes, comments
+points          what detectors counted in an incident over time
 incident_query  filters of lists
 changes         what people ask to be changed
 answers         what answers hold

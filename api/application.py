@@ -29,6 +29,7 @@ from api import (
     incidents,
     keys,
     metrics,
+    points,
     rules,
     sessions,
     silences,
@@ -55,6 +56,7 @@ from ingest.address_ranges import Network
 
 _PARTS: Final = (
     incidents,
+    points,
     exports,
     stream,
     entities,

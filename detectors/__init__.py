@@ -57,5 +57,6 @@ learned/     what is usual, and what is not: families of detectors that learn
 traffic/     requests, errors, bytes and durations by minute and hour, judged by nobody
 
 detection    all detectors as one, and the traffic
+curves       what was counted over time, as few points
 findings     what is found, and how findings grow together
 """

@@ -321,7 +321,10 @@ def _present(intervals: pl.DataFrame) -> pl.DataFrame:
 
 
 def runs(violating: pl.DataFrame, window: timedelta) -> pl.DataFrame:
-    """Join violating spans of an entity whose gaps are no longer than the window: RUN_SCHEMA."""
+    """Join violating spans of an entity whose gaps are no longer than the window: RUN_SCHEMA.
+
+    And lists of what each pane had: `ends` (us), `values`, `limits`.
+    """
     ordered = violating.sort("entity", "first", "last")
     reach = pl.col("last").cum_max().shift(1).over("entity") + window // timedelta(microseconds=1)
     begins = (pl.col("first") > reach).fill_null(value=True)
@@ -336,7 +339,15 @@ def runs(violating: pl.DataFrame, window: timedelta) -> pl.DataFrame:
             pl.col("limit").filter(pl.col("value") == greatest).min(),
             pl.col("reached").min(),
             pl.col("raised").any(),
+            pl.col("reached").alias("ends"),
+            pl.col("value").alias("values"),
+            pl.col("limit").cast(pl.Int64).alias("limits"),
         )
-        .select(pl.col(name).cast(dtype) for name, dtype in RUN_SCHEMA.items())
+        .select(
+            *(pl.col(name).cast(dtype) for name, dtype in RUN_SCHEMA.items()),
+            "ends",
+            "values",
+            "limits",
+        )
         .sort("entity", "first")
     )

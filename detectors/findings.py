@@ -3,10 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from functools import reduce
 from typing import Final, Literal
+
+from detectors.curves import NO_CURVE, Curve, Point
 
 EntityType = Literal[
     "client", "network", "user", "api_key", "route", "service", "source", "target", "all"
@@ -15,6 +17,9 @@ Mode = Literal["alert", "monitor"]
 
 #: Evidence rows that one finding keeps at most.
 EVIDENCE_LIMIT: Final = 20
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Level(IntEnum):
@@ -59,7 +64,8 @@ class Finding:
     gap is at most the window are one finding. `members` are the clients that a finding about
     something else than a client has counted. `reached` is the end of the first slot of time with
     which the limit was reached: when the finding could be known. `note` is what else is to be told
-    of `value`, such as what was expected: a sentence, masked, or nothing.
+    of `value`, such as what was expected: a sentence, masked, or nothing. `curve` is what was
+    counted over time, as far as the detector says it.
     """
 
     detector: str
@@ -79,6 +85,14 @@ class Finding:
     members: frozenset[str] = frozenset()
     reached: datetime | None = None
     note: str = ""
+    curve: Curve = NO_CURVE
+
+    @property
+    def drawn(self) -> Curve:
+        """What was counted over time; at least the value, at the end."""
+        if self.curve.points:
+            return self.curve
+        return Curve((Point((self.last - _EPOCH) // _MICROSECOND, self.value, self.threshold),))
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -111,6 +125,7 @@ class Finding:
             members=self.members | other.members,
             reached=min((r for r in (self.reached, other.reached) if r), default=None),
             note=ahead.note,
+            curve=self.drawn | other.drawn,
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from detectors.curves import Curve, Point
 from detectors.evaluate import runs
 from detectors.findings import Evidence, Finding
 from detectors.members import Membership, of_run
@@ -40,6 +41,7 @@ def reported(
             evidence=evidence.get(run["entity"], ()),
             members=of_run(members, run["entity"], run["first"], run["last"]),
             reached=moment(run["reached"]),
+            curve=Curve.of(map(Point, run["ends"], run["values"], run["limits"])),
         )
         for run in runs(violating, rule.window).iter_rows(named=True)
     ]

@@ -291,6 +291,8 @@ def test_old_incidents_are_read_and_grow(updated: Updated) -> None:
 
 
 def test_old_incidents_are_looked_up(updated: Updated) -> None:
+    if TERMS in updated.before:
+        pytest.skip("the rows of a later schema have words of their own")
     terms = {(row["kind"], row["value"], row["incident_id"]) for row in updated.after[TERMS]}
     words = {(value, incident) for kind, value, incident in terms if kind == "word"}
     assert words == {("203.0.113.7", 7), ("get", 11), ("ä", 11), ("id", 11)}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from detectors.aggregate import Complete
 from detectors.catalogue import Catalogue, load_catalogue
+from detectors.curves import Curve
 from detectors.documents import read_rules
 from detectors.findings import Finding, merge_runs
 from detectors.kernel import RuleKernel
@@ -23,7 +24,7 @@ START = datetime(2026, 11, 2, 8, tzinfo=UTC)
 LATENESS = 5_000_000
 
 Claim = tuple[tuple[str, str, str], datetime, datetime, int, int]
-Told = tuple[tuple[str, str, str], datetime, datetime, int, int, int, datetime | None, str]
+Told = tuple[tuple[str, str, str], datetime, datetime, int, int, int, datetime | None, str, Curve]
 
 
 def event(seconds: float = 0.0, **fields: Any) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def told(findings: Iterable[Finding]) -> list[Told]:
     return [
         (
             *(f.key, f.first, f.last, f.value, f.threshold),
-            *(f.level, f.reached, " ".join(sorted(f.members))),
+            *(f.level, f.reached, " ".join(sorted(f.members)), f.drawn),
         )
         for f in merge_runs([], findings)
     ]

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
+from detectors.curves import Curve, Point
 from detectors.detector import Detector
 from detectors.findings import EntityType, Finding
 from detectors.learned.spikes.scores import DOWN, Violation
@@ -19,10 +20,9 @@ def finding(told: Told, detector: Detector, length: int) -> Finding:
     each = told.violation
     kind, entity = told.entity
     end = told.time + length
-    value, threshold = each.counted, each.limit
+    value, threshold, usual = each.counted, each.limit, round(each.expected)
     if each.side == DOWN:
-        expected = round(each.expected)
-        value, threshold = expected - each.counted, expected - each.limit
+        value, threshold, usual = usual - each.counted, usual - each.limit, 0
     return Finding(
         detector=detector.name,
         entity_type=_TYPES[kind],
@@ -38,6 +38,7 @@ def finding(told: Told, detector: Detector, length: int) -> Finding:
         tags=detector.tags,
         reached=moment(end),
         note=note(each, detector, length),
+        curve=Curve((Point(end, value, threshold, usual),)),
     )
 
 
