@@ -43,6 +43,7 @@ Saying why:
 wording      why a condition does not hold for an event, in words
 single       one event as all rules see it
 probe        what rules have counted for one entity
+needs        which columns of events each detector cannot do without
 
 Detectors that are no rules:
 detector     what people read about one, and may set

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 import typer
 
-from vedette.cli_explain import explain
+from vedette.cli_explain import coverage, explain
 from vedette.cli_incidents import incidents_cli
 from vedette.cli_options import Config, Database, Json
 from vedette.cli_tuning import tuning_cli
@@ -37,6 +37,7 @@ cli.add_typer(silences_cli, name="silences")
 cli.add_typer(notify_cli, name="notify")
 cli.add_typer(tuning_cli)
 cli.command()(explain)
+cli.command()(coverage)
 
 Files = Annotated[
     list[str], typer.Argument(help="Log files, folders, globs, or - for standard input.")

@@ -1,4 +1,4 @@
-"""Commands that say why: `vedette explain`."""
+"""Commands that say why, and what can be seen at all: `vedette explain`, `vedette coverage`."""
 
 from typing import Annotated
 
@@ -60,5 +60,33 @@ def explain(
             log_format=log_format,
             database=database,
             as_json=as_json,
+        )
+    )
+
+
+def coverage(
+    logs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SOURCE | LOGS...]",
+            help="Logs, - for standard input, or a service of the settings; else all of these.",
+            show_default=False,
+        ),
+    ] = None,
+    config: Config = None,
+    log_format: Annotated[
+        str, typer.Option("--format", help="Log format; auto detects it from the first lines.")
+    ] = "auto",
+    events: Annotated[
+        int, typer.Option("--events", min=1, help="Look at about so many events at most.")
+    ] = 1_000_000,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, not tables.")] = False,
+) -> None:
+    """Say what can be found in a log, and what to log so that more can be."""
+    from vedette.commands.coverage import print_what_is_covered
+
+    raise typer.Exit(
+        print_what_is_covered(
+            logs or [], config, log_format=log_format, limit=events, as_json=as_json
         )
     )

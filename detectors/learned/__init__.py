@@ -3,6 +3,7 @@
 family       what each family of them has in common
 families     all families as one
 expecting    what they expect of one entity, in words
+needs        which columns of events they cannot do without
 slots        rows summed by minutes, for families that watch single requests
 seen         what is new or rare for a user or API key
 places       impossible travel; blocked, unexpected and new countries
