@@ -22,6 +22,8 @@ from detectors.learned.seen import DETECTORS as SEEN
 from detectors.learned.seen import Seen, SeenSettings
 from detectors.learned.sizes import DETECTORS as SIZES
 from detectors.learned.sizes import Sizes, SizesSettings
+from detectors.learned.spikes import DETECTORS as SPIKES
+from detectors.learned.spikes import Spikes, SpikesSettings
 from detectors.overrides import RuleOverride
 
 SOURCE_SILENT: Final = Detector(
@@ -125,6 +127,7 @@ FAMILIES: Final[tuple[Registered, ...]] = (
     Registered(PLACES, Places, CountrySettings, "countries", {"country_is_bundled": repr}),
     Registered(INVENTORY, Inventory, InventorySettings, "inventory", {"documents": repr}),
     Registered(SIZES, Sizes, SizesSettings, "sizes"),
+    Registered(SPIKES, Spikes, SpikesSettings, "spikes"),
     Registered(CLIENTS, ClientOutliers, ClientSettings, "clients", {"model": _of_model}),
 )
 

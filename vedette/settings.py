@@ -37,6 +37,7 @@ from detectors.learned.inventory import InventorySettings
 from detectors.learned.places import CountrySettings
 from detectors.learned.seen import SeenSettings
 from detectors.learned.sizes import SizesSettings
+from detectors.learned.spikes import SpikesSettings
 from detectors.overrides import ApiKeyHash, RuleOverride
 from ingest.durations import Duration
 from ingest.geo import GeoSettings
@@ -289,6 +290,7 @@ class Settings(BaseSettings):
     blocklist: BlockSettings = Field(default_factory=BlockSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
     backtest: BacktestSettings = Field(default_factory=BacktestSettings)
+    spikes: SpikesSettings = Field(default_factory=SpikesSettings)
     seen: SeenSettings = Field(default_factory=SeenSettings)
     countries: CountrySettings = Field(default_factory=CountrySettings)
     sizes: SizesSettings = Field(default_factory=SizesSettings)

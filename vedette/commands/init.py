@@ -175,6 +175,12 @@ endpoints = "90d"            # and how much they were used a day, after they wer
 # folder = "/var/cache/vedette/backtest"   # default: a folder in your state folder
 cache_mb = 20000             # the logs that were unused longest leave first
 
+# ---- Counts against their week: requests, errors, slow and big answers ------------------------
+[spikes]
+time_zone = "UTC"            # of the people who use the API, as in "Europe/Berlin"
+false_alarms_per_day = 1.0   # of all these detectors, a third each for all, services, routes
+learning_days = 7            # of a service or route, before it is judged
+
 # ---- What is new about users and API keys: country, network, user agent ------------------------
 [seen]
 learning_days = 5            # with accepted requests, before anything can be new

@@ -134,9 +134,10 @@ class Baselines:
         """Return the p-values of some cells (rows, kinds) of a window, as they are told."""
         return self.extremes.chances(self.scores, at, side, cells)
 
-    def pause(self) -> None:
-        """Note that panes were not seen: no window or run reaches over them; none is learned."""
+    def pause(self, panes: int) -> None:
+        """Note that so many panes were not seen: no window or run reaches over them."""
         self.series.age[:] = 0
+        self.levels.fade(self._level_keep**panes)
         self.runs.close(self.runs.open)
 
     def _varying(self) -> tuple[Floats, Floats]:

@@ -39,6 +39,11 @@ class Levels(Arrays):
         self.counted = kept * self.counted + known * counted
         self.expected = kept * self.expected + known * expected
 
+    def fade(self, part: float) -> None:
+        """Keep a part, as time has passed in which nothing was learned."""
+        self.counted *= part
+        self.expected *= part
+
     def forget(self, series: Bools) -> None:
         """Begin anew with some series: their season is right."""
         self.counted[series] = self.expected[series] = 0.0

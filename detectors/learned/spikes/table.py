@@ -114,8 +114,9 @@ class Table:
             yield from self._step(self.next, np.zeros((self.baselines.rows, KINDS)))
             self.next += self.length
         if self.next < until:
-            self.baselines.pause()
-            self.next += -(-(until - self.next) // self.length) * self.length
+            panes = -(-(until - self.next) // self.length)
+            self.baselines.pause(panes)
+            self.next += panes * self.length
 
     def _pane(
         self, time: int, rows: Ints, measure: Ints, bucket: Ints, count: Ints
