@@ -6,14 +6,10 @@
 ARGS =
 BIN = .venv/bin
 
-<<<<<<< Makefile
-.PHONY: help run test lint lock broker-lock notebooks docs bench clean
-=======
 # Tests start the program often: what Python compiled is kept, whatever the environment says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test lint lock broker-lock notebooks bench clean
->>>>>>> /tmp/exp/new.tmp
+.PHONY: help run test lint lock broker-lock notebooks docs bench clean
 
 help: ## list the targets
 	@echo 'make TARGET [ARGS="..."] [PYTHON=/path/to/python]'
