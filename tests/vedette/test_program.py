@@ -66,6 +66,7 @@ def lines_until(process: subprocess.Popen[str], pattern: str) -> tuple[list[str]
 def test_the_demo_serves_incidents_and_stops_when_told(
     demo: subprocess.Popen[str], number: signal.Signals
 ) -> None:
+    lines_until(demo, r"^Open http://127\.0\.0\.1:[0-9]+/login#code=[\w-]{43} \(valid")
     _, url = lines_until(demo, r"Incident API +(\S+)")
     _, key = lines_until(demo, r"Key +(\S+)")
     lines_until(demo, r"opened +\w+ +Client")
