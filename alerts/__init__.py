@@ -15,7 +15,8 @@ store        findings into incidents, timeline and outbox, in one transaction
 outbox       the rows that say what to tell whom; `backlog` counts what waits
 quarantine   what could not be read: lists, details, expiry; `quarantine_rows` writes it
 queries      lists and details of incidents; `filters` and `cursors` say which and where to go on,
-             `looking_up` by which index; `terms` is what they are looked up by
+             `looking_up` by which index, `page_rows` as one text; `terms` is what they are looked
+             up by
 details      one incident with all that is kept about it
 counted      what its findings counted over time, against their limits
 story        an incident told in the order of the kill chain (pure)

@@ -6,7 +6,7 @@ whoever floods the API cannot keep the worker from writing. At most REFUSALS kin
 the others are counted as one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from threading import Event, Lock, Thread
@@ -84,12 +84,13 @@ class StoredDeed(Deed):
 
 
 class AuditLog:
-    """Writes deeds; `close` writes what waits."""
+    """Writes deeds, and what else need not be written at once; `close` writes what waits."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._lock = Lock()
         self._waiting: dict[tuple[str | None, ...], Deed] = {}
+        self._later: dict[str, Callable[[], None]] = {}
         self._some = Event()
         self._ended = Event()
         self._thread: Thread | None = None
@@ -107,17 +108,27 @@ class AuditLog:
                 self._waiting[key] = deed if len(key) > 1 else _nameless(deed)
             else:
                 self._waiting[key] = replace(known, count=known.count + 1, last_at=deed.at)
-            if self._thread is None and not self._ended.is_set():
-                self._thread = Thread(target=self._work, name="audit", daemon=True)
-                self._thread.start()
-        self._some.set()
+        self._wake()
+
+    def later(self, name: str, write: Callable[[], None]) -> None:
+        """Call `write` within a second or two, in place of what waits under the same name.
+
+        So nobody's request waits until the database can be written.
+        """
+        with self._lock:
+            if name in self._later or len(self._later) < REFUSALS:
+                self._later[name] = write
+        self._wake()
 
     def flush(self) -> None:
-        """Write the refusals that wait."""
+        """Write what waits."""
         with self._lock:
             deeds, self._waiting = list(self._waiting.values()), {}
+            others, self._later = list(self._later.values()), {}
         if deeds:
             self._write(deeds)
+        for write in others:
+            write()
 
     def close(self) -> None:
         """Write what waits, and end."""
@@ -126,6 +137,13 @@ class AuditLog:
         if self._thread is not None:
             self._thread.join()
         self.flush()
+
+    def _wake(self) -> None:
+        with self._lock:
+            if self._thread is None and not self._ended.is_set():
+                self._thread = Thread(target=self._work, name="audit", daemon=True)
+                self._thread.start()
+        self._some.set()
 
     def _key(self, deed: Deed) -> tuple[str | None, ...]:
         minute = f"{deed.at:%Y-%m-%dT%H:%M}"
@@ -141,7 +159,7 @@ class AuditLog:
             try:
                 self.flush()
             except SQLAlchemyError as error:
-                _log.error("refusals could not be written", error=type(error).__name__)
+                _log.error("refusals or last uses could not be written", error=type(error).__name__)
 
     def _write(self, deeds: Sequence[Deed]) -> None:
         with for_writing(self._engine).begin() as connection:

@@ -5,7 +5,7 @@ import binascii
 from datetime import datetime
 from typing import Any, Final
 
-from alerts.filters import IncidentFilter, sort_keys
+from alerts.filters import IncidentFilter, Sort, sort_keys
 from alerts.models import IncidentRow
 from alerts.views import IncidentView
 from detectors.findings import Level
@@ -21,17 +21,17 @@ class CursorError(ValueError):
 
 def cursor_after(last: IncidentView, wanted: IncidentFilter) -> str:
     """Return the cursor of the page that begins after an incident."""
-    values = [
-        {
-            "last_at": microseconds(last.last_at),
-            "started_at": microseconds(last.started_at),
-            "severity": int(Level[last.severity.upper()]),
-            "id": last.id,
-        }[key.key]
-        for key in sort_keys(wanted.sort)
-    ]
+    values = place_of(last, wanted.sort)
     plain = ".".join([*map(str, values), wanted.digest()])
     return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
+
+
+def place_of(view: IncidentView, sort: Sort) -> list[int]:
+    """Return the values of the sort keys of an incident; times in microseconds."""
+    last = [microseconds(view.last_at), view.id]
+    if sort == "start":
+        return [microseconds(view.started_at), view.id]
+    return last if sort == "last" else [int(Level[view.severity.upper()]), *last]
 
 
 def read_cursor(cursor: str, wanted: IncidentFilter) -> tuple[int | datetime, ...]:

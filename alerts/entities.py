@@ -69,7 +69,7 @@ def entity_of(engine: Engine, entity_type: EntityType, entity: str) -> Entity | 
         mine = (
             _INCIDENTS.c.entity_type == entity_type,
             _INCIDENTS.c.entity == name,
-            without(connection, IncidentRow.merged_into),
+            without(connection.dialect.name, IncidentRow.merged_into),
         )
         row = connection.execute(
             select(

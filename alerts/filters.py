@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
-from sqlalchemy import ColumnElement, Connection, FromClause, SQLColumnExpression, exists, func
+from sqlalchemy import ColumnElement, FromClause, SQLColumnExpression, exists, func
 from sqlalchemy.orm import InstrumentedAttribute
 
 from alerts.models import IncidentRow, TermRow, table_of
@@ -88,9 +88,9 @@ def sort_keys(sort: Sort) -> tuple[InstrumentedAttribute[Any], ...]:
     }[sort]
 
 
-def conditions(connection: Connection, wanted: IncidentFilter) -> list[ColumnElement[bool]]:
+def conditions(dialect: str, wanted: IncidentFilter) -> list[ColumnElement[bool]]:
     """Return what the wanted incidents fulfil, apart from what is looked up (`terms_of`)."""
-    found: list[ColumnElement[bool]] = [without(connection, IncidentRow.merged_into)]
+    found: list[ColumnElement[bool]] = [without(dialect, IncidentRow.merged_into)]
     for attribute, value in (
         (IncidentRow.entity_type, wanted.entity_type),
         (IncidentRow.entity, None if wanted.entity is None else safe_name(wanted.entity)),
@@ -105,11 +105,11 @@ def conditions(connection: Connection, wanted: IncidentFilter) -> list[ColumnEle
     if wanted.entity is not None and wanted.entity_type is None:
         found.append(IncidentRow.entity_type.in_(get_args(EntityType)))  # for the index
     if wanted.parent is None and not wanted.include_members:
-        found.append(_apart(connection, wanted))
+        found.append(_apart(dialect, wanted))
     return [*found, *_levels(wanted), *_times(wanted), *_text(wanted)]
 
 
-def _apart(connection: Connection, wanted: IncidentFilter) -> ColumnElement[bool]:
+def _apart(dialect: str, wanted: IncidentFilter) -> ColumnElement[bool]:
     """Whether an incident is part of no other, said so that no better index is passed over.
 
     That of the parents is the best for a list without other conditions, in its usual order.
@@ -118,18 +118,16 @@ def _apart(connection: Connection, wanted: IncidentFilter) -> ColumnElement[bool
     more = (wanted.entity_type, wanted.assignee, wanted.text, wanted.until, *terms_of(wanted))
     if wanted.sort == "last" and not any((*other, *more)):
         return IncidentRow.parent_id.is_(None)
-    return without(connection, IncidentRow.parent_id)
+    return without(dialect, IncidentRow.parent_id)
 
 
-def without(
-    connection: Connection, attribute: SQLColumnExpression[int | None]
-) -> ColumnElement[bool]:
+def without(dialect: str, attribute: SQLColumnExpression[int | None]) -> ColumnElement[bool]:
     """Whether a row names no other incident there.
 
     PostgreSQL knows how many do not; SQLite would take the index of that column for "is null",
     and sort all there is.
     """
-    if connection.dialect.name == "postgresql":
+    if dialect == "postgresql":
         return attribute.is_(None)
     return func.coalesce(attribute, 0) == 0
 

@@ -3,10 +3,11 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal, get_args
 
@@ -46,6 +47,15 @@ USE_INTERVAL: Final = timedelta(minutes=1)
 
 #: Characters of a whole key text; a longer one is not looked at.
 _TEXT_LIMIT: Final = 128
+
+
+#: Calls what writes something that need not be written at once; by a name that it replaces.
+Later = Callable[[str, Callable[[], None]], None]
+
+
+def at_once(_name: str, write: Callable[[], None]) -> None:
+    """Write it."""
+    write()
 
 
 class KeyNameError(ValueError):
@@ -145,10 +155,11 @@ class KeyStore:
             row = connection.execute(select(table).where(table.c.id == identity)).mappings().first()
         return None if row is None else _key(row)
 
-    def verify_key(self, text: str, now: datetime) -> ApiKey | None:
+    def verify_key(self, text: str, now: datetime, later: Later = at_once) -> ApiKey | None:
         """Return the key that the text is, unless it is unknown, expired or revoked.
 
-        Takes as long for a wrong secret as for a right one.
+        Takes as long for a wrong secret as for a right one. `later` is given a name, and what
+        writes down that the key was used.
         """
         identity, secret = _parts(text)
         table = table_of(ApiKeyRow)
@@ -162,7 +173,7 @@ class KeyStore:
         if not key.works(now):
             return None
         if key.last_used_at is None or now - key.last_used_at >= USE_INTERVAL:
-            self._note_use(key.id, now)
+            later(f"key {key.id}", partial(self._note_use, key.id, now))
         return key
 
     def revoke_key(self, identity: str, now: datetime) -> bool:

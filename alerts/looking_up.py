@@ -3,12 +3,15 @@
 A list by a detector, service, tag, stage or label reads that value's rows of `incident_terms`,
 which are in the order of the list, and of each the incident. Where few incidents can be meant
 anyway (open ones, of one entity, of one person) it is the other way round.
+
+Queries are made once for each filter and remembered: making one takes longer than running it.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Integer, Select, bindparam, select, tuple_
 
 from alerts.filters import (
     IncidentFilter,
@@ -19,7 +22,9 @@ from alerts.filters import (
     terms_of,
 )
 from alerts.models import IncidentRow, TermRow, table_of
+from alerts.page_rows import read_views, written_together
 from alerts.terms import beginning, named, probe_of
+from alerts.views import IncidentView
 
 #: Incidents, of those active last, whose whole text is looked through.
 SCANNED: Final = 10_000
@@ -27,68 +32,98 @@ SCANNED: Final = 10_000
 #: Rows of a value that are sorted rather than looked for in the order of a list.
 FEW: Final = 5_000
 
+#: Queries that are remembered.
+REMEMBERED: Final = 256
+
 #: Status of what is being worked on: there is little of it.
 _IN_HAND: Final = frozenset({"open", "acknowledged"})
 
 _INCIDENTS: Final = table_of(IncidentRow)
 _TERMS: Final = table_of(TermRow)
 
-_After = tuple[Any, ...] | None
+_Values = dict[str, Any]
 
 
-def queries_for(
-    connection: Connection, wanted: IncidentFilter, after: _After, limit: int
-) -> Iterator[Select[Any]]:
-    """Yield queries whose rows together begin with the first `limit` wanted incidents.
-
-    Each gives at most so many, in the order of the filter, and some may give the same.
-    """
+def found(
+    connection: Connection, wanted: IncidentFilter, after: tuple[Any, ...] | None, limit: int
+) -> Iterator[IncidentView]:
+    """Yield incidents among which are the first `limit` wanted ones; some may come twice."""
+    dialect = connection.dialect.name
+    place = {f"after_{n}": value for n, value in enumerate(after or ())}
     for branch in wanted.branches():
-        found = conditions(connection, branch)
-        if not branch.text:
-            yield _in_order(connection, branch, found, after).limit(limit)
-            continue
-        horizon = select(_INCIDENTS.c.last_at).order_by(
-            _INCIDENTS.c.last_at.desc(), _INCIDENTS.c.id.desc()
-        )
-        since = connection.execute(horizon.offset(SCANNED).limit(1)).scalar()
-        recent = [] if since is None else [IncidentRow.last_at >= since]
-        yield _in_order(connection, branch, [*found, *recent], after).limit(limit)
-        probe = probe_of(branch.text)
-        if since is not None and probe is not None:
-            words = select(_TERMS.c.incident_id).where(*beginning(probe), _TERMS.c.last_at < since)
-            newest = words.order_by(_TERMS.c.last_at.desc()).limit(FEW)
-            older = connection.execute(newest).scalars().all()
-            if not older:
-                continue
-            named = [*found, IncidentRow.id.in_(older)]
-            yield _in_order(connection, branch, named, after).limit(limit)
+        by_term = _by_term(connection, branch)
+        for among, values in _amongs(connection, branch):
+            query = query_for(dialect, branch, among, by_term=by_term, onwards=bool(after))
+            given = {**place, **values, "most": limit}
+            yield from read_views(connection.execute(query, given).scalar())
+
+
+@lru_cache(REMEMBERED)
+def query_for(
+    dialect: str, wanted: IncidentFilter, among: str, *, by_term: bool, onwards: bool
+) -> Select[Any]:
+    """Return the query for a page, as one text.
+
+    `among` is "all", "recent" (active `since`) or "named" (whose numbers are among `older`);
+    `onwards` those after the place that `after_0` and so on tell. `most` is how many.
+    """
+    found = conditions(dialect, wanted)
+    if among == "recent":
+        found.append(IncidentRow.last_at >= bindparam("since", type_=_INCIDENTS.c.last_at.type))
+    if among == "named":
+        found.append(IncidentRow.id.in_(bindparam("older", expanding=True)))
+    query = _in_order(wanted, found, by_term=by_term, onwards=onwards)
+    return written_together(query.limit(bindparam("most", type_=Integer)), dialect)
+
+
+def _amongs(connection: Connection, wanted: IncidentFilter) -> Iterator[tuple[str, _Values]]:
+    """Yield where to look, and the values that say so."""
+    if not wanted.text:
+        yield "all", {}
+        return
+    newest = select(_INCIDENTS.c.last_at).order_by(
+        _INCIDENTS.c.last_at.desc(), _INCIDENTS.c.id.desc()
+    )
+    since = connection.execute(newest.offset(SCANNED).limit(1)).scalar()
+    if since is None:
+        yield "all", {}
+        return
+    yield "recent", {"since": since}
+    probe = probe_of(wanted.text)
+    if probe is not None:
+        words = select(_TERMS.c.incident_id).where(*beginning(probe), _TERMS.c.last_at < since)
+        latest = words.order_by(_TERMS.c.last_at.desc()).limit(FEW)
+        older = connection.execute(latest).scalars().all()
+        if older:
+            yield "named", {"older": older}
 
 
 def _in_order(
-    connection: Connection, wanted: IncidentFilter, found: list[ColumnElement[bool]], after: _After
+    wanted: IncidentFilter, found: list[ColumnElement[bool]], *, by_term: bool, onwards: bool
 ) -> Select[Any]:
     terms = terms_of(wanted)
     query: Select[Any] = select(_INCIDENTS).where(*found)
     keys: tuple[Any, ...] = sort_keys(wanted.sort)
-    if terms and not wanted.text and _by_term(connection, wanted):
+    if by_term:
         kind, value = terms.pop(0)
-        query = query.select_from(_TERMS.join(_INCIDENTS, same_incident(_TERMS))).where(
-            *named(kind, value)
-        )
+        joined = _TERMS.join(_INCIDENTS, same_incident(_TERMS))
+        query = query.select_from(joined).where(*named(kind, value))
         if wanted.sort == "last":
             keys = (_TERMS.c.last_at, _TERMS.c.incident_id)
     query = query.where(*(named_so(kind, value) for kind, value in terms))
-    if after is not None:
+    if onwards:
+        after = (bindparam(f"after_{n}", type_=key.type) for n, key in enumerate(keys))
         query = query.where(tuple_(*keys) < tuple_(*after))
     return query.order_by(*(key.desc() for key in keys))
 
 
 def _by_term(connection: Connection, wanted: IncidentFilter) -> bool:
     """Whether to read what the first value has, rather than look whether incidents have it."""
+    terms = terms_of(wanted)
+    if not terms or wanted.text:
+        return False
     if wanted.sort != "last":
-        kind, value = terms_of(wanted)[0]
-        few = select(_TERMS.c.incident_id).where(*named(kind, value)).offset(FEW).limit(1)
+        few = select(_TERMS.c.incident_id).where(*named(*terms[0])).offset(FEW).limit(1)
         return connection.execute(few).first() is None
     if connection.dialect.name == "postgresql":
         return True  # it knows how much there is of each, and reads what is less

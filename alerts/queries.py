@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final, Generic, TypeVar
 
-from sqlalchemy import Connection, Engine, RowMapping, func, select
+from sqlalchemy import Connection, Engine, func, select
 
-from alerts.cursors import CursorError, cursor_after, read_cursor
+from alerts.cursors import CursorError, cursor_after, place_of, read_cursor
 from alerts.details import Geo, IncidentDetail, Telling, TimelineEntry
-from alerts.filters import IncidentFilter, sort_keys
-from alerts.looking_up import queries_for
+from alerts.filters import IncidentFilter
+from alerts.looking_up import found
 from alerts.models import (
     DeliveryRow,
     EvidenceRow,
@@ -70,15 +69,12 @@ def list_incidents(
     if not 1 <= limit <= PAGE_LIMIT:
         raise ValueError(f"limit must be from 1 to {PAGE_LIMIT}")
     wanted = wanted or IncidentFilter()
-    keys = [key.key for key in sort_keys(wanted.sort)]
     after = None if cursor is None else read_cursor(cursor, wanted)
-    found: dict[int, RowMapping] = {}
     with engine.connect() as connection:
-        for query in queries_for(connection, wanted, after, limit + 1):
-            found |= {row["id"]: row for row in connection.execute(query).mappings()}
-    rows = sorted(found.values(), key=lambda row: tuple(row[k] for k in keys), reverse=True)
-    items = tuple(stored_view(row) for row in islice(rows, limit))
-    more = len(rows) > limit
+        every = {view.id: view for view in found(connection, wanted, after, limit + 1)}
+    views = sorted(every.values(), key=lambda view: place_of(view, wanted.sort), reverse=True)
+    items = tuple(views[:limit])
+    more = len(views) > limit
     return Page(items, cursor_after(items[-1], wanted) if more else None)
 
 

@@ -116,7 +116,7 @@ def _first(
     last = _TABLE.c.last_at
     query = select(*_SHOWN).where(*conditions).order_by(last.desc() if newest else last)
     if not merged:
-        query = query.where(without(connection, _TABLE.c.merged_into))
+        query = query.where(without(connection.dialect.name, _TABLE.c.merged_into))
     return list(connection.execute(query.limit(REASON_LIMIT)).mappings())
 
 

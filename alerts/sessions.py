@@ -10,6 +10,7 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
 
 from alerts.database import for_writing
-from alerts.keys import Role
+from alerts.keys import Later, Role, at_once
 from alerts.models import ApiKeyRow, LoginCodeRow, SessionRow, table_of
 from alerts.secret import SECRET_BYTES, server_secret
 
@@ -100,8 +101,11 @@ class SessionStore:
         session = self.find(token, now)
         return None if session is None else (session, SecretStr(token))
 
-    def find(self, token: str, now: datetime) -> Session | None:
-        """Return the session that a cookie is; None if it is over, or its key is."""
+    def find(self, token: str, now: datetime, later: Later = at_once) -> Session | None:
+        """Return the session that a cookie is; None if it is over, or its key is.
+
+        `later` is given a name, and what writes down that the session was used.
+        """
         if not token or len(token) > _TOKEN_LIMIT or not token.isascii():
             return None
         query = (
@@ -120,7 +124,7 @@ class SessionStore:
         if row is None:
             return None
         if now - row["last_used_at"] >= USE_INTERVAL:
-            self._note_use(row["id"], now)
+            later(f"session {row['id']}", partial(self._note_use, row["id"], now))
         csrf = self._mac("csrf", token).hex()
         role = Role[row["role"].upper()]
         return Session(row["id"], row["name"], role, csrf, row["expires_at"])

@@ -150,7 +150,7 @@ class RequireRole:
         """Return the dependency for an annotation."""
         return Depends(cls(role, scope, limit))
 
-    def __call__(
+    async def __call__(
         self, request: Request, response: Response, services: WithServices, caller: PresentedCaller
     ) -> Call:
         """Raise 401 without a caller, 403 for one who may not, 429 for one who asks too often."""
@@ -241,7 +241,7 @@ def _asks_for_role(dependant: Dependant | None) -> bool:
 
 
 def _of_key(services: Services, text: str) -> Caller | None:
-    key = services.keys.verify_key(text, services.now())
+    key = services.keys.verify_key(text, services.now(), services.audit.later)
     if key is None:
         return None
     return Caller("key", key.id, key.name, key.role, frozenset(key.scopes))
@@ -268,7 +268,7 @@ def _of_token(request: Request, services: Services, token: str) -> Caller | None
 
 
 def _of_session(services: Services, token: str) -> Caller | None:
-    session = services.sessions.find(token, services.now())
+    session = services.sessions.find(token, services.now(), services.audit.later)
     if session is None:
         return None
     return Caller("session", session.id, session.name, session.role, csrf=session.csrf)

@@ -78,6 +78,7 @@ class MadeKey(KeyAnswer):
 @router.get("")
 def list_all(call: Admin) -> list[KeyAnswer]:
     """List all keys, the oldest first, without their secrets."""
+    call.services.audit.flush()  # when keys were used last
     return [KeyAnswer.of(key) for key in call.services.keys.list_keys()]
 
 

@@ -1,21 +1,40 @@
 """uvicorn in a thread: on loopback, unless something in front of it makes it safe."""
 
+import gc
 import socket
+import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import uvicorn
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
 from api.hosts import is_loopback
+
+#: Requests that are worked on at once: they share one interpreter, so more would only take turns.
+THREADS: Final = 4
+
+#: Seconds after which a thread lets another one go on that asks for it; Python's own is ten times
+#: as much, which beside a busy worker each answer would wait for several times.
+_SWITCH_SECONDS: Final = 0.0005
 
 #: Seconds that requests in flight get when the server stops.
 _GRACE_SECONDS: Final = 5
 
 #: Seconds that the server may take to begin.
 _START_SECONDS: Final = 10.0
+
+
+class _Server(uvicorn.Server):
+    """A server whose routes share a few threads: more would only wait for the interpreter."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        current_default_thread_limiter().total_tokens = THREADS
+        await super().startup(sockets)
 
 
 class ServerError(Exception):
@@ -102,8 +121,11 @@ def serve(
     listener = _listen(host, port)
     shown = f"[{host}]" if ":" in host else host
     url = f"{'https' if tls else 'http'}://{shown}:{listener.getsockname()[1]}"
-    server = ApiServer(uvicorn.Server(config), listener, url)
+    server = ApiServer(_Server(config), listener, url)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     server.start()
+    gc.collect()
+    gc.freeze()  # what is there by now stays: looking it through again would stop all for 0.1 s
     return server
 
 

@@ -210,11 +210,10 @@ def test_a_database_that_fails_is_a_503(api: Api) -> None:
     client = api.client()
     client.get("/api/v1/incidents")
     with api.engine.begin() as connection:
-        connection.execute(text("drop table evidence"))
-        connection.execute(text("drop table findings"))
+        connection.execute(text("drop table incident_terms"))
     answer = client.get("/api/v1/incidents?detector=x")
     assert answer.status_code == 503
-    assert "findings" not in answer.text
+    assert "incident_terms" not in answer.text
     assert answer.headers["retry-after"] == "5"
 
 

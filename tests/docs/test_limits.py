@@ -25,6 +25,7 @@ OTHERS = {
     "alerts.blocklist.REMEMBERED",
     "alerts.cursors._LIMIT",
     "alerts.filters.TEXT_LIMIT",
+    "alerts.looking_up.REMEMBERED",
     "alerts.queries.PAGE_LIMIT",
     "alerts.queries.TELLING_LIMIT",
     "alerts.related.REASON_LIMIT",
