@@ -13,10 +13,16 @@ from typing import Final
 from docs.website.navigation import ROOT
 
 #: Where files that are no pages lie on the site.
-FILES: Final = "files"
+FILES: Final = Path("files")
 
 _LINK: Final = re.compile(r"!?\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 _CODE: Final = re.compile(r"^( *)(`{3,})[^\n]*\n.*?^\1\2 *$", re.MULTILINE | re.DOTALL)
+
+
+def copy_of(file: Path) -> Path:
+    """Return where a file that is no page lies on the site; Markdown is no page there."""
+    place = FILES / file.relative_to(ROOT)
+    return place.with_name(f"{place.name}.txt") if place.suffix == ".md" else place
 
 
 class Links:
@@ -49,6 +55,7 @@ class Links:
 
     def _link(self, link: re.Match[str], file: Path, place: str) -> str:
         label, target = self._prose(link[1], file, place), link[2]
+        label = label.removesuffix(".md")  # pages of the site have no such names
         sign = "!" if link[0].startswith("!") else ""
         name, _, part = target.partition("#")
         if re.match(r"[a-z]+:", target) or not name:
@@ -66,4 +73,4 @@ class Links:
         if leads == ROOT / "README.md":
             return relpath("index.md", here)
         self.files.add(leads)
-        return relpath(Path(FILES) / leads.relative_to(ROOT), here)
+        return relpath(copy_of(leads), here)

@@ -4,8 +4,8 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from docs.website.links import FILES, Links
-from docs.website.navigation import DOCS, ROOT, Navigation, load_navigation, place_of, source_of
+from docs.website.links import Links, copy_of
+from docs.website.navigation import DOCS, Navigation, load_navigation, place_of, source_of
 from docs.website.reference import made_pages
 from docs.website.reference.runbooks import Facts
 
@@ -26,7 +26,7 @@ def write_pages(folder: Path) -> list[str]:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(told, encoding="utf-8")
     for file in links.files:
-        copy = folder / FILES / file.relative_to(ROOT)
+        copy = folder / copy_of(file)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, copy)
     return links.broken

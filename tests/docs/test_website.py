@@ -24,7 +24,7 @@ from ingest.formats import FORMATS
 from tests.docs.pages import ROOT, headings, rows
 from vedette.settings import Settings
 
-BUILD_SECONDS: Final = 300
+BUILD_SECONDS: Final = 1800
 
 
 class _References(HTMLParser):
@@ -99,7 +99,7 @@ def test_links_lead_to_where_pages_are() -> None:
     text = "[a](../api.md#tokens) `x` [b](fluent-bit.md) [c](https://example.org) [d](#keys)"
     written = links.rewritten(text, DOCS / "ship" / "README.md", "ship/index")
     assert written == (
-        "[a](../api.md#tokens) `x` [b](../files/docs/ship/fluent-bit.md)"
+        "[a](../api.md#tokens) `x` [b](../files/docs/ship/fluent-bit.md.txt)"
         " [c](https://example.org) [d](#keys)"
     )
     assert links.files == {DOCS / "ship" / "fluent-bit.md"}
