@@ -167,6 +167,35 @@ def test_attacks_that_arrive_live_stay_text(site: Site, mia: Visitor) -> None:
     assert_only_text(mia, "live")
 
 
+def test_numbers_are_drawn_and_can_be_read(site: Site, mia: Visitor) -> None:
+    number = site.record("198.51.100.40", detector="drawn")
+    chart = {
+        "title": "drawn: paths",
+        "unit": "paths",
+        "x": [1_762_160_400, 1_762_160_460, 1_762_160_520],
+        "series": [
+            {"label": "counted", "role": "value", "values": [3, 1_200, None]},
+            {"label": "limit", "role": "limit", "values": [10, 10, 10]},
+        ],
+    }
+    address = mia.go(f"/incidents/{number}").locator("#points").get_attribute("data-chart")
+    mia.page.route(f"**{address}", lambda route: route.fulfill(json={"charts": [chart]}))
+    page = mia.go(f"/incidents/{number}")
+    expect(page.locator("#points canvas")).to_be_visible()
+    page.get_by_text("Numbers", exact=True).click()
+    rows = page.locator("#points .scroll tr")
+    expect(rows.nth(0)).to_have_text("Time (UTC)countedlimit")
+    expect(rows.nth(2)).to_have_text("2025-11-03 09:011,20010")
+    expect(rows.nth(3)).to_have_text("2025-11-03 09:0210")
+    assert judged(page) == []
+    page.locator("#comment").fill("half a sentence")
+    page.evaluate("() => htmx.trigger(document.body, 'changed')")
+    site.record("198.51.100.40", minutes=2, detector="burst")
+    expect(page.locator(".claims li")).to_have_count(2)
+    expect(page.locator("#comment")).to_have_value("half a sentence")
+    expect(page.locator("#points canvas")).to_be_visible()
+
+
 def judged(page: Page) -> list[str]:
     """Return what axe objects to, and where."""
     if page.evaluate("() => typeof window.axe") == "undefined":

@@ -272,18 +272,20 @@
     "/": () => $("#text")?.focus(),
     "?": () => open("help"),
   };
+  const places = { i: "/", t: "/traffic", s: "/silences" };
   let before = "";
 
   document.addEventListener("keydown", (event) => {
     const typing = event.target.matches?.("input:not([type='checkbox']), textarea, select");
     if (event.key === "Escape" && typing && !event.target.closest("dialog")) event.target.blur();
-    if (typing || event.ctrlKey || event.metaKey || event.altKey || $("dialog[open]")) return;
-    if (before === "g" && event.key === "i") location.assign("/");
+    if (typing || event.ctrlKey || event.metaKey || event.altKey || $("dialog[open]")) return undefined;
+    const place = before === "g" && places[event.key];
     before = event.key;
+    if (place) return location.assign(place);
     const act = keys[event.key];
-    if (!act) return;
+    if (!act) return undefined;
     event.preventDefault();
-    act();
+    return act();
   });
 
   // --- times ------------------------------------------------------------------
@@ -411,6 +413,12 @@
     high: () => ({ stroke: colour("--muted"), width: 0.5 }),
   };
 
+  /** Write the times below a chart, in UTC: days, minutes or seconds, as close as they stand. */
+  function times(_plot, at, _axis, _space, step) {
+    const [from, to] = step >= 86400 ? [5, 10] : step >= 60 ? [11, 16] : [11, 19];
+    return at.map((seconds) => new Date(seconds * 1000).toISOString().slice(from, to));
+  }
+
   /** Draw one chart into a place. */
   function draw(place, chart) {
     const axis = {
@@ -435,7 +443,7 @@
         })),
       ],
       bands: band.every(Boolean) ? [{ series: band, fill: colour("--band") }] : [],
-      axes: [{ ...axis }, { ...axis, size: 60, label: chart.unit, labelSize: 18 }],
+      axes: [{ ...axis, values: times }, { ...axis, size: 60, label: chart.unit, labelSize: 18 }],
     };
     return new window.uPlot(options, [chart.x, ...chart.series.map((each) => each.values)], place);
   }
@@ -498,6 +506,16 @@
   function showCharts() {
     drawnAt = Date.now();
     for (const figure of $$("[data-chart]")) show(figure);
+  }
+
+  /** Draw figures that a fragment brought, and let go of those that went with one. */
+  function showNewCharts() {
+    for (const [figure, plots] of charts) {
+      if (figure.isConnected) continue;
+      plots.forEach((plot) => plot.destroy());
+      charts.delete(figure);
+    }
+    for (const figure of $$("[data-chart]")) if (!charts.has(figure)) show(figure);
   }
 
   function startCharts() {
@@ -564,6 +582,7 @@
   document.addEventListener("htmx:afterSettle", () => {
     showTimes();
     showMarks();
+    showNewCharts();
     if (Date.now() - drawnAt > 5000) showCharts();
     for (const [number, since] of fresh) {
       if (Date.now() - since < 4000) document.getElementById(`incident-${number}`)?.classList.add("fresh");
