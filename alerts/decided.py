@@ -1,4 +1,4 @@
-"""What people decided about incidents, with the findings that the decision is about."""
+"""Incidents with their findings, and what people decided about them."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Engine, RowMapping, select
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, and_, or_, select
 
 from alerts.models import EvidenceRow, FindingRow, IncidentRow, table_of
 from alerts.rows import stored_finding
@@ -23,7 +23,7 @@ NEWEST: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """An incident that people called an attack or harmless, and its findings.
+    """An incident with its findings, and what people called it; None if nobody said anything.
 
     `paths` are those of its evidence, by how often.
     """
@@ -32,7 +32,7 @@ class Decided:
     entity_type: str
     entity: str
     members: tuple[str, ...]
-    resolution: str
+    resolution: str | None
     started_at: datetime
     last_at: datetime
     summary: str
@@ -44,11 +44,19 @@ class Decided:
         """Whether people called it an attack."""
         return self.resolution in ATTACK
 
+    @property
+    def harmless(self) -> bool:
+        """Whether people called it harmless."""
+        return self.resolution in HARMLESS
 
-def decided_incidents(engine: Engine) -> list[Decided]:
-    """Return what people decided, the oldest first: the NEWEST that were active last."""
+
+def decided_incidents(engine: Engine, *, undecided: bool = False) -> list[Decided]:
+    """Return what people decided, the oldest first: the NEWEST that were active last.
+
+    With `undecided` the others, too, as far as people are told of them by themselves.
+    """
     with engine.connect() as connection:
-        incidents = _incidents(connection)
+        incidents = _incidents(connection, undecided=undecided)
         numbers = [row["id"] for row in incidents]
         findings = _findings(connection, numbers)
         paths = _paths(connection, numbers)
@@ -70,11 +78,15 @@ def decided_incidents(engine: Engine) -> list[Decided]:
     return sorted(found, key=lambda each: (each.started_at, each.id))
 
 
-def _incidents(connection: Connection) -> Sequence[RowMapping]:
+def _incidents(connection: Connection, *, undecided: bool) -> Sequence[RowMapping]:
     table = table_of(IncidentRow)
+    wanted: ColumnElement[bool] = table.c.resolution.in_(sorted(ATTACK | HARMLESS))
+    if undecided:
+        nobody = table.c.resolution.is_(None), table.c.parent_id.is_(None)
+        wanted = or_(wanted, and_(*nobody, table.c.mode == "alert"))
     query = (
         select(table)
-        .where(table.c.resolution.in_(sorted(ATTACK | HARMLESS)), table.c.merged_into.is_(None))
+        .where(wanted, table.c.merged_into.is_(None))
         .order_by(table.c.last_at.desc(), table.c.id.desc())
         .limit(NEWEST)
     )

@@ -76,6 +76,17 @@ def shape_of(rule: Rule) -> str:
     return hashlib.sha256(repr(told).encode()).hexdigest()[:24]
 
 
+def with_limit(rule: Rule, limit: int) -> Rule:
+    """Return the rule with another limit, as settings would have it.
+
+    A sequence has none to be set, unless its first rule must match so often.
+    """
+    if rule.measure == "in_order":
+        many = rule.consecutive is not None
+        return replace(rule, threshold=limit, consecutive=limit) if many else rule
+    return replace(rule, threshold=limit)
+
+
 def lowered(rule: Rule, floor: int) -> Rule:
     """Return the rule as it is counted: under the name of its shape, with a limit that is lower.
 

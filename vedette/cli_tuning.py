@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from vedette.cli_options import Config, Database
+
 tuning_cli = typer.Typer()
 
 Files = Annotated[
@@ -76,3 +78,58 @@ def backtest(
             as_json=as_json,
         )
     )
+
+
+@tuning_cli.command()
+def sweep(
+    files: Annotated[list[str], typer.Argument(help="Log files, folders or globs.")],
+    rule: Annotated[str, typer.Argument(help="Name of a rule.", show_default=False)],
+    config: Config = None,
+    thresholds: Annotated[
+        str | None,
+        typer.Option("--threshold", help="Limits: 5,10,20 or 5:50:10 (from, to, how many)."),
+    ] = None,
+    truth: Truth = None,
+    database: Decisions = None,
+    budget: Annotated[
+        float, typer.Option("--budget", min=0, help="False alarms a day (else incidents).")
+    ] = 0.0,
+    log_format: Format = "auto",
+    cache: Cache = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a limit.")] = False,
+) -> None:
+    """Say what one rule would have found with many limits, and which one to take."""
+    from vedette.commands.sweep import run_sweep
+
+    raise typer.Exit(
+        run_sweep(
+            files,
+            rule,
+            config,
+            thresholds=thresholds,
+            truth=truth,
+            database=database,
+            budget=budget,
+            log_format=log_format,
+            cache=cache,
+            as_json=as_json,
+        )
+    )
+
+
+@tuning_cli.command()
+def suggest(
+    config: Config = None,
+    database: Database = None,
+    lose: Annotated[
+        int, typer.Option("--lose", min=0, help="Attacks that a higher limit may cost.")
+    ] = 0,
+    least: Annotated[
+        int, typer.Option("--least", min=1, help="False alarms that speak for a change.")
+    ] = 2,
+    as_json: Json = False,
+) -> None:
+    """Say how precise detectors are by what people decided, and suggest settings."""
+    from vedette.commands.suggest import run_suggest
+
+    raise typer.Exit(run_suggest(config, database, lose=lose, least=least, as_json=as_json))

@@ -12,7 +12,9 @@ import pytest
 
 from alerts.times import iso
 from detectors.catalogue import Catalogue
+from detectors.gathering import Gathered
 from detectors.registry import HEALTH
+from ingest.events import BATCH_SCHEMA, Batch, no_events
 from vedette.backtest import judging
 from vedette.backtest.cache import Cache
 from vedette.backtest.columns import LEARNED, columns_of
@@ -24,8 +26,11 @@ from vedette.backtest.labels import Truth
 from vedette.backtest.markdown import markdown_of
 from vedette.backtest.page import page_of
 from vedette.backtest.peaks import peaks_of
+from vedette.backtest.stored_log import StoredLog
+from vedette.backtest.sweeping import counted_for, single_rule, sweep_counts
 from vedette.commands.backtest import clear_cache, run_backtest
 from vedette.commands.scan import run_scan
+from vedette.commands.sweep import limits_of, run_sweep
 from vedette.detecting import families_of
 from vedette.evaluation.episodes import Episode
 from vedette.rules import catalogue_of
@@ -216,17 +221,19 @@ def test_an_entry_that_is_not_whole_is_made_anew(log: Path, cache: Cache, harm: 
     assert (after.log.folder / harm).is_file()
 
 
-def test_the_longest_unused_log_leaves_first(tmp_path: Path, cache: Cache) -> None:
-    logs = [written(tmp_path / f"{n}.log", lines()[n:]) for n in range(3)]
-    sides = [judged(log, cache, "")[1][0] for log in logs]
-    for age, side in ((3, sides[0]), (1, sides[1]), (2, sides[2])):
-        os.utime(side.log.folder, (1_700_000_000 - age, 1_700_000_000 - age))
-    sizes = cache.trim()
-    kept = Cache(cache.folder, sizes - 1)
-    kept.trim()
-    assert [side.log.folder.exists() for side in sides] == [False, True, True]
-    Cache(cache.folder, 0).trim(sparing=frozenset({sides[1].log.folder.name}))
-    assert [side.log.folder.exists() for side in sides] == [False, True, False]
+def test_the_longest_unused_log_leaves_first(cache: Cache) -> None:
+    kept: list[StoredLog] = []
+    for number, age in enumerate((3, 1, 2)):
+        writer = cache.begin(str(number))
+        writer.add(Gathered(Batch(no_events(), None), None))
+        kept.append(cache.keep(str(number), writer))
+        os.utime(kept[-1].folder, (1_700_000_000 - age, 1_700_000_000 - age))
+    smaller = Cache(cache.folder, cache.trim() - 1)
+    smaller.trim()
+    assert [each.folder.exists() for each in kept] == [False, True, True]
+    assert smaller.find("2") is not None  # and so it is used
+    Cache(cache.folder, 0).trim(sparing=frozenset({"2"}))
+    assert [each.folder.exists() for each in kept] == [False, False, True]
 
 
 def test_clear_leaves_nothing(log: Path, cache: Cache) -> None:
@@ -381,3 +388,48 @@ def test_changed_keys_are_settings(tmp_path: Path) -> None:
     for wrong in ("detectors.x", "sources.nothing=1"):
         with pytest.raises(SettingsError):
             changed_settings(settings_from(""), [wrong])
+
+
+def swept(log: Path, capsys: pytest.CaptureFixture[str], limits: str) -> dict[int, int]:
+    capsys.readouterr()
+    assert run_sweep([str(log)], RULE, None, thresholds=limits, as_json=True) == 0
+    rows = map(json.loads, capsys.readouterr().out.splitlines())
+    return {row["threshold"]: row["incidents"] for row in rows}
+
+
+def test_a_sweep_counts_once_and_says_what_each_limit_finds(
+    log: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert swept(log, capsys, "5,7,12,13,31") == {5: 3, 7: 2, 12: 2, 13: 1, 31: 0}
+    no_reading(monkeypatch)
+    assert swept(log, capsys, "6,30") == {6: 3, 30: 1}
+
+
+def test_a_sweep_below_what_was_counted_counts_that_rule_anew(
+    log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert swept(log, capsys, "12") == {12: 2}
+    assert swept(log, capsys, "1:6:3") == {1: 3, 2: 3, 6: 3}
+    status = run_sweep([str(log)], RULE, None, thresholds=None, as_json=False)
+    told = capsys.readouterr().out
+    assert status == 0
+    assert "now" in told
+    assert "No limit keeps to 0 a day" not in told  # none finds anything from 31 on
+
+
+@pytest.mark.parametrize("limits", ["", "x", "0,5", "5:x:2", "9:1"])
+def test_limits_that_make_no_sense_are_refused(limits: str) -> None:
+    with pytest.raises(SettingsError, match="--threshold"):
+        limits_of(limits)
+
+
+def test_a_sequence_is_counted_for_each_limit(simulated: tuple[Path, Side]) -> None:
+    """Its limit says how often the first rule must match: no higher one follows from it."""
+    rule = single_rule(settings_from(""), "success_after_failures")
+    wanted = counted_for(rule, [3, 5])
+    assert len(wanted) == 2
+    _, side = simulated
+    counts = count(side.log.batches(set(BATCH_SCHEMA)), Wanted(wanted)).counts
+    found = sweep_counts(rule, counts, [3, 5], Truth(), 1.0)
+    assert [each.threshold for each in found] == [3, 5]
+    assert found[0].incidents >= found[1].incidents

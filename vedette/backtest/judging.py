@@ -41,6 +41,14 @@ class Side:
     log: StoredLog = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What was counted of a log for some rules, by shape."""
+
+    about: About
+    by_shape: Mapping[str, RuleCounts] = field(repr=False)
+
+
 @dataclass(slots=True)
 class Progress:
     """What happens meanwhile: called with what is done now, and with bytes or batches of a total.
@@ -97,6 +105,16 @@ class Judge:
         self._cache.trim(sparing=frozenset(self._used))
         return found
 
+    def sweep(self, settings: Settings, rules: Mapping[str, Rule]) -> Counts:
+        """Return the counts of some rules by shape (`sweeping.counted_for`), and no more.
+
+        Where the log is not kept yet, all else is counted as well while it is read.
+        """
+        plan = _Plan.of(self, settings, {}, rules)
+        stored, known = self._prepared([plan])
+        self._cache.trim(sparing=frozenset(self._used))
+        return Counts(stored.about, {shape: known[shape] for shape in rules})
+
     def counts(self, side: Side, rule: Rule) -> RuleCounts:
         """Return what was counted of a rule of a side; raises KeyError if it was not."""
         found = side.log.counts(code_version("detectors"), shape_of(rule))
@@ -109,18 +127,19 @@ class Judge:
         key, version = plans[0].key, code_version("detectors")
         self._used.add(key)
         stored = self._cache.find(key)
-        lowest = _lowest(plans)
+        needed = _needed(plans, whole=stored is None)
         known: dict[str, RuleCounts] = {}
         if stored is not None:
-            found = ((shape, stored.counts(version, shape)) for shape in lowest)
-            known = {shape: c for shape, c in found if c is not None and _serves(c, lowest[shape])}
+            found = ((shape, stored.counts(version, shape)) for shape in needed)
+            known = {shape: c for shape, c in found if c and needed[shape].met_by(c)}
         families = {
             plan.families.signature: plan.families
             for plan in plans
             if plan.families.detectors
+            and (stored is None or plan.only is None)
             and (stored is None or stored.learned(version, plan.families.signature) is None)
         }
-        rules = {shape: rule for shape, rule in lowest.items() if shape not in known}
+        rules = {shape: each.low for shape, each in needed.items() if shape not in known}
         wanted = Wanted(rules, families)
         if stored is not None and wanted.nothing:
             return stored, known
@@ -199,9 +218,16 @@ class _Plan:
     enrichment: Enrichment
     key: str
     lows: Mapping[str, int]
+    only: Mapping[str, Rule] | None
 
     @classmethod
-    def of(cls, judge: "Judge", settings: Settings, lows: Mapping[str, int]) -> "_Plan":
+    def of(
+        cls,
+        judge: "Judge",
+        settings: Settings,
+        lows: Mapping[str, int],
+        only: Mapping[str, Rule] | None = None,
+    ) -> "_Plan":
         sources = sources_for(judge._files, settings, judge._format)  # noqa: SLF001
         enrichment = enrichment_of(settings, judge._secret)  # noqa: SLF001
         return cls(
@@ -212,6 +238,7 @@ class _Plan:
             enrichment,
             _key(settings, sources, enrichment, judge),
             lows,
+            only,
         )
 
     def side(self, stored: StoredLog, counts: Mapping[str, RuleCounts]) -> Side:
@@ -225,26 +252,48 @@ class _Plan:
         return Side(self.settings, self.catalogue, stored.about, findings, stored)
 
 
-def _lowest(plans: "Sequence[_Plan]") -> dict[str, Rule]:
-    """Return the rules of all plans by shape, with the lowest limit that any of them asks for."""
-    lowest: dict[str, Rule] = {}
+@dataclass(frozen=True, slots=True)
+class _Needed:
+    """A rule as it is to be counted, and the least limit that has to be judged now."""
+
+    low: Rule
+    least: int
+
+    def met_by(self, counts: RuleCounts) -> bool:
+        """Whether what was counted before tells enough."""
+        return counts.floor is None or counts.floor <= self.least
+
+    def __and__(self, other: "_Needed") -> "_Needed":
+        """Return what serves both."""
+        low = min(self.low, other.low, key=lambda rule: rule.threshold)
+        return _Needed(low, min(self.least, other.least))
+
+
+def _needed(plans: "Sequence[_Plan]", *, whole: bool) -> dict[str, _Needed]:
+    """Return what must be counted for all plans, by shape.
+
+    `whole`: all rules of plans that ask only for some.
+    """
+    needed: dict[str, _Needed] = {}
     for plan in plans:
-        for rule in plan.catalogue.rules:
-            floor = min(low_limit(rule.threshold), plan.lows.get(rule.name, rule.threshold))
-            low = lowered(rule, max(floor, 1))
-            other = lowest.get(low.name)
-            if other is None or low.threshold < other.threshold:
-                lowest[low.name] = low
-    return lowest
+        every = [] if plan.only is None else [_Needed(r, r.threshold) for r in plan.only.values()]
+        if whole or plan.only is None:
+            every += [_of_rule(rule, plan.lows) for rule in plan.catalogue.rules]
+        for each in every:
+            other = needed.get(each.low.name)
+            needed[each.low.name] = each if other is None else each & other
+    return needed
+
+
+def _of_rule(rule: Rule, lows: Mapping[str, int]) -> _Needed:
+    least = min(rule.threshold, lows.get(rule.name, rule.threshold))
+    low = lowered(rule, max(min(low_limit(rule.threshold), least), 1))
+    return _Needed(low, max(least, low.threshold))
 
 
 def low_limit(threshold: int) -> int:
     """Return from which limit on a rule is counted, unless somebody asks about lower ones."""
     return max(min(threshold, 2), threshold // _LOW)
-
-
-def _serves(counts: RuleCounts, low: Rule) -> bool:
-    return counts.floor is None or (low.threshold > 0 and counts.floor <= low.threshold)
 
 
 def _written(batches: Iterator[Gathered], writer: LogWriter | None) -> Iterator[Gathered]:

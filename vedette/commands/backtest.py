@@ -60,7 +60,7 @@ def run_backtest(
     with judging(files, old, cache, secret, log_format=log_format) as judge:
         first, second = judge.sides([old, new])
     compared = compare(first, second, known, names)
-    _tell(judge)
+    tell(judge)
     if as_json:
         sys.stdout.write(json.dumps(compared.to_dict()) + "\n")
     else:
@@ -144,7 +144,8 @@ def _shown(bar: Bar) -> Progress:
     return Progress(begin, advance)
 
 
-def _tell(judge: Judge) -> None:
+def tell(judge: Judge) -> None:
+    """Say what had to be done anew, what was forgotten, and what could not be read."""
     screen = terminal(stderr=True)
     for line in judge.notes:
         note(screen, line)

@@ -15,12 +15,12 @@ def decided_episodes(settings: Settings, database: str | None) -> list[Episode]:
 
 
 def stored_decisions(
-    settings: Settings, database: str | None, *, configured: bool
+    settings: Settings, database: str | None, *, configured: bool, undecided: bool = False
 ) -> list[Decided]:
-    """Return the incidents about which people decided; raises DatabaseError."""
+    """Return the incidents about which people decided, and others; raises DatabaseError."""
     engine, _ = kept_database(settings, database, configured=configured)
     try:
-        return decided_incidents(engine)
+        return decided_incidents(engine, undecided=undecided)
     finally:
         engine.dispose()
 

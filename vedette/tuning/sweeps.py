@@ -1,21 +1,27 @@
 """What detectors find in a log, how near others come, and what other limits would find."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
-from alerts.incidents import components
 from alerts.summary import duration
 from detectors.catalogue import Catalogue
+from detectors.counts import CountingKernel, RuleCounts, judged, shape_of, with_limit
 from detectors.findings import Finding, merge_runs
 from detectors.kernel import RuleKernel
-from detectors.overrides import RuleOverride
 from detectors.rules import Rule
+from vedette.backtest.labels import Truth
+from vedette.backtest.sweeping import (
+    Swept,
+    counted_for,
+    figures_of,
+    limits_between,
+    proposal,
+    single_rule,
+    sweep_counts,
+)
 from vedette.evaluation.episodes import Episode
-from vedette.evaluation.matching import Alarm, Matched, match, overlaps
-from vedette.evaluation.report import report
+from vedette.evaluation.matching import overlaps
 from vedette.rules import catalogue_of
 from vedette.tuning.labelled import LabelledLog
 
@@ -42,9 +48,9 @@ def overview(log: LabelledLog) -> "pd.DataFrame":
     rows = []
     for rule in catalogue.rules:
         mine = [finding for finding in findings if finding.detector == rule.name]
-        figures = _figures(log, rule.name, mine)
-        if mine or figures["attacks"]:
-            rows.append(_about(rule) | figures)
+        figures = figures_of(rule.name, rule.threshold, mine, _truth(log), log.days)
+        if mine or figures.attacks:
+            rows.append(_about(rule) | _row_of(figures))
     columns = [*_ABOUT, "incidents_a_day", "false_alarms_a_day", "precision", "attacks", "recall"]
     frame = pd.DataFrame(rows, columns=columns)
     ordered = frame.sort_values("incidents_a_day", ascending=False, kind="stable")
@@ -62,11 +68,14 @@ def sweep(log: LabelledLog, detector: str, thresholds: Iterable[int]) -> "pd.Dat
     """
     import pandas as pd
 
-    rows = []
-    for threshold in sorted(set(thresholds)):
-        findings = _findings(log, _only(log, detector, threshold))
-        rows.append({"threshold": threshold, **_figures(log, detector, findings)})
-    return pd.DataFrame(rows)
+    wanted = sorted(set(thresholds))
+    if not wanted:
+        return pd.DataFrame()
+    single_rule(log.settings, detector, wanted[0])  # raises ValueError for one below 1
+    rule = single_rule(log.settings, detector)
+    counts = _counts(log, rule, wanted)
+    swept = sweep_counts(rule, counts, wanted, _truth(log), log.days)
+    return pd.DataFrame([_row_of(each) for each in swept])
 
 
 def peaks(log: LabelledLog, detector: str, at_least: int | None = None) -> "pd.DataFrame":
@@ -81,7 +90,8 @@ def peaks(log: LabelledLog, detector: str, at_least: int | None = None) -> "pd.D
 
     limit = limit_of(log, detector)
     lowest = max(2, round(limit * _NEAR)) if at_least is None else at_least
-    highest = _by_entity(_findings(log, _only(log, detector, lowest)))
+    rule = single_rule(log.settings, detector)
+    highest = _highest(rule, _counts(log, rule, [lowest]), lowest)
     rows = [_row(log, finding) for finding in highest.values()]
     frame = pd.DataFrame(rows, columns=list(_ROW))
     return frame.sort_values(["peak", "entity"], ascending=[False, True], ignore_index=True)
@@ -95,8 +105,9 @@ def compare(log: LabelledLog, detector: str, now: int, proposed: int) -> "pd.Dat
     """
     import pandas as pd
 
-    before = _by_entity(_findings(log, _only(log, detector, now)))
-    after = _by_entity(_findings(log, _only(log, detector, proposed)))
+    rule = single_rule(log.settings, detector)
+    counts = _counts(log, rule, [now, proposed])
+    before, after = _highest(rule, counts, now), _highest(rule, counts, proposed)
     changes = [("lost", before[entity]) for entity in before.keys() - after.keys()]
     changes += [("gained", after[entity]) for entity in after.keys() - before.keys()]
     rows = [
@@ -108,7 +119,7 @@ def compare(log: LabelledLog, detector: str, now: int, proposed: int) -> "pd.Dat
 
 def limit_of(log: LabelledLog, detector: str) -> int:
     """Return the detector's limit under the log's settings. Raises KeyError as `sweep` does."""
-    return _only(log, detector, None).rules[0].threshold
+    return single_rule(log.settings, detector).threshold
 
 
 def limits_around(now: int, highest: "pd.DataFrame", count: int = 20) -> list[int]:
@@ -117,9 +128,7 @@ def limits_around(now: int, highest: "pd.DataFrame", count: int = 20) -> list[in
     Even on a logarithmic scale, each once, today's among them, at most ten times today's.
     """
     top = min(max(highest["peak"].max() if len(highest) else now, 2 * now), 10 * now)
-    low = max(2, now // 4)
-    steps = [low * (top / low) ** (place / (count - 1)) for place in range(count)]
-    return sorted({now, *(round(step) for step in steps)})
+    return limits_between(max(2, now // 4), top, count, now)
 
 
 def suggest(swept: "pd.DataFrame", now: int, budget_a_day: float = 0.0) -> int | None:
@@ -130,15 +139,10 @@ def suggest(swept: "pd.DataFrame", now: int, budget_a_day: float = 0.0) -> int |
     middle, as far as can be from both the traffic and the attacks that were seen. Without labels
     the budget is of incidents, and the limit the lowest.
     """
-    labelled = bool(swept["recall"].notna().any())
-    counted = swept["false_alarms_a_day" if labelled else "incidents_a_day"]
-    within = swept[counted <= budget_a_day]
-    if within.empty:
-        return None
-    if not labelled:
-        return int(within["threshold"].min())
-    best = sorted(within[within["recall"] == within["recall"].max()]["threshold"].tolist())
-    return now if now in best[1:-1] else int(best[len(best) // 2])
+    known = swept.astype(object).where(swept.notna(), None)
+    names = [field.name for field in fields(Swept) if field.name in known]
+    rows = [Swept(**row) for row in known[names].to_dict("records")]
+    return proposal(rows, now, budget_a_day)
 
 
 def settings_lines(detector: str, threshold: int) -> str:
@@ -158,20 +162,29 @@ def _catalogue(log: LabelledLog) -> Catalogue:
     return catalogue_of(log.settings)
 
 
-def _only(log: LabelledLog, detector: str, threshold: int | None) -> Catalogue:
-    """Return the catalogue of one rule, switched on, with another limit if one is given."""
-    overrides = dict(log.settings.detectors)
-    theirs = overrides.get(detector, RuleOverride())
-    changes = {"enabled": True, "mode": "alert"}
-    given = theirs.model_dump(exclude_unset=True) | changes
-    if threshold is not None:
-        given["threshold"] = threshold
-    overrides[detector] = RuleOverride.model_validate(given)
-    try:
-        catalogue = catalogue_of(log.settings, overrides)
-        return replace(catalogue, rules=(catalogue.rule(detector),))
-    except (StopIteration, ValueError) as error:
-        raise KeyError(f"no rule is called {detector!r} ({error})") from error
+def _truth(log: LabelledLog) -> Truth:
+    return Truth(log.episodes, complete=log.is_labelled)
+
+
+def _counts(log: LabelledLog, rule: Rule, thresholds: Iterable[int]) -> Mapping[str, RuleCounts]:
+    """Count a rule over the log for some limits, and all above them."""
+    kernel = CountingKernel(counted_for(rule, thresholds).values())
+    for events in log.events.iter_slices(_SLICE):
+        kernel.process(events, None)
+    kernel.finish()
+    return kernel.counts()
+
+
+def _highest(rule: Rule, counts: Mapping[str, RuleCounts], threshold: int) -> dict[str, Finding]:
+    """Return the highest finding of each entity with a limit."""
+    limited = with_limit(rule, threshold)
+    return _by_entity(judged(limited, counts[shape_of(limited)]))
+
+
+def _row_of(figures: Swept) -> dict[str, float | int]:
+    """Return figures as a row of a frame, NaN where nothing is known."""
+    given = figures.to_dict()
+    return {name: float("nan") if value is None else value for name, value in given.items()}
 
 
 def _findings(log: LabelledLog, catalogue: Catalogue) -> list[Finding]:
@@ -181,53 +194,6 @@ def _findings(log: LabelledLog, catalogue: Catalogue) -> list[Finding]:
     for events in log.events.iter_slices(_SLICE):
         found = merge_runs(found, kernel.process(events, None))
     return merge_runs(found, kernel.finish())
-
-
-def _figures(
-    log: LabelledLog, detector: str, findings: Sequence[Finding]
-) -> dict[str, float | int]:
-    """Return the figures of one detector's findings by themselves."""
-    nothing = float("nan")
-    matched = _matched(log, findings)
-    figures = report(matched)
-    attacks = [a for a in matched.attacks if a.expected in {detector, None}]
-    found = sum(detector in attack.by for attack in attacks)
-    known = log.is_labelled
-    return {
-        "incidents": figures.incidents,
-        "incidents_a_day": nothing if figures.incidents_a_day is None else figures.incidents_a_day,
-        "false_alarms": figures.false_alarms if known else nothing,
-        "false_alarms_a_day": (
-            figures.false_alarms_a_day
-            if known and figures.false_alarms_a_day is not None
-            else nothing
-        ),
-        "precision": figures.precision if known and figures.precision is not None else nothing,
-        "attacks": len(attacks),
-        "found": found,
-        "recall": found / len(attacks) if attacks else nothing,
-    }
-
-
-def _matched(log: LabelledLog, findings: Sequence[Finding]) -> Matched:
-    return match(log.episodes, _alarms(findings), findings, log.days)
-
-
-def _alarms(findings: Iterable[Finding]) -> Iterator[Alarm]:
-    """Put findings together to incidents, as the service does."""
-    theirs: dict[tuple[str, str], list[Finding]] = defaultdict(list)
-    for finding in findings:
-        theirs[finding.entity_type, finding.entity].append(finding)
-    for entity, mine in theirs.items():
-        for incident in components(mine):
-            yield Alarm(
-                entity=entity,
-                detectors=tuple(sorted({finding.detector for finding in incident})),
-                started_at=min(finding.first for finding in incident),
-                last_at=max(finding.last for finding in incident),
-                window=max((f.window for f in incident), default=timedelta(0)),
-                members=frozenset().union(*(finding.members for finding in incident)),
-            )
 
 
 #: The columns of `peaks`.
