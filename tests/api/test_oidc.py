@@ -180,6 +180,14 @@ def test_headers_that_are_not_accepted(
         verifier.verify(f"{first}.{payload}.{signature}", NOW)
 
 
+@pytest.mark.parametrize("more", [{"crit": ["kid"]}, {"crit": []}, {"typ": "dpop+jwt"}])
+def test_headers_are_refused_though_the_signature_holds(
+    issuer: Issuer, verifier: TokenVerifier, more: dict[str, Any]
+) -> None:
+    with pytest.raises(TokenError):
+        verifier.verify(issuer.token(header=more), NOW)
+
+
 @pytest.mark.parametrize("kind", ["JWT", "jwt", "at+jwt", "application/at+JWT"])
 def test_kinds_that_are_accepted(issuer: Issuer, verifier: TokenVerifier, kind: str) -> None:
     assert verifier.verify(issuer.token(header={"typ": kind}), NOW)
