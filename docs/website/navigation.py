@@ -51,15 +51,8 @@ class Navigation:
 def load_navigation(file: Path = FILE) -> Navigation:
     """Return the navigation; raises OSError, ValueError or KeyError if the file is not right."""
     table = tomllib.loads(file.read_text(encoding="utf-8"))
-    parts = tuple(
-        Part(part["title"], tuple(filter(_is_there, part["pages"]))) for part in table["parts"]
-    )
-    return Navigation(table["home"], parts, table["below"])
-
-
-def _is_there(name: str) -> bool:
-    file = source_of(name)
-    return file is None or file.is_file()
+    parts = (Part(part["title"], tuple(part["pages"])) for part in table["parts"])
+    return Navigation(table["home"], tuple(parts), table["below"])
 
 
 def source_of(name: str) -> Path | None:

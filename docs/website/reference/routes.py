@@ -1,7 +1,8 @@
 """Every route of the API, from its OpenAPI document and from what its routes ask for."""
 
+import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,13 +14,20 @@ from api.access import RequireRole
 from api.application import create_api
 from api.description import describe
 from api.health import HealthReport
+from docs.website.navigation import DOCS
 from docs.website.reference.tables import code, plain, table
+
+#: Whose parameters are explained on a page that is written by hand.
+_LIST: Final = "GET /api/v1/incidents"
 
 _TOP: Final = """# Every route
 
 The routes of the API that its OpenAPI document describes ({count} of them), which a running service
 gives at `/api/v1/openapi.json`. How to use them, with keys, tokens and limits, is in
 [the API](../api.md).
+
+What any of them may answer beside what stands with it: {common}. Errors are
+`application/problem+json`, with what is wrong in words.
 """
 
 
@@ -40,8 +48,34 @@ def routes_page() -> str:
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
     ]
-    told = (_section(name, operation, guards.get(name), document) for name, operation in found)
-    return _TOP.format(count=len(found)) + "".join(told)
+    common = _common(operation for name, operation in found if name in guards)
+    told = (
+        _section(name, operation, guards.get(name), document, common) for name, operation in found
+    )
+    return _TOP.format(count=len(found), common=_answers(common)) + "".join(told)
+
+
+def _common(operations: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Statuses with the same meaning on all routes that ask for a role."""
+    told = [_statuses(operation).items() for operation in operations]
+    return dict(sorted(set(told[0]).intersection(*told[1:]) - {("200", "Successful Response")}))
+
+
+def _statuses(operation: Mapping[str, Any]) -> dict[str, str]:
+    return {status: answer["description"] for status, answer in operation["responses"].items()}
+
+
+def _answers(statuses: Mapping[str, str]) -> str:
+    return ", ".join(f"{code(status)} {plain(told)}" for status, told in statuses.items())
+
+
+def _filters() -> dict[str, str]:
+    """What docs/api.md says of the filters of the list, by their names as code."""
+    text = (DOCS / "api.md").read_text(encoding="utf-8").partition("## The list")[2]
+    found = re.findall(
+        r"^\| ((?:`\w+`(?:, )?)+) \| (.+) \|$", text.partition("\n## ")[0], re.MULTILINE
+    )
+    return {name: meaning for names, meaning in found for name in names.split(", ")}
 
 
 def _guards(app: FastAPI) -> Iterator[tuple[str, RequireRole]]:
@@ -61,19 +95,24 @@ def _guards_of(dependant: Any) -> Iterator[RequireRole]:
 
 
 def _section(
-    name: str, operation: Mapping[str, Any], guard: RequireRole | None, document: Mapping[str, Any]
+    name: str,
+    operation: Mapping[str, Any],
+    guard: RequireRole | None,
+    document: Mapping[str, Any],
+    common: Mapping[str, str],
 ) -> str:
     scope = f", scope {code(guard.scope)}" if guard and guard.scope else ""
     role = f"Role {guard.role.label} or above{scope}." if guard else "No key needed."
     told = plain(" ".join((operation.get("description") or operation["summary"]).split()))
-    rows = [*_parameters(operation, document), *_body(operation, document)]
-    heads = ("name", "in", "type", "meaning")
-    answers = " ".join(
-        f"{code(status)} {plain(answer['description'])};"
-        for status, answer in operation["responses"].items()
-    )
+    rows: list[tuple[str, ...]] = [*_parameters(operation, document), *_body(operation, document)]
+    if name == _LIST:
+        rows = [(*row[:-1], row[-1] or _filters().get(row[0], "")) for row in rows]
+    heads = ["name", "in", "type", "meaning"]
+    if not any(row[-1] for row in rows):
+        heads, rows = heads[:-1], [row[:-1] for row in rows]
+    own = {key: text for key, text in _statuses(operation).items() if common.get(key) != text}
     asked = f"\n{table(heads, rows)}" if rows else ""
-    return f"\n## {name}\n\n{told.rstrip('.')}. {role}\n{asked}\nAnswers: {answers.rstrip(';')}.\n"
+    return f"\n## {name}\n\n{told.rstrip('.')}. {role}\n{asked}\nAnswers: {_answers(own)}.\n"
 
 
 def _parameters(
