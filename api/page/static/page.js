@@ -315,21 +315,43 @@
 
   /** Numbers of incidents that came while the page was open, and when they did. */
   const fresh = new Map();
+  const arrived = [];
   let unseen = 0;
+  let stale = false;
   let waiting = null;
   const title = document.title;
 
-  /** Read anew soon, once for all that happens until then. */
-  function changedSoon() {
+  /** Read anew soon, once for all that happens until then; nobody looks at a hidden tab. */
+  function readSoon() {
+    if (document.hidden) return;
     waiting ??= setTimeout(() => {
       waiting = null;
-      changed();
+      tellArrivals();
+      if (stale) changed();
+      stale = false;
     }, 400);
   }
 
   function showUnseen() {
-    if (!document.hidden) unseen = 0;
+    if (!document.hidden) {
+      unseen = 0;
+      readSoon();
+    }
     document.title = unseen ? `(${unseen}) ${title}` : title;
+  }
+
+  /** Tell of what came since the last time: one by its words, several by their number. */
+  function tellArrivals() {
+    const [last] = arrived.slice(-1);
+    if (!last) return;
+    const words = `${last.severity}: ${last.summary}`;
+    const text = arrived.length > 1 ? `${arrived.length} new incidents, the last ${words}` : `New incident, ${words}`;
+    arrived.length = 0;
+    say(text);
+    const page = $("article[data-incident]");
+    if (!page || page.dataset.incident === String(last.id)) return;
+    for (const old of $$(".toast.news").slice(0, -2)) old.remove();
+    toast(text, "news");
   }
 
   /** Take one piece of news, from the stream or from another tab that listens. */
@@ -339,18 +361,15 @@
     const page = $("article[data-incident]");
     if (about && news.data.action === "opened" && !about.parent_id) {
       fresh.set(String(about.id), Date.now());
+      arrived.push(about);
       unseen += document.hidden ? 1 : 0;
       showUnseen();
-      say(`New incident, ${about.severity}: ${about.summary}`);
-      if (page && page.dataset.incident !== String(about.id)) {
-        toast(`New, ${about.severity}: ${about.summary}`, "news");
-      }
     }
-    if (!page || !about || page.dataset.incident === String(about.id)) changedSoon();
-    return undefined;
+    if (!page || !about || page.dataset.incident === String(about.id)) stale = true;
+    return readSoon();
   }
 
-  const words = { on: "live", off: "connecting", lost: "not live" };
+  const words = { on: "live", off: "connecting", lost: "not live", out: "logged out" };
 
   function showLive(state) {
     const place = $("#live");
@@ -371,10 +390,15 @@
       both({ name: "incident", data: JSON.parse(event.data) }),
     );
     stream.addEventListener("reset", () => both({ name: "reset" }));
-    stream.addEventListener("error", () => {
-      if (stream.readyState !== EventSource.CLOSED) return;
-      both({ name: "state", state: "lost" });
-      setTimeout(() => listen(path, tell), 15000);
+    stream.addEventListener("error", async () => {
+      if (stream.readyState !== EventSource.CLOSED) return both({ name: "state", state: "off" });
+      const out = await ask("GET", "/api/v1/session", null).then(
+        () => false,
+        (error) => error.status === 401,
+      );
+      both({ name: "state", state: out ? "out" : "lost" });
+      if (!out) setTimeout(() => listen(path, tell), 15000);
+      return undefined;
     });
   }
 
@@ -489,7 +513,8 @@
       const whole = document.createElement("div");
       whole.className = "plotted";
       if (chart.title) {
-        const name = document.createElement("h3");
+        const name = document.createElement("p"); // no heading: figures stand at any depth
+        name.className = "plot-title";
         name.textContent = chart.title;
         whole.append(name);
       }
