@@ -1,6 +1,8 @@
 """Errors as problem+json (RFC 9457): what went wrong, never how it looks inside."""
 
+import re
 from collections.abc import Mapping
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -8,8 +10,10 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from api.middleware import SECURITY_HEADERS, request_id_of
 from ingest.masking import printable
@@ -56,7 +60,25 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - for the type checker
     standard = HTTPStatus(error.status_code).phrase
     detail = error.detail if error.detail != standard else None
-    return problem(request, error.status_code, detail, error.headers)
+    headers = error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": ", ".join(allowed_methods(request.app, request.scope["path"]))}
+    return problem(request, error.status_code, detail, headers)
+
+
+def allowed_methods(app: FastAPI, path: str) -> list[str]:
+    """Return the methods of all routes that a path leads to, where Starlette names one's only."""
+    found: set[str] = set()
+    for context in iter_route_contexts(app.routes):
+        if context.path is not None and _pattern(context.path).match(path):
+            found |= getattr(context, "methods", None) or set()
+    return sorted(found)
+
+
+@cache
+def _pattern(path: str) -> re.Pattern[str]:
+    pattern, _, _ = compile_path(path)
+    return pattern
 
 
 def _invalid(request: Request, error: Exception) -> JSONResponse:

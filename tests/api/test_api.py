@@ -306,6 +306,21 @@ def test_readiness_tells_details_to_key_holders_only(api: Api) -> None:
     assert api.client().get("/readyz").json()["details"]["worker"] == "stopped"
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/api/v1/incidents/1", "GET, PATCH"),
+        ("/api/v1/keys", "GET, POST"),
+        ("/api/v1/session", "DELETE, GET"),
+        ("/api/v1/silences/1", "DELETE"),
+    ],
+)
+def test_a_wrong_method_is_told_all_that_are_right(api: Api, path: str, allowed: str) -> None:
+    answer = api.client().put(path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
 @pytest.mark.parametrize(
     ("given", "kept"),
     [("abc-1.2_3", True), ("a b", False), ("x" * 65, False), ("<script>", False), ("", False)],
