@@ -62,11 +62,23 @@ def lines_until(process: subprocess.Popen[str], pattern: str) -> tuple[list[str]
     raise AssertionError(f"{pattern!r} never came; the program said: {''.join(seen)}")
 
 
+def seen_at_page(page: str, code: str) -> str:
+    """Log in with the code of a link, and return what the page shows then."""
+    body = json.dumps({"code": code}).encode()
+    login = urllib.request.Request(f"{page}/login", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(login, timeout=10) as answer:
+        cookie = answer.headers["Set-Cookie"].partition(";")[0]
+    shown = urllib.request.Request(f"{page}/?status=any", headers={"Cookie": cookie})
+    with urllib.request.urlopen(shown, timeout=10) as answer:
+        text: str = answer.read().decode()
+    return text
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_demo_serves_incidents_and_stops_when_told(
     demo: subprocess.Popen[str], number: signal.Signals
 ) -> None:
-    lines_until(demo, r"^Open http://127\.0\.0\.1:[0-9]+/login#code=[\w-]{43} \(valid")
+    _, link = lines_until(demo, r"^Open (http://127\.0\.0\.1:[0-9]+)/login#code=([\w-]{43}) \(val")
     _, url = lines_until(demo, r"Incident API +(\S+)")
     _, key = lines_until(demo, r"Key +(\S+)")
     lines_until(demo, r"opened +\w+ +Client")
@@ -74,6 +86,7 @@ def test_the_demo_serves_incidents_and_stops_when_told(
     with urllib.request.urlopen(request, timeout=10) as answer:
         listed = json.load(answer)
     assert listed["items"][0]["summary"].startswith("Client ")
+    assert "data-incident=" in seen_at_page(link[1], link[2])
     demo.send_signal(number)
     rest = demo.communicate(timeout=30)[0]
     assert demo.returncode == 0
