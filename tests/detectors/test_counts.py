@@ -49,7 +49,7 @@ def limited(rule: Rule, counts: RuleCounts, above: int) -> Rule:
     return asked if shape_of(asked) == shape_of(rule) else rule
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(
     events=traffic(),
     points=st.lists(st.integers(0, 10_000), max_size=5),

@@ -10,11 +10,15 @@ from typing import Any
 
 import pytest
 
+from alerts.actions import change_incident
+from alerts.database import open_database
+from alerts.decisions import Change
 from alerts.times import iso
 from detectors.catalogue import Catalogue
 from detectors.gathering import Gathered
 from detectors.registry import HEALTH
 from ingest.events import BATCH_SCHEMA, Batch, no_events
+from ingest.reader import LogReader
 from vedette.backtest import judging
 from vedette.backtest.cache import Cache
 from vedette.backtest.columns import LEARNED, columns_of
@@ -234,6 +238,73 @@ def test_the_longest_unused_log_leaves_first(cache: Cache) -> None:
     assert smaller.find("2") is not None  # and so it is used
     Cache(cache.folder, 0).trim(sparing=frozenset({"2"}))
     assert [each.folder.exists() for each in kept] == [False, False, True]
+
+
+def test_a_log_that_changes_while_it_is_read_is_not_kept(
+    log: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its digest is that of what it was before."""
+    written_by = LogReader.batches
+
+    def grows(reader: LogReader) -> Any:
+        with log.open("a", encoding="utf-8") as stream:
+            stream.write(combined(3000, client="192.0.2.9") + "\n")
+        yield from written_by(reader)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LogReader, "batches", grows)
+        judge, (side,) = judged(log, cache, "")
+    assert "changed while it was read" in judge.notes[0]
+    assert entities(side) == ["203.0.113.7", "203.0.113.8"]
+    os.truncate(log, log.stat().st_size - len(combined(3000, client="192.0.2.9")) - 1)
+    _, (again,) = judged(log, cache, "")
+    assert again.log.folder != side.log.folder
+
+
+def test_a_log_that_could_not_be_read_wholly_is_not_kept(tmp_path: Path, cache: Cache) -> None:
+    whole = written(tmp_path / "a.log", lines())
+    judge = Judge([str(whole), str(tmp_path / "none.log")], cache, SECRET)
+    judge.sides([settings_from("")])
+    assert judge.problems
+    again = Judge([str(whole), str(tmp_path / "none.log")], cache, SECRET)
+    again.sides([settings_from("")])
+    assert again.problems
+
+
+def test_counts_of_another_version_are_counted_anew(
+    log: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, (side,) = judged(log, cache, "")
+    before = {file.name for file in side.log.folder.iterdir() if file.is_dir()}
+    monkeypatch.setattr(judging, "code_version", lambda package: f"{package}-x")
+    _, (other,) = judged(log, cache, "")
+    assert [f.entity for f in other.findings] == [f.entity for f in side.findings]
+    _, (third,) = judged(log, cache, "")
+    assert not before & {file.name for file in third.log.folder.iterdir()}
+
+
+def test_what_people_decided_labels_a_log(
+    log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A scan of the log into a database, decisions there, and a back-test that takes them."""
+    file = tmp_path / "decided.db"
+    run_scan([str(log)], None, log_format="auto", database=str(file), as_json=True)
+    rows = map(json.loads, capsys.readouterr().out.splitlines())
+    numbers = {row["entity"]: row["id"] for row in rows}
+    engine = open_database(f"sqlite:///{file}")
+    for client, said in (("203.0.113.7", "true_positive"), ("203.0.113.8", "false_positive")):
+        change = Change(status="resolved", resolution=said)  # type: ignore[arg-type]
+        change_incident(engine, numbers[client], change, actor="ann", now=START)
+    engine.dispose()
+    changes = [f"detectors.{RULE}.threshold=13"]
+    run_backtest([str(log)], None, None, changes=changes, database=str(file), as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["before"]["precision"], told["after"]["precision"]) == (0.5, 1.0)
+    (lost,) = told["differences"]
+    assert (lost["label"], lost["name"]) == (
+        "false alarm",
+        f"incident {numbers['203.0.113.8']}: false_positive",
+    )
 
 
 def test_clear_leaves_nothing(log: Path, cache: Cache) -> None:

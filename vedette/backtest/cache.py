@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,10 @@ from vedette.backtest.stored_log import BadEntryError, LogWriter, StoredLog
 
 #: Ends the names of entries that are being written.
 _UNFINISHED: Final = ".unfinished-"
+#: Ends the names of those that shall not be found again.
+_PARTLY: Final = ".partly-"
+#: Seconds after which such entries are nobody's any more.
+_LEFT_OVER: Final = 86_400
 _ENTRIES: Final = "logs"
 _DIGESTS: Final = "digests.json"
 
@@ -55,13 +60,17 @@ class Cache:
             shutil.rmtree(folder)
         return LogWriter(private_folder(folder))
 
-    def keep(self, key: str, writer: LogWriter) -> StoredLog:
-        """Keep what was written under a key, in place of what was there."""
+    def keep(self, key: str, writer: LogWriter, *, whole: bool = True) -> StoredLog:
+        """Keep what was written under a key, unless somebody else has done so meanwhile.
+
+        What is not `whole` can be used, and is not found again.
+        """
         writer.finish()
-        place = self._entries / key
+        place = self._entries / (key if whole else f"{key}{_PARTLY}{os.getpid()}")
         if place.exists():
-            shutil.rmtree(place)
-        writer.folder.rename(place)
+            shutil.rmtree(writer.folder)
+        else:
+            writer.folder.rename(place)
         return StoredLog.open(place)
 
     @staticmethod
@@ -74,6 +83,10 @@ class Cache:
 
         The longest unused leave first; those of `sparing` stay, whatever they take.
         """
+        for entry in list(self._by_age()):
+            age = time.time() - entry.stat().st_mtime
+            if entry.suffix and entry.name not in sparing and age > _LEFT_OVER:
+                shutil.rmtree(entry)
         sizes = {entry: _bytes(entry) for entry in self._by_age()}
         total = sum(sizes.values())
         for entry, size in sizes.items():

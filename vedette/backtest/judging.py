@@ -148,8 +148,7 @@ class Judge:
         else:
             counted = self._recount(stored, wanted)
         self.evicted |= counted.evicted
-        if not self.problems:
-            stored.keep_counts(version, counted.counts)
+        stored.keep_counts(version, counted.counts)
         for signature, findings in counted.learned.items():
             stored.keep_learned(version, signature, findings)
         return stored, known | dict(counted.counts)
@@ -197,7 +196,12 @@ class Judge:
             self.problems += reader.problems
             if writer is not None:
                 writer.lines = reader.tally.lines
-                stored = self._cache.keep(plan.key, writer)
+                unchanged = plan.key == _key(plan.settings, plan.sources, plan.enrichment, self)
+                whole = unchanged and not reader.problems
+                stored = self._cache.keep(plan.key, writer, whole=whole)
+                self._used.add(stored.folder.name)
+                if not unchanged:
+                    self.notes.append("The log changed while it was read: it is not kept.")
         except BaseException:
             if writer is not None:
                 self._cache.drop(writer)

@@ -1,6 +1,7 @@
 """One log as it is kept: masked events, readings, and what was counted of it."""
 
 import json
+import shutil
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -193,7 +194,10 @@ class StoredLog:
             return None
 
     def keep_counts(self, version: str, counts: Mapping[str, RuleCounts]) -> None:
-        """Keep what a version of the detectors counted, by shape."""
+        """Keep what a version of the detectors counted, by shape; that of others is dropped."""
+        for old in self.folder.glob("*-*"):
+            if old.is_dir() and not old.name.endswith(f"-{version}"):
+                shutil.rmtree(old)
         place = private_folder(self.folder / f"counts-{version}")
         for shape, each in counts.items():
             for name, frame in (("panes", each.panes), ("clients", each.clients)):
