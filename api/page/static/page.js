@@ -430,6 +430,7 @@
   const roles = {
     value: () => ({ stroke: colour("--accent"), width: 2, fill: colour("--band") }),
     other: () => ({ stroke: colour("--low"), width: 1.5 }),
+    warning: () => ({ stroke: colour("--medium"), width: 1.5 }),
     error: () => ({ stroke: colour("--high"), width: 1.5 }),
     limit: () => ({ stroke: colour("--limit"), width: 1.5, dash: [6, 4] }),
     expected: () => ({ stroke: colour("--muted"), width: 1.5, dash: [2, 3] }),
@@ -441,6 +442,13 @@
   function times(_plot, at, _axis, _space, step) {
     const [from, to] = step >= 86400 ? [5, 10] : step >= 60 ? [11, 16] : [11, 19];
     return at.map((seconds) => new Date(seconds * 1000).toISOString().slice(from, to));
+  }
+
+  /** Return a chart's numbers as they are drawn: one moment alone in the middle of ten minutes. */
+  function lines({ x, series }) {
+    if (x.length > 1) return [x, ...series.map((each) => each.values)];
+    const around = ({ role, values: [value] }) => (role === "limit" ? [value, value, value] : [null, value, null]);
+    return [[x[0] - 300, x[0], x[0] + 300], ...series.map(around)];
   }
 
   /** Draw one chart into a place. */
@@ -461,15 +469,19 @@
         { value: "{YYYY}-{MM}-{DD} {HH}:{mm} UTC" },
         ...chart.series.map((each) => ({
           label: each.label,
-          points: { show: chart.x.length < 3 },
+          points: { show: chart.x.length < 3 && each.role !== "limit" },
           value: (_, value) => (value === null ? "–" : value.toLocaleString("en")),
           ...(roles[each.role] ?? roles.other)(),
         })),
       ],
       bands: band.every(Boolean) ? [{ series: band, fill: colour("--band") }] : [],
-      axes: [{ ...axis, values: times }, { ...axis, size: 60, label: chart.unit, labelSize: 18 }],
+      axes: [
+        { ...axis, values: times, space: 72 },
+        // A longer unit would not stand along the axis; the title says it.
+        { ...axis, size: 60, ...(chart.unit.length < 16 ? { label: chart.unit, labelSize: 18 } : {}) },
+      ],
     };
-    return new window.uPlot(options, [chart.x, ...chart.series.map((each) => each.values)], place);
+    return new window.uPlot(options, lines(chart), place);
   }
 
   /** Return the chart's numbers as a table, for those who do not see lines. */
