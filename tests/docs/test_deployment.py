@@ -1,5 +1,6 @@
 """Unit, manifests and shell lines of the pages fit the program, and are hardened."""
 
+import ast
 import configparser
 import re
 import shlex
@@ -212,3 +213,19 @@ def test_a_backup_as_told_can_be_restored(tmp_path: Path) -> None:
     restored = tmp_path / "other" / "server.secret"
     shutil.copy2(tmp_path / "server.secret", restored)
     assert server_secret(restored) == secret
+
+
+def measured() -> list[str]:
+    text = page("performance.md")
+    return sorted(set(re.findall(r"`(python -m bench[^`]*)`", text)))
+
+
+@pytest.mark.parametrize("command", measured())
+def test_figures_can_be_measured_again(command: str) -> None:
+    module, *options = command.split()[2:]
+    file = ROOT / (f"{module.replace('.', '/')}.py" if "." in module else f"{module}/__main__.py")
+    told = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    assert f"python -m {module}" in told
+    for option in options:
+        if option.startswith("--"):
+            assert option in told, f"bench has no {option}"
