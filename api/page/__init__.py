@@ -14,6 +14,12 @@ headline          an incident in a few words
 incident          /incidents/{id}: one
 claims            its findings against their limits
 history           what happened to it, in words
+counts            /incidents/{id}/chart: what was counted in it
+
+entity            /entities/{type}/{name}: one client, user or route
+traffic           /traffic: requests, errors, detectors, health
+silences          /silences: silences and deliveries
+charts            numbers as page.js draws them
 
 To add a view:
 
@@ -45,5 +51,6 @@ numbers as a table below; it hides where there is nothing to draw:
     {"title": "...", "unit": "requests", "x": [epoch seconds],
      "series": [{"label": "...", "role": "value", "values": [1, null]}]}
 
-with role `value`, `other`, `error`, `limit` (dashed), `expected`, or `low` and `high` (a band).
+with role `value`, `other`, `warning`, `error`, `limit` (dashed), `expected`, or `low` and `high`
+(a band).
 """
