@@ -174,6 +174,12 @@ def traffic_tops(
     )  # fmt: skip
 
 
+def traffic_known(engine: Engine, role: str = "edge") -> datetime:
+    """Return the end of the newest minute of which anything is known."""
+    with engine.connect() as connection:
+        return _newest(connection, role)
+
+
 def traffic_services(engine: Engine, limit: int = 500) -> list[TrafficService]:
     """Return the services with traffic in the last days that are known, by name; None are all."""
     with engine.connect() as connection:

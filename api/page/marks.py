@@ -1,6 +1,6 @@
 """Filters of templates: times, counts, and text as it is safe to show."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
@@ -52,6 +52,19 @@ def lasting(first: datetime, last: datetime) -> str:
     return f"{seconds} s"
 
 
+def portion(number: int, whole: int) -> str:
+    """Write how much of something that is, in percent."""
+    percent = 100 * number / max(whole, 1)
+    if percent >= 10 or not number:  # noqa: PLR2004 - then nobody needs more
+        return f"{percent:.0f} %"
+    return f"{percent:.1f} %" if percent >= 0.1 else "< 0.1 %"  # noqa: PLR2004
+
+
+def seconds(length: float) -> str:
+    """Write a length in seconds as people do."""
+    return duration(timedelta(seconds=length))
+
+
 def slug(text: str) -> str:
     """Return a text as part of an element's id: the same for the same text."""
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
@@ -69,6 +82,8 @@ FILTERS: Final = {
     "headline": headline,
     "iso": iso,
     "lasting": lasting,
+    "portion": portion,
+    "seconds": seconds,
     "slug": slug,
     "spaced": spaced,
     "stamp": stamp,

@@ -2,6 +2,15 @@
 
 from typing import Final
 
-from api.page import incident, incidents, login, static_files
+from api.page import (
+    counts,
+    entity,
+    incident,
+    incidents,
+    login,
+    silences,
+    static_files,
+    traffic,
+)
 
-PARTS: Final = (login, static_files, incidents, incident)
+PARTS: Final = (login, static_files, incidents, incident, counts, entity, traffic, silences)

@@ -19,7 +19,11 @@ POLICY: Final = (
 )
 
 #: The navigation: address and name of each view that is in it.
-VIEWS: Final[tuple[tuple[str, str], ...]] = (("/", "Incidents"),)
+VIEWS: Final[tuple[tuple[str, str], ...]] = (
+    ("/", "Incidents"),
+    ("/traffic", "Traffic"),
+    ("/silences", "Silences"),
+)
 
 _MISSING: Final = 404
 
