@@ -41,7 +41,7 @@ def run_suggest(
     if not scores:
         note(
             console,
-            "Nobody has judged an incident yet: vedette incidents resolve ID --resolution"
+            "Nobody has judged an incident yet: vedette incidents resolve ID --as"
             " true_positive (or false_positive) says what one was.",
         )
         return 0
