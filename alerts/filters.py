@@ -171,9 +171,12 @@ def named_so(kind: Kind, value: str) -> ColumnElement[bool]:
 
 
 def same_incident(terms: FromClause) -> ColumnElement[bool]:
-    """Whether a row of terms is of an incident: its whole key with what it is looked up by."""
-    own = terms.c.incident_id == IncidentRow.id
-    return own & (terms.c.last_at == IncidentRow.last_at)
+    """Whether a row of terms is of an incident.
+
+    That both were active last at the same time goes without saying: PostgreSQL would take it for a
+    second condition, expect hardly any rows, and sort all there are.
+    """
+    return terms.c.incident_id == IncidentRow.id
 
 
 def _text(wanted: IncidentFilter) -> list[ColumnElement[bool]]:

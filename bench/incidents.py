@@ -51,7 +51,7 @@ def fill(engine: Engine, incidents: int) -> None:
 def _write(connection: Connection, first: int, last: int, incidents: int) -> None:
     postgresql = connection.dialect.name == "postgresql"
     numbers = (
-        f"WITH n(n) AS (SELECT generate_series({first}, {last}))"
+        f"WITH n(n) AS (SELECT generate_series(CAST({first} AS BIGINT), {last}))"
         if postgresql
         else f"WITH RECURSIVE n(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM n"
         f" WHERE n < {last})"
