@@ -234,7 +234,8 @@ def test_everybody_can_use_every_view(
 ) -> None:
     number = with_everything(site)
     views = [address for address, _ in VIEWS]
-    paths = [*views, f"/incidents/{number}", "/incidents/99999", "/login", "/?text=nothing"]
+    paths = [*views, f"/incidents/{number}", f"/entities/client/{EVERYTHING}", "/incidents/99999"]
+    paths += ["/login", "/?text=nothing"]
     with visiting(browser, site.server.url, scheme=scheme, state=session) as visitor:
         for path in paths:
             page = visitor.go(path)
@@ -252,6 +253,7 @@ def test_everybody_can_use_every_view(
 def test_views_fit_a_phone(site: Site, browser: Browser, session: Any) -> None:
     number = with_everything(site)
     with visiting(browser, site.server.url, phone=True, state=session) as visitor:
-        for path in (*(address for address, _ in VIEWS), f"/incidents/{number}", "/login"):
+        views = [address for address, _ in VIEWS]
+        for path in (*views, f"/incidents/{number}", f"/entities/client/{EVERYTHING}", "/login"):
             page = visitor.go(path)
             assert page.evaluate(_WIDE) == [], path
