@@ -11,6 +11,9 @@ import pytest
 NOTEBOOKS: Final = Path(__file__).resolve().parents[2] / "notebooks"
 FILES: Final = sorted(NOTEBOOKS.glob("*.ipynb"))
 
+#: Notebooks that end with lines for the settings.
+TUNING: Final = ("02_tune_a_threshold", "04_client_model", "05_write_a_rule")
+
 #: Seconds after which a cell is taken to hang, on a machine that does much else.
 LIMIT: Final = 300
 
@@ -85,4 +88,4 @@ def test_notebook_runs_from_a_clean_kernel(
     assert any("image/png" in output.get("data", {}) for output in outputs)
     assert any("text/html" in output.get("data", {}) for output in outputs)
     printed = "".join(output.text for output in outputs if output.get("name") == "stdout")
-    assert re.search(r"^\[detectors\.\w+\]\nthreshold = \d+$", printed, re.M)
+    assert file.stem not in TUNING or re.search(r"^\[detectors\.\w+\]\nthreshold = \d+$", printed, re.M)

@@ -3,6 +3,9 @@
 - `labelled`: a log in memory with what is known about it: one's own, or a simulated one
 - `sweeps`: what each detector finds, how near others come, what other limits would find
 - `pictures`: the same drawn
+- `exploring`, `log_pictures`: what is in a log, what detectors see and find, and why; drawn
+- `own_rules`: rules of one's own, checked, tested and held against a log
+- `api_frames`: the incident API as frames, and a service to ask
 - `clients`, `client_pictures`: how odd clients are for the client model, and what it would tell
 
 pandas and matplotlib are imported when they are used.
