@@ -3,6 +3,7 @@
 - `labelled`: a log in memory with what is known about it: one's own, or a simulated one
 - `sweeps`: what each detector finds, how near others come, what other limits would find
 - `pictures`: the same drawn
+- `expectations`, `expectation_pictures`: what is expected of routes, and what budgets find
 - `exploring`, `log_pictures`: what is in a log, what detectors see and find, and why; drawn
 - `own_rules`: rules of one's own, checked, tested and held against a log
 - `api_frames`: the incident API as frames, and a service to ask
