@@ -13,6 +13,7 @@ services        what the routes work with
 description     all of it as OpenAPI, problems included
 problems        errors as problem+json, without internals
 middleware      request ids, limits of size, known hosts, strict headers
+access_log      its own requests that were refused, as a log that the service reads
 server          uvicorn in a thread, on loopback unless told otherwise
 
 Routes:

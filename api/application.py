@@ -38,6 +38,7 @@ from api import (
     traffic,
 )
 from api.access import RequireRole, unprotected_routes
+from api.access_log import AccessLog, LogsAccess
 from api.broadcast import Broadcast
 from api.description import API_PREFIX, describe
 from api.detectors import DetectorAnswer
@@ -99,6 +100,7 @@ class ApiOptions:
     detectors: Callable[[], Sequence[DetectorAnswer]] = tuple
     rules: Callable[[], Sequence[RuleAnswer]] = tuple
     version: str | None = None
+    access_log: Path | None = None
 
 
 def create_api(
@@ -159,6 +161,8 @@ def create_api(
     app.add_middleware(KnownHosts, hosts=options.hosts)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(CountedRequests, counts=services.requests)
+    if options.access_log is not None:
+        app.add_middleware(LogsAccess, log=AccessLog(options.access_log))
     app.add_middleware(RequestIds)
     refuse_unprotected(app)
     return app

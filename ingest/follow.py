@@ -52,6 +52,7 @@ class _Followed:
     def __init__(
         self, partition: Partition, tail: LogTail, gaps: Gaps, noted: Set[str], now: int
     ) -> None:
+        self.idle_after = 0
         self.partition = partition
         self.tail = tail
         self.gaps = gaps
@@ -85,15 +86,15 @@ class _Followed:
         ]
         return [*known, *self.tail.problems, *missing]
 
-    def idle(self, now: int, limit: int) -> bool:
+    def idle(self, now: int) -> bool:
         """Whether it has had no events for so long, and not because they wait to be read.
 
         Lines that are no events do not hold time up: else a log that nobody can read would. What
         one read takes is nothing that waits: a writer's buffer may end within a line.
         """
-        if now - self.last_read >= limit:
+        if now - self.last_read >= self.idle_after:
             return True
-        return now - self.last_event >= limit and self.tail.unread <= LINE_LIMIT
+        return now - self.last_event >= self.idle_after and self.tail.unread <= LINE_LIMIT
 
     def due(self, now: int) -> bool:
         """Whether to look for new lines."""
@@ -169,10 +170,10 @@ class LogFollower:
         watermark moved; later events older than it are moved, as the time rules say.
         """
         instant = self._clock() if now is None else now
-        until = instant - self._idle
         batches = []
         for followed in self._followed.values():
-            if not followed.idle(instant, self._idle):
+            until = instant - followed.idle_after
+            if not followed.idle(instant):
                 continue
             before = followed.partition.clock.newest
             if before is not None and until < before + _TICK // _MICROSECOND:
@@ -286,7 +287,9 @@ class LogFollower:
             on_gap=on_gap,
             folders=self._folders,
         )
-        return _Followed(partition, tail, gaps, noted, self._clock())
+        followed = _Followed(partition, tail, gaps, noted, self._clock())
+        followed.idle_after = self._idle if source.idle is None else source.idle // _MICROSECOND
+        return followed
 
     def _forget(self, found: set[str], now: int) -> None:
         for name, followed in list(self._followed.items()):

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -134,12 +134,21 @@ class FileSource(Source):
 
     paths: tuple[str, ...] = Field(min_length=1, description="paths, folders and globs")
 
+    #: How long one must have been quiet until time passes without it; the follower's if not set.
+    idle: ClassVar[timedelta | None] = None
+
     @field_validator("paths")
     @classmethod
     def _no_empty_path(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
         if not all(paths):
             raise ValueError("a path is empty; write the path of a log, a folder or a glob")
         return paths
+
+
+class OwnLog(FileSource):
+    """A log that this machine writes at once, and seldom: time need not wait for it for long."""
+
+    idle: ClassVar[timedelta] = timedelta(seconds=3)
 
 
 class KafkaSource(Source):

@@ -13,6 +13,8 @@ replaying    quarantined lines once more, into the store if wanted
 worker       the service's loop: sources in, incidents stored and told
 recovery     where it goes on: at the checkpoint, or from further back
 duty         what the active process of several does: worker and sender
+own_log      the API's own access log as a source
+learning     how far detectors have learned, as the API tells it
 vitals       what the worker measures of itself
 doctor/      looks at an installation and says what to fix
 service      lease, duty and API put together

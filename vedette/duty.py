@@ -28,6 +28,7 @@ from api.learning import LearningAnswer
 from vedette.described import described, described_rules
 from vedette.detecting import detection_of
 from vedette.notifying import check_detectors, muting_of, routing_of, targets_of
+from vedette.own_log import own_log, own_sources
 from vedette.rules import catalogue_of, detector_names
 from vedette.screen import options
 from vedette.settings import Settings, SettingsError
@@ -57,6 +58,7 @@ class Duty:
         self._settings = settings
         self._announce = announce
         self._secret = server_secret(secret_file)
+        self._own_log = own_log(secret_file)
         self._catalogue = catalogue_of(settings)
         check_detectors(settings, detector_names(settings, self._catalogue))
         self._tombstones = Tombstones(self._secret)
@@ -126,7 +128,7 @@ class Duty:
             self._announce(transitions)
 
         return Worker(
-            settings.sources,
+            (*settings.sources, *own_sources(settings, self._own_log)),
             detection_of(settings, self._catalogue),
             Store(engine, notify_max_age=settings.notify.max_age, tombstones=self._tombstones),
             enrichment=enrichment_of(settings, self._secret, learn=True),

@@ -31,6 +31,7 @@ from vedette.log_lines import log_to_stderr
 from vedette.login_link import login_link, login_name, page_address
 from vedette.memory import return_large_blocks
 from vedette.notifying import routing_of
+from vedette.own_log import own_log
 from vedette.settings import Settings
 from vedette.sources import proxies_of
 
@@ -82,9 +83,8 @@ def run_until_stopped(
         opened.callback(engine.dispose)
         duty = Duty(engine, settings, secret_file, announce)
         lease = Lease(engine, length=lease_length)
-        application = create_api(
-            engine, secret_file, health=duty.health, options=_options(settings, duty)
-        )
+        options = _options(settings, duty, own_log(secret_file))
+        application = create_api(engine, secret_file, health=duty.health, options=options)
         opened.callback(application.state.services.audit.close)
         api = _Api(settings, application)
         opened.callback(api.stop)
@@ -97,7 +97,7 @@ def run_until_stopped(
                 _work(duty, term, stop, lambda problems: ready(api.ready(key, None, problems)))
 
 
-def _options(settings: Settings, duty: Duty) -> ApiOptions:
+def _options(settings: Settings, duty: Duty, log: Path) -> ApiOptions:
     return ApiOptions(
         limits=settings.api.limits,
         hosts=settings.api.known_hosts,
@@ -109,6 +109,7 @@ def _options(settings: Settings, duty: Duty) -> ApiOptions:
         detectors=lambda: duty.detectors,
         rules=lambda: duty.rules,
         version=__version__,
+        access_log=log if settings.api.access_log else None,
     )
 
 

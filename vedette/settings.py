@@ -148,6 +148,11 @@ class ApiSettings(BaseModel):
     limits: LimitSettings = Field(default_factory=LimitSettings)
     oidc: OidcSettings | None = Field(default=None, description="takes tokens of an issuer, too")
 
+    access_log: bool = Field(
+        default=True,
+        description="refused requests to the API are a log of their own, which is read like yours",
+    )
+
     @property
     def known_hosts(self) -> tuple[str, ...]:
         """The hosts that are answered; none: any, as nobody said which."""

@@ -60,6 +60,7 @@ host = "127.0.0.1"           # another address needs behind_proxy or tls
 port = 8787                  # 0 takes any free port
 behind_proxy = false         # true: a proxy in front ends TLS
 hosts = []                   # names that people ask it by: ["vedette.example.net"]
+access_log = true            # who is refused is in a log of its own, which is read like yours
 # [api.tls]                  # a certificate of the API's own allows another address, too
 # certificate = "/etc/vedette/cert.pem"
 # key = "/etc/vedette/key.pem"
