@@ -4,7 +4,7 @@ Bursts have heavier tails than any Gamma mixture that fits the rest. With E = -l
 exponential where the model is right, what exceeds E_u = -ln TAIL is taken as exponential with the
 mean excess that was seen (peaks over threshold; Coles, An Introduction to Statistical Modeling of
 Extreme Values, 4.3, with shape 0), and as often exceeded as it was. A series is shrunk towards all
-of its kind. The larger p-value counts.
+of its kind.
 
 What is out of the ordinary teaches once: its first pane, as one of many that are alike is enough
 (Coles, 5.3, declustering). So what happens every night is learned, and an attack changes little.
@@ -29,6 +29,11 @@ MOST_EXCESS: Final = 8.0
 TAIL_WEIGHT: Final = 30.0
 TAIL_EXCESS: Final = 1.2
 OWN_WEIGHT: Final = 10.0
+
+#: Tails that are thinner than the model's, as those of fewer requests mostly are, are believed down
+#: to a quarter of how often, and half of how far.
+LEAST_OFTEN: Final = 0.25
+LEAST_EXCESS: Final = 0.5
 
 #: Counts no further from their mean than so many standard deviations are in no tail, by side:
 #: distributions of counts are skewed.
@@ -60,12 +65,13 @@ class Extremes(Arrays):
         often, mean = (each[cells] for each in self.tails(at, side))
         excess = np.maximum(np.log(TAIL) - np.log(np.maximum(plain, 1e-300)), 0.0)
         held = often * np.exp(-excess / mean)
-        return np.where(plain < TAIL, np.maximum(plain, held), plain)
+        return np.where(plain < TAIL, held, plain)
 
     def plain(self, limit: Floats, at: int, side: int, cells: Cells) -> Floats:
         """Return the p-values by the model alone that are held as these limits."""
         often, mean = (each[cells] for each in self.tails(at, side))
-        return np.minimum(limit, TAIL * (limit / often) ** mean)
+        found: Floats = TAIL * (limit / often) ** mean
+        return found
 
     def tails(self, at: int, side: int) -> tuple[Floats, Floats]:
         """Return how often each series exceeds the threshold, and by how much in the mean."""
@@ -81,7 +87,7 @@ class Extremes(Arrays):
         mean = (excess + self.runs_excess[:, at, side] + mean_all * OWN_WEIGHT) / (
             beyond + runs + OWN_WEIGHT
         )
-        return np.maximum(often, TAIL), np.maximum(mean, 1.0)
+        return np.maximum(often, LEAST_OFTEN * TAIL), np.maximum(mean, LEAST_EXCESS)
 
     def learn(self, excess: Floats, keep: float) -> None:
         """Learn from panes how far they are in the tail, (rows, windows, sides, kinds).
