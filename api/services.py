@@ -52,8 +52,12 @@ class Services:
     version: str | None = None
 
 
-def services_of(request: Request) -> Services:
-    """Return the services of the application that answers the request."""
+async def services_of(request: Request) -> Services:
+    """Return the services of the application that answers the request.
+
+    Async, as are other dependencies that wait for nothing: each that is not takes a thread, and
+    may wait for its turn there.
+    """
     services: Services = request.app.state.services
     return services
 
