@@ -128,3 +128,27 @@ def test_a_sequence_keeps_its_limit() -> None:
     (rule,) = only("success_after_failures").rules
     assert lowered(rule, 1).threshold == rule.threshold
     assert shape_of(replace(rule, threshold=rule.threshold + 1)) != shape_of(rule)
+
+
+@pytest.mark.parametrize("limit", [2, 3, 6])
+def test_the_limit_of_a_shared_address_grows_whatever_was_counted_with(limit: int) -> None:
+    (rule,) = only("login_burst").rules
+    assert rule.shared_address is not None
+    agents = 3 * rule.shared_address.agents
+    logins = [
+        event(
+            n / 4,
+            method="POST",
+            path="/login",
+            user_agent=f"agent {n % agents}",
+            status=401,
+            position=n,
+        )
+        for n in range(4 * agents)
+    ]
+    low = lowered(rule, 2)
+    counts = counted([low], [frame(logins)])[low.name]
+    asked = replace(rule, threshold=limit)
+    found = told(judged(asked, counts))
+    assert [claim[4] for claim in found] == [3 * limit]
+    assert found == run(Catalogue((asked,), ""), [frame(logins)], prompt=False)

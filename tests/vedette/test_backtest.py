@@ -180,13 +180,20 @@ def test_what_is_kept_is_masked_and_private(log: Path, cache: Cache) -> None:
     assert {folder.stat().st_mode & 0o777 for folder in (cache.folder, *folders)} == {0o700}
 
 
-def test_what_masking_hides_is_counted_in_the_log_itself(log: Path, cache: Cache) -> None:
-    """The rule looks at paths, and some of these had to be masked."""
+def test_what_masking_hides_is_counted_in_the_log_itself(tmp_path: Path, cache: Cache) -> None:
+    """The rule looks at paths, and some of these are the same once they are masked."""
+    secrets = [
+        combined(
+            600 + n, client="192.0.2.50", request=f"GET /reset/{TOKEN}{n} HTTP/1.1", status=404
+        )
+        for n in range(20)
+    ]
+    log = written(tmp_path / "secrets.log", [*lines()[:40], *secrets, *lines()[40:]])
     judge, _ = judged(log, cache, "")
     assert judge.notes == []
     rule = f'[[detectors.{RULE}.exceptions]]\nclient = "203.0.113.8"\nwhy = "ours"\n'
     judge, (side,) = judged(log, cache, rule)
-    assert entities(side) == ["203.0.113.7"]
+    assert entities(side) == ["192.0.2.50", "203.0.113.7"]
     assert "path" in judge.notes[0]
 
 
