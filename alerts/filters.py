@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
-from sqlalchemy import ColumnElement, FromClause, SQLColumnExpression, exists, func
+from sqlalchemy import ColumnElement, FromClause, SQLColumnExpression, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from alerts.models import IncidentRow, TermRow, table_of
@@ -165,9 +165,13 @@ def terms_of(wanted: IncidentFilter) -> list[tuple[Kind, str]]:
 
 
 def named_so(kind: Kind, value: str) -> ColumnElement[bool]:
-    """Whether an incident has a value of that kind."""
+    """Whether an incident has a value of that kind: looked up for one incident after the other.
+
+    Said with EXISTS, PostgreSQL would read all that have the value first.
+    """
     terms = table_of(TermRow).alias("others")
-    return exists().where(same_incident(terms), *named(kind, value, terms))
+    found = select(terms.c.incident_id).where(same_incident(terms), *named(kind, value, terms))
+    return found.limit(1).correlate(IncidentRow).scalar_subquery().is_not(None)
 
 
 def same_incident(terms: FromClause) -> ColumnElement[bool]:

@@ -125,7 +125,5 @@ def _by_term(connection: Connection, wanted: IncidentFilter) -> bool:
     if wanted.sort != "last":
         few = select(_TERMS.c.incident_id).where(*named(*terms[0])).offset(FEW).limit(1)
         return connection.execute(few).first() is None
-    if connection.dialect.name == "postgresql":
-        return True  # it knows how much there is of each, and reads what is less
     in_hand = wanted.statuses and set(wanted.statuses) <= _IN_HAND
     return not (in_hand or wanted.entity or wanted.assignee or wanted.parent)
