@@ -41,13 +41,18 @@ def gathered(batches: Iterable[Batch], events: int = EVENTS) -> Iterator[Gathere
 
 
 def _joined(batches: list[Batch], newest: int) -> Gathered:
-    watermark = batches[-1].watermark
+    # The end of input has neither events nor a watermark, and takes none back.
+    watermark = next((b.watermark for b in reversed(batches) if not _ends(b)), None)
     if len(batches) > 1:
         events = pl.concat([batch.events for batch in batches], rechunk=True)
         readings = pl.concat([batch.readings for batch in batches])
         batches = [Batch(events, watermark, readings)]
     complete = None if watermark is None else Complete(newest, watermark)
     return Gathered(batches[0], complete)
+
+
+def _ends(batch: Batch) -> bool:
+    return batch.watermark is None and batch.events.is_empty()
 
 
 def _newest(events: pl.DataFrame) -> int:
