@@ -77,6 +77,7 @@ class Traffic:
         self._new: list[TrafficSums] = []
         self._masked: dict[str, str] = {}
         self._closed: int | None = None
+        self._fresh = False
         self._changed = False
         self._waiting: list[TrafficSlot | TrafficTop] = []
 
@@ -92,6 +93,7 @@ class Traffic:
     def add(self, sums: list[TrafficSums], watermark: int | None) -> None:
         """Add sums; close the slots that end by the watermark (us)."""
         self._new += sums
+        self._fresh = self._fresh or bool(sums)
         if watermark is None:
             return
         minute = watermark // MINUTE_US * MINUTE_US
@@ -110,8 +112,8 @@ class Traffic:
         once a minute, up to the newest minute that is over.
         """
         taken, self._waiting = self._waiting, []
-        changed, fresh = self._changed, bool(self._new)
-        self._changed = False
+        changed, fresh = self._changed, self._fresh
+        self._changed = self._fresh = False
         self._fold()
         if fresh:
             taken += _slots(self._open.filter(pl.col("step") == MINUTE_US))
@@ -133,7 +135,8 @@ class Traffic:
             if found is not None and found.schema == OPEN_SCHEMA
             else pl.DataFrame(schema=OPEN_SCHEMA)
         )
-        self._new, self._waiting, self._closed, self._changed = [], [], None, True
+        self._new, self._waiting, self._closed = [], [], None
+        self._fresh = self._changed = True
 
     def _close(self, until: int | None) -> None:
         self._fold()

@@ -193,6 +193,10 @@ def test_open_minutes_are_told_at_once_and_only_when_they_changed() -> None:
     assert traffic.take() == []
     traffic.add(traffic.aggregate(frame([event(2, service="shop")])), None)
     assert {row.requests for row in traffic.take()} == {2}
+    traffic.add(traffic.aggregate(frame([event(61, service="shop")])), micros(START) + 60_000_000)
+    told = [row[2:5] for row in traffic.take() if isinstance(row, TrafficSlot) and row.service]
+    minute = micros(START) + 60_000_000
+    assert {(60, minute - 60_000_000, 2), (60, minute, 1)} <= set(told), "though a slot was closed"
 
 
 def test_too_many_services_and_names_are_counted_together() -> None:
