@@ -11,8 +11,8 @@ from alerts.models import TrafficRow, TrafficTopRow, table_of
 from alerts.traffic_queries import traffic_series
 from vedette.folders import sqlite_url
 
-from .scans import START
-from .test_endpoints import append, ordering, read_all, service, stop, vedette, written
+from .scans import START, written
+from .test_endpoints import append, ordering, read_all, service, stop, vedette
 
 
 def stored(engine: Engine) -> list[tuple[object, ...]]:
