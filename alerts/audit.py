@@ -1,12 +1,12 @@
 """Who changed what over the API, and who was refused: rows that are added, never altered.
 
-A change is written at once. Refusals come from strangers, as many as they like: those of one
-address, status and route add up to one row a minute, and wait in memory for a second, so that
-whoever floods the API cannot keep the worker from writing. At most REFUSALS kinds wait at once;
-the others are counted as one.
+A change is written at once, or, where the database is busy, as soon as it can be. Refusals come
+from strangers, as many as they like: those of one address, status and route add up to one row a
+minute, and wait in memory for a second, so that whoever floods the API cannot keep the worker from
+writing. At most REFUSALS kinds wait at once; the others are counted as one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from threading import Event, Lock, Thread
@@ -96,8 +96,13 @@ class AuditLog:
         self._thread: Thread | None = None
 
     def done(self, deed: Deed) -> None:
-        """Write a change."""
-        self._write([deed])
+        """Write a change. It was made: where that cannot be written now, it waits."""
+        try:
+            self._write([deed])
+        except SQLAlchemyError as error:
+            _log.error("a change is audited later", error=type(error).__name__, deed=deed.action)
+            self._keep({("done", deed.request_id, deed.action): deed})
+            self._wake()
 
     def refused(self, deed: Deed) -> None:
         """Note a refusal; it is written within a second or two."""
@@ -121,12 +126,16 @@ class AuditLog:
         self._wake()
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write what waits; what cannot be written waits on. Raises SQLAlchemyError."""
         with self._lock:
-            deeds, self._waiting = list(self._waiting.values()), {}
+            deeds, self._waiting = self._waiting, {}
             others, self._later = list(self._later.values()), {}
-        if deeds:
-            self._write(deeds)
+        try:
+            if deeds:
+                self._write(list(deeds.values()))
+        except SQLAlchemyError:
+            self._keep(deeds)
+            raise
         for write in others:
             write()
 
@@ -137,6 +146,16 @@ class AuditLog:
         if self._thread is not None:
             self._thread.join()
         self.flush()
+
+    def _keep(self, deeds: Mapping[tuple[str | None, ...], Deed]) -> None:
+        with self._lock:
+            for key, deed in deeds.items():
+                newer = self._waiting.get(key)
+                if newer is not None:
+                    count, last = deed.count + newer.count, newer.last_at or newer.at
+                    self._waiting[key] = replace(deed, count=count, last_at=last)
+                elif deed.outcome == "done" or len(self._waiting) < REFUSALS:
+                    self._waiting[key] = deed
 
     def _wake(self) -> None:
         with self._lock:
@@ -160,6 +179,7 @@ class AuditLog:
                 self.flush()
             except SQLAlchemyError as error:
                 _log.error("refusals or last uses could not be written", error=type(error).__name__)
+                self._some.set()
 
     def _write(self, deeds: Sequence[Deed]) -> None:
         with for_writing(self._engine).begin() as connection:

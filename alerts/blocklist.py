@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, Delete, Engine, RowMapping, func, insert, select, update
 
 from alerts.block_settings import BlockSettings
 from alerts.database import for_writing
@@ -38,6 +38,9 @@ REMEMBERED: Final = timedelta(days=1)
 
 #: How long the list is taken as it is, however often it is asked for: each look is a write.
 FRESH: Final = timedelta(seconds=2)
+
+#: IPv6 addresses that stand for IPv4 ones (RFC 6052, 3056, 4380): their /64 is many people.
+TRANSLATED: Final = ("64:ff9b::/96", "2001::/32", "2002::/16")
 
 _PREFIX_6: Final = 64
 _MINUTE: Final = timedelta(minutes=1)
@@ -88,7 +91,8 @@ class BlockList:
         self._lock = Lock()
         self._known: Listing | None = None
         self._at = datetime.min.replace(tzinfo=UTC)
-        never = [*map(ipaddress.ip_network, SPECIAL), *settings.allow, *protected]
+        kept_off = map(ipaddress.ip_network, (*SPECIAL, *TRANSLATED))
+        never = [*kept_off, *settings.allow, *protected]
         self._never = AddressRanges(never)
         self._never_6 = [each for each in never if isinstance(each, ipaddress.IPv6Network)]
 
@@ -110,7 +114,7 @@ class BlockList:
             room = min(self._room(connection, now), self.settings.entries - len(wanted) + len(new))
             added = new[: max(room, 0)]
             _add(connection, [wanted[address] for address in added], now)
-            connection.execute(_BLOCKS.delete().where(_BLOCKS.c.removed_at < now - REMEMBERED))
+            connection.execute(_expired(now))
             blocks = tuple(_block(row) for row in _active(connection))
         return Listing(blocks, why, len(new) - len(added))
 
@@ -212,6 +216,16 @@ class BlockList:
         """Return how many may be added now."""
         recent = select(func.count()).select_from(_BLOCKS).where(_BLOCKS.c.since > now - _MINUTE)
         return self.settings.new_a_minute - int(connection.execute(recent).scalar_one())
+
+
+def expire_blocks(engine: Engine, now: datetime) -> int:
+    """Delete the rows of what left the list REMEMBERED ago; return how many."""
+    with for_writing(engine).begin() as connection:
+        return connection.execute(_expired(now)).rowcount
+
+
+def _expired(now: datetime) -> Delete:
+    return _BLOCKS.delete().where(_BLOCKS.c.removed_at < now - REMEMBERED)
 
 
 def _active(connection: Connection) -> Sequence[RowMapping]:

@@ -33,6 +33,7 @@ from alerts.endpoints import delete_endpoints
 from alerts.incidents import content_of
 from alerts.mentions import Mentions
 from alerts.models import (
+    AuditRow,
     CheckpointRow,
     DeliveryAttemptRow,
     DeliveryRow,
@@ -90,6 +91,7 @@ _TEXTS: Final[tuple[tuple[Table, tuple[str, ...]], ...]] = (
     (table_of(QuarantineGroupRow), ("partition", "shape", "suggestion")),
     (table_of(GapRow), ("partition", "reason")),
     (table_of(TrafficTopRow), ("entries",)),
+    (table_of(AuditRow), ("address", "detail")),
 )
 
 #: Texts of evidence; what names somebody goes altogether.

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -210,6 +210,11 @@ class KeyStore:
         return hmac.digest(self._secret, message, "sha256")
 
 
+def known_scopes(stored: Collection[str]) -> tuple[Scope, ...]:
+    """Return those that there are of stored scopes."""
+    return tuple(scope for scope in SCOPES if scope in stored)
+
+
 def _parts(text: str) -> tuple[str, str]:
     parts = text.split("_", 2) if len(text) <= _TEXT_LIMIT and text.isascii() else []
     if len(parts) != 3 or parts[0] != "vdt":  # noqa: PLR2004 - prefix, id, secret
@@ -226,7 +231,7 @@ def _key(row: RowMapping) -> ApiKey:
         expires_at=row["expires_at"],
         last_used_at=row["last_used_at"],
         revoked_at=row["revoked_at"],
-        scopes=tuple(scope for scope in SCOPES if scope in row["scopes"]),
+        scopes=known_scopes(row["scopes"]),
     )
 
 

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
 
 from alerts.database import for_writing
-from alerts.keys import Later, Role, at_once
+from alerts.keys import Later, Role, Scope, at_once, known_scopes
 from alerts.models import ApiKeyRow, LoginCodeRow, SessionRow, table_of
 from alerts.secret import SECRET_BYTES, server_secret
 
@@ -45,13 +45,14 @@ _KEYS: Final = table_of(ApiKeyRow)
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Somebody at the page: with whose name and role, and the token that forms must bring."""
+    """Somebody at the page: whose name, role and scopes, and the token that forms must bring."""
 
     id: str
     name: str
     role: Role
     csrf: str
     expires_at: datetime
+    scopes: tuple[Scope, ...] = ()
 
 
 class SessionStore:
@@ -109,7 +110,7 @@ class SessionStore:
         if not token or len(token) > _TOKEN_LIMIT or not token.isascii():
             return None
         query = (
-            select(_SESSIONS, _KEYS.c.name, _KEYS.c.role)
+            select(_SESSIONS, _KEYS.c.name, _KEYS.c.role, _KEYS.c.scopes)
             .join_from(_SESSIONS, _KEYS, _KEYS.c.id == _SESSIONS.c.key_id)
             .where(
                 _SESSIONS.c.mac == self._mac("session", token),
@@ -127,7 +128,8 @@ class SessionStore:
             later(f"session {row['id']}", partial(self._note_use, row["id"], now))
         csrf = self._mac("csrf", token).hex()
         role = Role[row["role"].upper()]
-        return Session(row["id"], row["name"], role, csrf, row["expires_at"])
+        scopes = known_scopes(row["scopes"])
+        return Session(row["id"], row["name"], role, csrf, row["expires_at"], scopes)
 
     def end(self, identity: str) -> None:
         """End a session at once."""

@@ -115,18 +115,19 @@ def presented_caller(
 ) -> Caller | None:
     """Return who asks, None if nothing came with the request or it does not work.
 
-    Raises 429 where an address failed too often: then nothing is tried. Raises 503 for a token
-    while its issuer does not answer and has not for long.
+    Raises 429 where an address failed too often: then no key is tried. Sessions that are over do
+    not count: the tabs of somebody who slept would lock out all of an office. Raises 503 for a
+    token while its issuer does not answer and has not for long.
     """
     key = bearer.credentials if bearer is not None else header
-    token = request.cookies.get(SECURE_COOKIE) or cookie
-    if not key and not token:
-        return None
+    if not key:
+        # Over TLS only the cookie that browsers guard: neighbours may plant the other.
+        secure = request.url.scheme == "https"
+        token = request.cookies.get(SECURE_COOKIE) if secure else cookie
+        return _of_session(services, token) if token else None
     address = may_try(request, services)
-    if key and bearer is not None and is_token(key):
-        caller = _of_token(request, services, key)
-    else:
-        caller = _of_key(services, key) if key else _of_session(services, token or "")
+    is_ours = bearer is None or not is_token(key)
+    caller = _of_key(services, key) if is_ours else _of_token(request, services, key)
     if caller is None and _NO_ROLE not in request.scope:
         services.limits.charge("authentication", address)
     return caller
@@ -271,4 +272,5 @@ def _of_session(services: Services, token: str) -> Caller | None:
     session = services.sessions.find(token, services.now(), services.audit.later)
     if session is None:
         return None
-    return Caller("session", session.id, session.name, session.role, csrf=session.csrf)
+    scopes = frozenset(session.scopes)
+    return Caller("session", session.id, session.name, session.role, scopes, session.csrf)

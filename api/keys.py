@@ -4,6 +4,7 @@ Only admins get here, and nobody makes a key that may do more than their own: wi
 scopes, the keys made have some of these.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final
@@ -12,7 +13,7 @@ from fastapi import APIRouter, HTTPException, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from alerts.keys import NAME_LENGTH, ApiKey, KeyNameError, Role, Scope
-from api.access import Call, RequireRole
+from api.access import Call, RequireRole, refuse
 from api.description import API_PREFIX, answers
 from api.incident_query import Time
 
@@ -85,8 +86,7 @@ def list_all(call: Admin) -> list[KeyAnswer]:
 @router.post("", status_code=201, responses=answers({409: "It cannot be made so"}))
 def create(call: Admin, body: NewKey) -> MadeKey:
     """Make a key. Its text is in this answer, and never shown again."""
-    if not _within(call, body.scopes):
-        raise HTTPException(403, "a key cannot have scopes that the one that makes it lacks")
+    _check_within(call, body.scopes)
     now = call.now()
     if body.expires_at is not None and body.expires_at <= now:
         raise HTTPException(409, "expires_at is past")
@@ -104,9 +104,7 @@ def create(call: Admin, body: NewKey) -> MadeKey:
 @router.post("/{key_id}/rotate", status_code=201, responses=_MISSING)
 def rotate(call: Admin, key_id: KeyId) -> MadeKey:
     """Make a key that replaces this one, which works for a day more."""
-    old = call.services.keys.find_key(key_id)
-    if old is not None and not _within(call, old.scopes):
-        raise HTTPException(403, "the key has scopes that the one that asks lacks")
+    _check_known(call, key_id)
     made = call.services.keys.rotate_key(key_id, call.now())
     if made is None:
         raise HTTPException(404, f"there is no working key {key_id}")
@@ -118,13 +116,25 @@ def rotate(call: Admin, key_id: KeyId) -> MadeKey:
 @router.delete("/{key_id}", status_code=204, responses=_MISSING)
 def revoke(call: Admin, key_id: KeyId) -> None:
     """End a key at once, and the sessions that began with it."""
+    _check_known(call, key_id)
     if not call.services.keys.revoke_key(key_id, call.now()):
         raise HTTPException(404, f"there is no working key {key_id}")
     call.record(f"key {key_id}")
 
 
-def _within(call: Call, scopes: list[Scope] | tuple[Scope, ...]) -> bool:
-    return not call.caller.scopes or (bool(scopes) and call.caller.scopes.issuperset(scopes))
+def _check_known(call: Call, key_id: str) -> None:
+    """Raise 403 for a key that may do more than the one that asks."""
+    key = call.services.keys.find_key(key_id)
+    if key is not None:
+        _check_within(call, key.scopes)
+
+
+def _check_within(call: Call, scopes: Collection[Scope]) -> None:
+    """Raise 403 for scopes that the one that asks lacks; none are all."""
+    own = call.caller.scopes
+    if own and not (scopes and own.issuperset(scopes)):
+        refuse(call.request, call.services, call.caller, 403)
+        raise HTTPException(403, "the key that asks lacks scopes that this one has")
 
 
 def _made(key: ApiKey, text: str) -> MadeKey:

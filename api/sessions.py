@@ -57,7 +57,8 @@ def log_in(
         httponly=True,
         samesite="strict",
     )
-    caller = Caller("session", session.id, session.name, session.role, csrf=session.csrf)
+    scopes = frozenset(session.scopes)
+    caller = Caller("session", session.id, session.name, session.role, scopes, session.csrf)
     Call(request, response, services, caller).record(f"session {session.id}")
     return SessionAnswer(
         session.name, session.role.label, "session", session.csrf, session.expires_at

@@ -9,6 +9,7 @@ from threading import Event
 from sqlalchemy.engine import Engine
 
 from alerts.audit import expire_deeds
+from alerts.blocklist import expire_blocks
 from alerts.endpoints import expire_endpoints
 from alerts.gaps import expire_gaps
 from alerts.lease import Term
@@ -163,6 +164,7 @@ def _tidy(engine: Engine, settings: Settings, tombstones: Tombstones) -> None:
     kept = settings.retention
     expire_gaps(engine, now, kept.incidents)
     expire_deeds(engine, now, kept.audit)
+    expire_blocks(engine, now)
     expire_endpoints(engine, now, kept.endpoints)
     expire_traffic(engine, now)
     prune(

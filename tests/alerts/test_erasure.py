@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, insert, select, text
 
 from alerts.actions import Change, change_incident
+from alerts.audit import AuditLog, Deed, list_deeds
 from alerts.checkpoint import Checkpoint
 from alerts.erasure import Erased, compact, erase_entity, kept_about
 from alerts.mentions import ERASED, Mentions
@@ -182,6 +183,17 @@ def full(engine: Engine) -> Engine:
         last_seen_at=NOW,
     )
     return engine
+
+
+def test_the_audit_does_not_name_it(engine: Engine) -> None:
+    detail = {"matchers": {"entity": [VICTIM]}, "comment": f"scanner of {VICTIM}"}
+    deed = Deed(NOW, "mia", "key:1", "POST", "silence 1", "done", 201, VICTIM, "id", detail)
+    AuditLog(engine).done(deed)
+    assert kept_about(engine, "client", [VICTIM]).texts == erase(engine, VICTIM).texts > 0
+    (left,) = list_deeds(engine)
+    assert VICTIM not in str(left.to_dict())
+    assert left.detail["comment"] == f"scanner of {ERASED}"
+    assert left.actor == "mia"
 
 
 def test_nothing_names_it_any_more(full: Engine) -> None:

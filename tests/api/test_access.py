@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
 
 from alerts.audit import AuditLog, Deed, expire_deeds, list_deeds
 from alerts.keys import Role
@@ -119,6 +120,74 @@ def test_a_session_reads_and_with_its_token_changes(api: Api) -> None:
         assert answer.status_code == 403
     headers = {"If-Match": "*", CSRF_HEADER: csrf}
     assert client.patch(INCIDENT, json=change, headers=headers).status_code == 200
+
+
+def test_sessions_may_what_their_key_may(api: Api) -> None:
+    key, _ = api.keys.create_key("firewall", Role.ANALYST, NOW, scopes=["blocklist"])
+    client = TestClient(api.app)
+    api.opened.append(client)
+    code = api.sessions.create_code(key.id, api.clock).get_secret_value()
+    assert client.post("/login", json={"code": code}).status_code == 200
+    assert client.get("/api/v1/blocklist").status_code == 200
+    assert client.get("/api/v1/incidents").status_code == 403
+
+
+def test_tabs_of_somebody_who_slept_lock_nobody_out(small: Api) -> None:
+    client, _ = logged_in(small)
+    small.clock += IDLE_LIFE
+    for _ in range(5):
+        assert client.get("/api/v1/incidents").status_code == 401
+    fresh, _ = logged_in(small)
+    assert fresh.get("/api/v1/incidents").status_code == 200
+    assert small.client().get("/api/v1/incidents").status_code == 200
+
+
+def test_over_tls_a_planted_cookie_is_no_session(api: Api) -> None:
+    """A neighbour under the same domain can set a cookie, but not one whose name begins __Host-."""
+    client, _ = logged_in(api)
+    planted = TestClient(api.app, base_url="https://testserver")
+    api.opened.append(planted)
+    planted.cookies.set(COOKIE, str(client.cookies.get(COOKIE)))
+    assert planted.get("/api/v1/incidents").status_code == 401
+
+
+def test_a_key_with_scopes_ends_none_that_may_more(api: Api) -> None:
+    client = api.client(Role.ADMIN, "keys")
+    whole, _ = api.keys.create_key("root", Role.ADMIN, NOW)
+    path = f"/api/v1/keys/{whole.id}"
+    answers = [
+        client.post("/api/v1/keys", json={"name": "more", "role": "admin"}),
+        client.post(f"{path}/rotate"),
+        client.delete(path),
+    ]
+    assert [answer.status_code for answer in answers] == [403] * 3
+    assert [status for status, _, _ in refusals(api)] == [403] * 3
+    assert client.delete(f"/api/v1/keys/{'0' * 12}").status_code == 404
+    own, _ = api.keys.create_key("another", Role.VIEWER, NOW, scopes=["keys"])
+    assert client.delete(f"/api/v1/keys/{own.id}").status_code == 204
+
+
+def test_what_the_audit_could_not_write_is_written_later(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit: AuditLog = api.app.state.services.audit
+    write = audit._write
+
+    def busy(_deeds: object) -> None:
+        raise OperationalError("insert", {}, Exception("database is locked"))
+
+    monkeypatch.setattr(audit, "_write", busy)
+    made = api.client(Role.ADMIN).post("/api/v1/keys", json={"name": "made", "role": "viewer"})
+    assert made.status_code == 201
+    api.client(None).get("/api/v1/incidents")
+    with pytest.raises(OperationalError):
+        audit.flush()
+    api.client(None).get("/api/v1/incidents")
+    monkeypatch.setattr(audit, "_write", write)
+    assert refusals(api) == [(401, "GET /api/v1/incidents", 2)]
+    assert [deed.subject for deed in list_deeds(api.engine, outcome="done")] == [
+        f"key {made.json()['id']}"
+    ]
 
 
 def test_sessions_end(api: Api) -> None:

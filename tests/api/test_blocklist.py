@@ -65,6 +65,7 @@ def test_attackers_are_listed_until_some_time_after(api: Api) -> None:
     [
         *("10.0.0.1", "127.0.0.1", "169.254.1.1", "::1", "fe80::1", "192.168.1.1", "100.64.0.1"),
         *("9.9.9.9", "8.8.8.8", "2600:1::7", "::ffff:10.0.0.1", "not an address", "0.0.0.0"),
+        *("64:ff9b::808:808", "2002:a00:1::1", "2001:0:1::1"),
     ],
 )
 def test_what_is_never_blocked(api: Api, entity: str) -> None:

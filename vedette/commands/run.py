@@ -26,15 +26,14 @@ def run_service(config: Path | None, seconds: str | None) -> int:
         return WRONG_USE
     screen = terminal()
 
-    introduced = False
+    said: list[str] = []
 
     def ready(state: Ready) -> None:
-        nonlocal introduced
         for problem in state.problems:
             note(screen, f"vedette: {printable(problem)}")
-        if not introduced:
-            note(screen, *_introduction(state))
-        introduced = True
+        new = [line for line in _introduction(state) if line not in said]
+        note(screen, *new)
+        said.extend(new)
         if state.standby_for is None:
             note(screen, "Following the sources. Ctrl-C stops.", "")
         else:
