@@ -3,7 +3,7 @@
 A token is a JWT signed with RS256 or ES256 by a key of the issuer. Keys are remembered: they are
 asked for anew after FRESH, and when a token names one that is not known, though not more often
 than every INTERVAL, whatever strangers send. While the issuer does not answer, those it had last
-go on working for KEPT.
+go on working for KEPT, and nobody who brings one of them waits.
 """
 
 import hashlib
@@ -38,8 +38,9 @@ KEPT: Final = timedelta(hours=24)
 #: The issuer is not asked more often.
 INTERVAL: Final = timedelta(seconds=30)
 
-#: Requests that wait for the issuer's answer at once; further ones are asked to come again.
-WAITING: Final = 8
+#: Requests that wait for the issuer's answer at once; further ones are asked to come again. Half
+#: of the API's threads at most: a slow issuer is not to stop those who come with a key.
+WAITING: Final = 2
 
 #: Threads that ask at once: those beyond the first are what an issuer without an end has taken.
 _THREADS: Final = 3
@@ -103,7 +104,7 @@ class KeyRing:
         held = self._held
         key = None if held is None else find_key(held.keys, name, algorithm)
         if held is None or key is None or now - held.asked_at >= FRESH:
-            held = self._renewed(now)
+            held = self._renewed(now, known=held is not None and key is not None)
             key = None if held is None else find_key(held.keys, name, algorithm)
         if held is None or now - held.asked_at >= KEPT:
             raise IssuerSilentError(self._seconds(now))
@@ -111,8 +112,15 @@ class KeyRing:
             raise TokenError("its key is none of the issuer's")
         return key
 
-    def _renewed(self, now: datetime) -> _Held | None:
-        """Ask, unless that was done just now; wait a little for the answer."""
+    def _renewed(self, now: datetime, *, known: bool) -> _Held | None:
+        """Ask, unless that was done just now; wait a little for the answer.
+
+        Who brings a `known` key does not wait while the issuer owes the answer to an earlier
+        question: it is slow or silent then.
+        """
+        if known and self._owed(now):
+            self._begin(now)
+            return self._held
         asking = self._begin(now)
         if self._waiting.acquire(blocking=False):
             try:
@@ -120,6 +128,16 @@ class KeyRing:
             finally:
                 self._waiting.release()
         return self._held
+
+    def _owed(self, now: datetime) -> bool:
+        """Whether the last question is unanswered, and the keys held may yet be used."""
+        held, asking = self._held, self._asking
+        return (
+            held is not None
+            and asking is not None
+            and asking.at > held.asked_at
+            and now - held.asked_at < KEPT
+        )
 
     def _begin(self, now: datetime) -> _Asking:
         with self._lock:

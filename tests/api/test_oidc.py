@@ -33,6 +33,7 @@ from api.oidc import (
 from api.oidc_issuer import SECONDS, IssuerError, fetch_keys
 from api.oidc_keys import VerifyingKey, verifying_keys
 from api.oidc_settings import OidcSettings
+from api.server import THREADS
 from tests.api.calls import NOW, Api, application, finding
 from tests.api.issuer import KEYS, Issuer, ec, public, rsa, running_issuer
 
@@ -261,6 +262,7 @@ def test_an_issuer_that_hangs_is_not_asked_again_and_again(
 
 def test_few_requests_wait_for_the_issuer() -> None:
     """Else a slow issuer and a flood of tokens would take all threads of the API."""
+    assert WAITING <= THREADS // 2
     asked, answered = Event(), Event()
 
     def fetch() -> tuple[VerifyingKey, ...]:
@@ -278,6 +280,32 @@ def test_few_requests_wait_for_the_issuer() -> None:
             ring.find("one", "RS256", NOW)
         answered.set()
         assert {waited.result(10).name for waited in patient} == {"one"}
+
+
+def test_who_brings_a_known_key_does_not_wait_for_a_slow_issuer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("api.oidc.SECONDS", 60)
+    keys = verifying_keys([public(rsa("one"))])
+    asked, answered = Event(), Event()
+
+    def fetch() -> tuple[VerifyingKey, ...]:
+        if ring._held is not None:
+            asked.set()
+            answered.wait(60)
+        return keys
+
+    ring = KeyRing(fetch)
+    assert ring.find("one", "RS256", NOW)
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            first = pool.submit(ring.find, "one", "RS256", NOW + FRESH)
+            assert asked.wait(10)
+            for later in (FRESH + SECOND, FRESH + INTERVAL):
+                assert pool.submit(ring.find, "one", "RS256", NOW + later).result(10)
+        finally:
+            answered.set()
+        assert first.result(10)
 
 
 @pytest.mark.parametrize(
