@@ -134,7 +134,6 @@ def test_a_part_that_can_match_everything_needs_nothing() -> None:
 
 @pytest.mark.parametrize("name", sorted(RULES))
 def test_only_columns_that_a_rule_looks_at_can_blind_it(name: str) -> None:
-    """Seen to fail with columns that were only looked for in decoded texts."""
     rule = RULES[name]
     others = {*EVENT_SCHEMA, EDGE} - columns_of(rule)
     assert not is_blind(rule, others)
@@ -179,10 +178,7 @@ CASES = sorted(
 def test_a_learned_detector_needs_what_it_says_and_nothing_else(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On the events of its golden case, columns taken away.
-
-    Seen to fail with a need of networks where it was that of operators.
-    """
+    """On the events of its golden case, columns taken away."""
     monkeypatch.chdir(GOLDEN / name)
     settings = load_settings(Path("case.toml"))
     events = learned_events(GOLDEN / name)
