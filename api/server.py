@@ -4,6 +4,7 @@ import gc
 import socket
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,7 +13,8 @@ import uvicorn
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
-from api.hosts import is_loopback
+from api.hosts import LOOPBACK, is_loopback
+from ingest.address_ranges import Network
 
 #: Requests that are worked on at once: they share one interpreter, so more would only take turns.
 THREADS: Final = 4
@@ -87,9 +89,12 @@ def serve(
     port: int = 8080,
     *,
     behind_proxy: bool = False,
+    proxies: Sequence[Network] = LOOPBACK,
     tls: Tls | None = None,
 ) -> ApiServer:
     """Serve the API in a thread and return the running server.
+
+    Behind a proxy, those in `proxies` are believed who it is that asks, and whether over TLS.
 
     Port 0 takes a free one; `port` and `url` of the result are the real ones. Raises ServerError
     for a public address without TLS or a proxy, and for one that cannot be had.
@@ -110,6 +115,7 @@ def serve(
         access_log=False,
         server_header=False,
         proxy_headers=behind_proxy,
+        forwarded_allow_ips=[str(network) for network in proxies],
         timeout_keep_alive=10,
         timeout_graceful_shutdown=_GRACE_SECONDS,
         limit_concurrency=200,

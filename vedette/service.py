@@ -192,7 +192,14 @@ def _server(settings: Settings, application: FastAPI) -> ApiServer | None:
     api = settings.api
     try:
         tls = Tls(api.tls.certificate, api.tls.key) if api.tls else None
-        return serve(application, api.host, api.port, behind_proxy=api.behind_proxy, tls=tls)
+        return serve(
+            application,
+            api.host,
+            api.port,
+            behind_proxy=api.behind_proxy,
+            proxies=api.proxies,
+            tls=tls,
+        )
     except ServerError as error:
         raise StartError(str(error)) from error
 

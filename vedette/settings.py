@@ -29,7 +29,7 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as EnvironmentParseError
 
 from alerts.block_settings import BlockSettings
-from api.hosts import is_loopback
+from api.hosts import LOOPBACK, is_loopback
 from api.limit_settings import LimitSettings
 from api.oidc_settings import OidcSettings
 from detectors.learned.clients.settings import ClientSettings
@@ -138,6 +138,10 @@ class ApiSettings(BaseModel):
     port: int = Field(default=8787, ge=0, le=65535, description="0 takes any free port")
     behind_proxy: bool = Field(
         default=False, description="a proxy in front ends TLS: allows a public address"
+    )
+    proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
+        default=LOOPBACK,
+        description="proxies that are believed, with behind_proxy, who it is that asks",
     )
     tls: TlsSettings | None = Field(default=None, description="allows a public address")
     hosts: tuple[str, ...] = Field(

@@ -2,16 +2,19 @@
 
 import socket
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from alerts.database import open_database
 from api.application import create_api
 from api.health import HealthReport
+from api.hosts import LOOPBACK
 from api.server import ServerError, Tls, _listen, serve
+from ingest.address_ranges import Network
 
 
 @pytest.fixture
@@ -34,6 +37,27 @@ def test_it_answers_on_a_free_port_and_stops(app: FastAPI) -> None:
         server.stop()
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{server.url}/healthz", trust_env=False)
+
+
+@pytest.mark.parametrize(
+    ("proxies", "shown"),
+    [(LOOPBACK, ["192.0.2.7", "https"]), ((ip_network("192.0.2.0/24"),), ["127.0.0.1", "http"])],
+)
+def test_only_a_proxy_that_is_named_says_who_asks(
+    proxies: tuple[Network, ...], shown: list[str]
+) -> None:
+    app = FastAPI()
+
+    @app.get("/")
+    def who(request: Request) -> list[str]:
+        return [request.client.host if request.client else "", request.url.scheme]
+
+    server = serve(app, "127.0.0.1", 0, behind_proxy=True, proxies=proxies)
+    claims = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https"}
+    try:
+        assert httpx.get(server.url, headers=claims, trust_env=False).json() == shown
+    finally:
+        server.stop()
 
 
 def test_a_taken_port_is_said(app: FastAPI) -> None:

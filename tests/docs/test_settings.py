@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel, SecretStr
-from pydantic_core import PydanticUndefined
+from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from alerts.matchers import Matchers
 from detectors.catalogue import load_catalogue
@@ -93,7 +93,7 @@ def test_documented_default_is_the_real_one(path: str) -> None:
     elif real == ():
         assert shown in {"[]", "none"}
     elif isinstance(real, tuple):
-        assert json.loads(shown) == list(real)
+        assert json.loads(shown) == to_jsonable_python(list(real))
     elif isinstance(real, str) and shown.startswith('"') and "duration" not in _type(path):
         assert shown == f'"{real}"'
     elif "duration" in _type(path):

@@ -59,6 +59,7 @@ enabled = true
 host = "127.0.0.1"           # another address needs behind_proxy or tls
 port = 8787                  # 0 takes any free port
 behind_proxy = false         # true: a proxy in front ends TLS
+proxies = ["127.0.0.1/32", "::1/128"]  # where that proxy is: it is believed who it is that asks
 hosts = []                   # names that people ask it by: ["vedette.example.net"]
 access_log = true            # who is refused is in a log of its own, which is read like yours
 # [api.tls]                  # a certificate of the API's own allows another address, too
