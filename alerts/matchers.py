@@ -29,12 +29,19 @@ LENGTH_LIMIT: Final = 512
 #: What is meant to be a network, rightly written or not.
 _LIKE_NETWORK: Final = re.compile(r"[0-9A-Fa-f:.]+/\d+")
 
+#: What stands for itself: after a backslash, or a bracket, which only fnmatch would understand.
+_ITSELF: Final = re.compile(r"\\([*?\\])|\[")
+
+#: What `literal` has to put a backslash before; before anything else a backslash is itself.
+_SPECIAL: Final = re.compile(r"[*?]|\\(?=[*?\\])")
+
 
 class Matchers(BaseModel):
     """Incidents, by what they say. Each field that is given must match, with one of its patterns.
 
-    Patterns are names with * and ?, upper and lower case alike; of `entity` also addresses and
-    networks, as 203.0.113.0/24. Of a field with several values (detector, service, tag, label)
+    Patterns are names with * and ?, upper and lower case alike; after a backslash these, and a
+    backslash, are themselves (`literal`). Of `entity` also addresses and networks, as
+    203.0.113.0/24. Of a field with several values (detector, service, tag, label)
     one must match. Without any field every incident matches.
     """
 
@@ -118,6 +125,11 @@ class Matchers(BaseModel):
         return " ".join(parts) or "everything"
 
 
+def literal(name: str) -> str:
+    """Return the pattern that matches this name alone, whatever signs are in it."""
+    return _SPECIAL.sub(r"\\\g<0>", name)
+
+
 def values_of(incident: "IncidentView", field: str) -> tuple[str, ...]:
     """Return what an incident has in a field of matchers."""
     several = {
@@ -162,8 +174,8 @@ def _fits(pattern: str, value: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _regex(pattern: str) -> re.Pattern[str]:
-    # Only * and ? mean something: an opening bracket is itself.
-    return re.compile(translate(pattern.casefold().replace("[", "[[]")))
+    plain = _ITSELF.sub(lambda found: f"[{found[1] or '['}]", pattern.casefold())
+    return re.compile(translate(plain))
 
 
 def _within(pattern: str, value: str) -> bool:

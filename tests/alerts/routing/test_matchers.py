@@ -4,9 +4,10 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from alerts.matchers import Matchers
+from alerts.matchers import Matchers, literal
 from alerts.views import IncidentView
 
 from .examples import INCIDENT, LEVELS, incident, incidents, matchers
@@ -16,6 +17,8 @@ def matches(pattern: str, value: str) -> bool:
     """Whether a pattern of * and ? is a value: letter by letter, whatever their case."""
     if not pattern:
         return not value
+    if pattern[0] == "\\" and pattern[1:2] in {"*", "?", "\\"}:
+        return value[:1] == pattern[1] and matches(pattern[2:], value[1:])
     if pattern[0] == "*":
         return any(matches(pattern[1:], value[start:]) for start in range(len(value) + 1))
     return bool(value) and pattern[0] in {"?", value[0]} and matches(pattern[1:], value[1:])
@@ -94,6 +97,28 @@ def test_no_incident_below_the_least_severity_matches(wanted: Matchers, view: In
 )
 def test_examples(wanted: dict[str, object], expected: bool) -> None:
     assert Matchers.model_validate(wanted).matches(INCIDENT) is expected
+
+
+_SIGNS = st.text("*?\\[]!ab", max_size=8)
+
+
+@given(_SIGNS.filter(bool), _SIGNS)
+def test_signs_in_names_and_patterns_say_what_the_oracle_says(pattern: str, name: str) -> None:
+    assert Matchers(label=(pattern,)).matches(incident(labels=(name,))) == matches(pattern, name)
+
+
+@given(_SIGNS.filter(bool), _SIGNS)
+def test_a_literal_name_is_that_name_alone(name: str, other: str) -> None:
+    wanted = Matchers(entity=(literal(name),))
+    assert wanted.matches(incident(entity=name))
+    assert wanted.matches(incident(entity=other)) == (name == other)
+
+
+def test_a_name_of_wildcards_is_not_everybody() -> None:
+    """Failed when the page silenced the user `*`, and so everybody."""
+    assert literal("*") == r"\*"
+    assert not Matchers(entity=(literal("*"),)).matches(INCIDENT)
+    assert (literal("CORP\\mia"), literal("203.0.113.7")) == ("CORP\\mia", "203.0.113.7")
 
 
 def test_addresses_are_compared_as_addresses() -> None:
