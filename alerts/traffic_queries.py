@@ -25,7 +25,9 @@ _SERVICES_OF: Final = timedelta(days=7)
 
 _DAY: Final = timedelta(days=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST: Final = _EPOCH + _DAY
+
+#: Earlier times than this are not asked for: there is no traffic of before 1970.
+FIRST: Final = _EPOCH + _DAY
 _LAST: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _SLOTS: Final = table_of(TrafficRow)
 _TOPS: Final = table_of(TrafficTopRow)
@@ -111,12 +113,14 @@ def traffic_series(
 ) -> TrafficSeries:
     """Return the traffic of a service, or of all; of the newest day there is unless told otherwise.
 
-    `step` is in seconds, whole minutes; without it there are 300 points or fewer. Both ends are
-    moved to whole steps, outwards. Raises TrafficRangeError.
+    `step` is in seconds, whole minutes; without it there are 300 points or fewer. Where minutes are
+    gone already it is whole hours. Both ends are moved to whole steps, outwards. Raises
+    TrafficRangeError.
     """
     with engine.connect() as connection:
         since, until = _ends(connection, role, since, until)
-        step = step or _fitting(until - since, since < until - MINUTES_KEPT)
+        minutes_from = _newest(connection, role) - MINUTES_KEPT
+        step = step or _fitting(until - since, since < minutes_from)
         if step < MINUTE or step % MINUTE:
             raise TrafficRangeError("step: whole minutes are known, so say a multiple of 60")
         first, last = _whole(since, step), _after(until, step)
@@ -125,6 +129,11 @@ def traffic_series(
             raise TrafficRangeError(
                 f"that are {count:,} points, and at most {POINT_LIMIT:,} are told: ask for a"
                 " greater step or a shorter time"
+            )
+        if step % HOUR and since < minutes_from:
+            raise TrafficRangeError(
+                f"step: before {minutes_from:%Y-%m-%d %H:%M} UTC only whole hours are known: say a"
+                f" multiple of {HOUR:,}, or begin later"
             )
         base = MINUTE if step % HOUR else HOUR
         query = (
@@ -209,7 +218,7 @@ def _ends(
 ) -> tuple[datetime, datetime]:
     """Return both ends, which nobody need give: a day, up to the newest minute."""
     until = until or _newest(connection, role)
-    if not _FIRST <= until < _LAST or not _FIRST <= (since or until) < _LAST:
+    if not FIRST <= until < _LAST or not FIRST <= (since or until) < _LAST:
         raise TrafficRangeError("times are from 1970 on, and before 9999")
     since = since or until - _DAY
     if since >= until:
@@ -224,7 +233,7 @@ def _newest(connection: Connection, role: str) -> datetime:
         found: datetime | None = connection.execute(query).scalar()
         if found is not None:
             return found + timedelta(seconds=step)
-    return _FIRST + _DAY
+    return FIRST + _DAY
 
 
 def _fitting(span: timedelta, long_ago: bool) -> int:

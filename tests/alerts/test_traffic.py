@@ -96,6 +96,18 @@ def test_whole_hours_come_from_hours(engine: Engine) -> None:
     assert sum(point.requests for point in found.points) == 1_200
 
 
+@ON_SQLITE
+def test_where_minutes_are_gone_hours_are_told(engine: Engine) -> None:
+    """Failed as zeros: how long ago it is was measured from the end that was asked for."""
+    old = NOW - timedelta(days=20)
+    record(engine, slot(NOW), slot(old, 600, 3_600), slot(old + HOUR, 700, 3_600))
+    day = old + timedelta(days=1)
+    found = traffic_series(engine, since=old, until=day)
+    assert (found.step, sum(point.requests for point in found.points)) == (3_600, 1_300)
+    with pytest.raises(TrafficRangeError, match="say a multiple of 3,600"):
+        traffic_series(engine, since=old, until=day, step=900)
+
+
 def test_tops_of_several_hours_add_up(engine: Engine) -> None:
     record(
         engine,
