@@ -30,12 +30,12 @@ def ready(
 ) -> Response | dict[str, Any]:
     """Say whether the database answers and the worker works, or stands by for another process.
 
-    Details go to key holders only.
+    Details go only to who may read metrics.
     """
     database = _database_answers(services)
     report = services.health()
     details: dict[str, Any] = {}
-    if caller is not None:
+    if caller is not None and caller.may("metrics"):
         details = {"database": database, **report.details}
         details |= {
             "problems": list(report.problems),

@@ -32,18 +32,21 @@ _STATES: Final = {
 def silences(call: Annotated[Call, Depends(PageViewer("silences"))], state: str = "") -> Response:
     """Show silences, and what was sent when."""
     now = call.now()
+    # Asked for apart: of all, only the newest are listed, and what is in force may be old.
+    active = list_silences(call.engine, now)
     every = list_silences(call.engine, now, expired=True)
+    deliveries = call.caller.may("deliveries")
     wanted: State | None = next((each for each in get_args(State) if each == state), None)
     return render(
         call,
         "_silences.html" if is_fragment(call.request) else "silences.html",
         now=now,
-        active=[each for each in every if each.state(now) != "expired"],
+        active=active,
         ended=[each for each in every if each.state(now) == "expired"][:_ENDED],
         told=_told,
         state=wanted or "",
         states=_STATES,
-        entries=history(call.engine, state=wanted, limit=_MESSAGES),
+        entries=history(call.engine, state=wanted, limit=_MESSAGES) if deliveries else None,
         detectors=sorted(each.name for each in call.services.detectors()),
     )
 

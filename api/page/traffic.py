@@ -5,7 +5,9 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from alerts.keys import Scope
 from alerts.traffic_queries import (
+    FIRST,
     TrafficSeries,
     traffic_known,
     traffic_series,
@@ -33,6 +35,9 @@ _PERIODS: Final = {
     "30d": ("30 days", timedelta(days=30)),
 }
 _DAY: Final = "24h"
+
+#: Parts of the view that keys for parts of the API may not see.
+_PARTS: Final[tuple[Scope, ...]] = ("metrics", "deliveries", "gaps", "detectors")
 
 #: Between service and role in what is chosen; names have no control characters.
 _APART: Final = "|"
@@ -87,7 +92,7 @@ def _series(call: Call) -> tuple[TrafficSeries, str, str]:
     until = traffic_known(call.engine, role)
 
     def series(key: str) -> TrafficSeries:
-        since = until - _PERIODS[key][1]
+        since = max(until - _PERIODS[key][1], FIRST)
         return traffic_series(call.engine, service=service, role=role, since=since, until=until)
 
     if period in _PERIODS:
@@ -120,6 +125,7 @@ def _health(call: Call) -> dict[str, Any]:
     detectors = sorted(call.services.detectors(), key=lambda each: each.name)
     learning = [each for each in detectors if each.learning is not None]
     return {
+        "may": {part: call.caller.may(part) for part in _PARTS},
         "report": call.services.health(),
         "storage": storage_report(call.engine, call.now()),
         "now": call.now(),

@@ -299,6 +299,8 @@ def test_readiness_tells_details_to_key_holders_only(api: Api) -> None:
         "gaps": [],
         "outbox": {},
     }
+    assert "details" not in api.client(Role.VIEWER, "blocklist").get("/readyz").json()
+    assert "details" in api.client(Role.VIEWER, "metrics").get("/readyz").json()
     api.report = HealthReport(healthy=False, details={"worker": "stopped"})
     answer = api.client(None).get("/readyz")
     assert (answer.status_code, "stopped" in answer.text) == (503, False)
