@@ -15,6 +15,7 @@ problems        errors as problem+json, without internals
 middleware      request ids, limits of size, known hosts, strict headers
 access_log      its own requests that were refused, as a log that the service reads
 server          uvicorn in a thread, on loopback unless told otherwise
+connections     an end to those that do nothing
 
 Routes:
 incidents       list, detail, changes, comments

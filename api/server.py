@@ -13,6 +13,7 @@ import uvicorn
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
+from api.connections import DirectProtocol, PromptProtocol
 from api.hosts import LOOPBACK, is_loopback
 from ingest.address_ranges import Network
 
@@ -108,7 +109,7 @@ def serve(
     config = uvicorn.Config(
         app,
         loop="asyncio",
-        http="h11",
+        http=PromptProtocol if behind_proxy else DirectProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
