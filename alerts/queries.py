@@ -36,6 +36,7 @@ __all__ = [
     "get_incident",
     "list_incidents",
     "places_of",
+    "versions_of",
 ]
 
 #: Incidents on one page at most.
@@ -103,6 +104,23 @@ def get_incident(
             related=related_to(connection, incident, evidence) if surroundings else (),
             deliveries=_tellings(connection, identity) if surroundings else (),
         )
+
+
+def versions_of(engine: Engine, views: Sequence[IncidentView]) -> dict[int, int]:
+    """Return the version of each incident that still is as it is shown here; others are left out.
+
+    Who changes what somebody saw in a list needs the version of that.
+    """
+    table = table_of(IncidentRow)
+    shown = {view.id: view for view in views}
+    versions: dict[int, int] = {}
+    with engine.connect() as connection:
+        for chunk in chunks(list(shown)):
+            rows = connection.execute(select(table).where(table.c.id.in_(chunk))).mappings()
+            versions |= {
+                row["id"]: row["version"] for row in rows if stored_view(row) == shown[row["id"]]
+            }
+    return versions
 
 
 def places_of(engine: Engine, identities: Sequence[int]) -> dict[int, Geo]:

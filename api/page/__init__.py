@@ -16,7 +16,7 @@ claims            its findings against their limits
 history           what happened to it, in words
 counts            /incidents/{id}/chart: what was counted in it
 
-entity            /entities/{type}/{name}: one client, user or route
+entity            /entities/{type}?entity=: one client, user or route
 traffic           /traffic: requests, errors, detectors, health
 silences          /silences: silences and deliveries
 charts            numbers as page.js draws them
@@ -42,8 +42,10 @@ marked `data-api`, which page.js sends to the API itself:
 
 Fields become JSON by their names (`matchers.entity` nests); empty ones are left out; a field's
 `data-type` says `number`, `list` (one item), `words` (items between commas) or `nullable` (empty is
-null). `data-if-match-from="#id"` takes If-Match from that element's `data-etag`. `data-go` names
-where to go afterwards; otherwise every fragment that listens to `changed` is read anew.
+null). `data-if-match-from="#id"` takes If-Match from that element's `data-etag`; a form whose
+`action` has `{id}` is sent for each incident that it is about, with the `data-etag` of its row.
+`data-go` names where to go afterwards; otherwise every fragment that listens to `changed` is read
+anew.
 
 `<figure data-chart="/path">` is drawn from JSON, `{"charts": [CHART]}` or one CHART, with the same
 numbers as a table below; it hides where there is nothing to draw:

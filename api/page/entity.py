@@ -1,11 +1,11 @@
-"""/entities/{type}/{value}: one client, user or route: what it did, and what is done about it."""
+"""/entities/{type}?entity=: one client, user or route: what it did, and what is done about it."""
 
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from alerts.blocklist import Block, Listing
 from alerts.entities import Entity, entity_of
@@ -23,15 +23,19 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 _ADDRESSES = ("client", "network")
 
 
-@router.get("/entities/{entity_type}/{entity:path}")
+@router.get("/entities/{entity_type}")
 def show(
     call: Annotated[Call, Depends(PageViewer("entities"))],
     entity_type: EntityType,
-    entity: Annotated[str, Path(min_length=1, max_length=512)],
+    entity: Annotated[str, Query(min_length=1, max_length=512)],
 ) -> Response:
-    """Show an entity, also one that no incident is about."""
+    """Show an entity, also one that no incident is about.
+
+    Its name is no part of the path: browsers take `..` out of one, however it is written.
+    """
     known = entity_of(call.engine, entity_type, entity)
-    listing = call.services.blocklist.listing(call.now()) if entity_type in _ADDRESSES else None
+    blockable = entity_type in _ADDRESSES and call.caller.may("blocklist")
+    listing = call.services.blocklist.listing(call.now()) if blockable else None
     return render(
         call,
         "_entity.html" if is_fragment(call.request) else "entity.html",
@@ -39,13 +43,20 @@ def show(
         name=entity,
         known=known,
         silences=_silencing(call, entity_type, entity, known),
-        blocks=() if listing is None else _about(listing.blocks, entity),
+        blocks=None if listing is None else _about(listing.blocks, entity),
         why_empty=None if listing is None else _why_empty(call, listing),
     )
 
 
-def _silencing(call: Call, entity_type: str, entity: str, known: Entity | None) -> list[Silence]:
-    """Return the silences in force or to come that are about it, or about one of its incidents."""
+def _silencing(
+    call: Call, entity_type: str, entity: str, known: Entity | None
+) -> list[Silence] | None:
+    """Return the silences in force or to come that are about it, or about one of its incidents.
+
+    None for who may not see silences.
+    """
+    if not call.caller.may("silences"):
+        return None
     incidents = [_any_incident(entity_type, entity), *(known.incidents if known else ())]
     return [
         silence

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Response
 
 from alerts.filters import IncidentFilter
-from alerts.queries import CursorError, Page, list_incidents
+from alerts.queries import CursorError, Page, list_incidents, versions_of
 from alerts.views import IncidentView
 from api.access import Call
 from api.page import incident_filters
@@ -13,6 +13,7 @@ from api.page.access import PageViewer, is_fragment
 from api.page.faults import PageRoute
 from api.page.incident_filters import PAGE, Chosen, FilterError
 from api.page.rendering import render
+from api.versions import etag
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -24,7 +25,10 @@ def incidents(call: Annotated[Call, Depends(PageViewer("incidents"))]) -> Respon
     """Show a page of incidents, and what to choose them by."""
     chosen = Chosen.of(call.request.query_params)
     page, wrong = _page(call, chosen)
-    values: dict[str, Any] = {"chosen": chosen, "page": page, "wrong": wrong}
+    versions = versions_of(call.engine, page.items)
+    # No incident has the version 0: what changed while the list was read is read anew first.
+    etags = {each.id: etag(each.id, versions.get(each.id, 0)) for each in page.items}
+    values: dict[str, Any] = {"chosen": chosen, "page": page, "wrong": wrong, "etags": etags}
     if is_fragment(call.request):
         return render(call, "_incidents.html", **values)
     detectors = sorted(each.name for each in call.services.detectors())

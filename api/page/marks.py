@@ -6,6 +6,7 @@ from typing import Final
 
 from markupsafe import Markup
 
+from alerts.matchers import literal
 from alerts.summary import duration
 from alerts.times import iso
 from api.page.headline import headline, subject
@@ -82,6 +83,7 @@ FILTERS: Final = {
     "headline": headline,
     "iso": iso,
     "lasting": lasting,
+    "literal": literal,
     "portion": portion,
     "seconds": seconds,
     "slug": slug,

@@ -34,6 +34,9 @@ _TAGS: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-pr
 #: An incident of which every part of its view has something to show.
 EVERYTHING: Final = "198.51.100.77"
 
+#: The view of whom it is about.
+ENTITY: Final = f"/entities/client?entity={EVERYTHING}"
+
 #: What there is that no page of ours has; nothing, if all is well.
 _STRANGE: Final = """() => [
   ...(window.pwned ? ["a script ran"] : []),
@@ -234,7 +237,12 @@ def test_everybody_can_use_every_view(
 ) -> None:
     number = with_everything(site)
     views = [address for address, _ in VIEWS]
-    paths = [*views, f"/incidents/{number}", f"/entities/client/{EVERYTHING}", "/incidents/99999"]
+    paths = [
+        *views,
+        f"/incidents/{number}",
+        ENTITY,
+        "/incidents/99999",
+    ]
     paths += ["/login", "/?text=nothing"]
     with visiting(browser, site.server.url, scheme=scheme, state=session) as visitor:
         for path in paths:
@@ -254,6 +262,11 @@ def test_views_fit_a_phone(site: Site, browser: Browser, session: Any) -> None:
     number = with_everything(site)
     with visiting(browser, site.server.url, phone=True, state=session) as visitor:
         views = [address for address, _ in VIEWS]
-        for path in (*views, f"/incidents/{number}", f"/entities/client/{EVERYTHING}", "/login"):
+        for path in (
+            *views,
+            f"/incidents/{number}",
+            ENTITY,
+            "/login",
+        ):
             page = visitor.go(path)
             assert page.evaluate(_WIDE) == [], path

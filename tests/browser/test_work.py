@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 from playwright.sync_api import Browser, Page, expect
 
+from alerts.actions import Change, change_incident
 from alerts.queries import get_incident
 from alerts.silences import list_silences
 from api.access import COOKIE
@@ -122,6 +123,31 @@ def test_who_was_slower_is_told(site: Site, mia: Visitor) -> None:
     page.get_by_label("Add, with commas").fill("late")
     page.get_by_role("button", name="Save").click()
     said(page, "version")
+
+
+def test_what_a_colleague_closed_is_not_opened_again_from_an_old_row(
+    site: Site, mia: Visitor
+) -> None:
+    """Failed when the list sent no version; and a part that is no HTML was written into it."""
+    number = site.record("198.51.100.10", detector="slow")
+    page = mia.go("/?detector=slow")
+    row = page.locator(f"#incident-{number}")
+    # What is no HTML is not shown, and the row stays as it was seen.
+    page.route("**/?detector=slow", lambda route: route.fulfill(json={"text": "<p id=pwned>"}))
+    change = Change(status="closed", resolution="benign")
+    change_incident(site.api.engine, number, change, actor="eva", version=None, now=site.api.clock)
+    page.evaluate("() => htmx.trigger(document.body, 'changed')")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.keyboard.press("a")
+    said(page, "changed meanwhile")
+    expect(page.locator("#pwned")).to_have_count(0)
+    expect(row.locator(".status")).to_have_text("open")
+    expect(page.locator(".bulk-count")).to_have_text("1 marked")
+    page.unroute("**/?detector=slow")
+    detail = get_incident(site.api.engine, number)
+    assert detail is not None
+    assert (detail.incident.status, detail.incident.resolution) == ("closed", "benign")
 
 
 def test_several_are_marked_and_resolved_at_once(site: Site, mia: Visitor) -> None:

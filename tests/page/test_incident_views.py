@@ -3,13 +3,14 @@
 import re
 from dataclasses import replace
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from sqlalchemy import text
 
 from alerts.actions import Change, change_incident
 from alerts.keys import Role
-from alerts.queries import get_incident, list_incidents
+from alerts.queries import get_incident, list_incidents, versions_of
 from alerts.store import Store
 from alerts.views import EXAMPLE
 from api.page.claims import claims
@@ -31,7 +32,7 @@ def test_the_list_shows_what_needs_attention(api: Api) -> None:
     Store(api.engine).record([finding(0)], watermark=None)
     html = client.get("/").text
     assert "43 distinct missing paths within 2 min (limit 10)" in html
-    assert 'href="/entities/client/203.0.113.7"' in html
+    assert 'href="/entities/client?entity=203.0.113.7"' in html
     (incident,) = list_incidents(api.engine).items
     change = Change(status="closed", resolution="benign")
     change_incident(api.engine, incident.id, change, actor="mia", version=None, now=NOW)
@@ -103,6 +104,22 @@ def test_an_incident_is_shown_with_its_etag_and_all_texts_as_text(api: Api) -> N
     assert "<script>" not in html
     assert "&lt;img id=pwned" in html
     assert "\u202e" not in html
+
+
+@sqlite
+def test_rows_carry_the_version_that_they_show(api: Api) -> None:
+    Store(api.engine).record([finding(0)], watermark=None)
+    client = api.client(Role.ANALYST)
+    seen = r'id="incident-1" data-etag="([^"]+)"'
+    (before,) = re.findall(seen, client.get("/").text)
+    stale = list_incidents(api.engine).items
+    assert versions_of(api.engine, stale) == {1: 1}
+    change = Change(status="closed", resolution="benign")
+    change_incident(api.engine, 1, change, actor="mia", version=None, now=NOW)
+    (after,) = re.findall(seen, client.get("/?status=any").text)
+    assert [unescape(each) for each in (before, after)] == ['"1-1"', '"1-2"']
+    assert versions_of(api.engine, stale) == {}
+    assert 'data-if-match="*"' not in client.get("/").text
 
 
 @sqlite

@@ -1,15 +1,18 @@
 """The views of entities, traffic and silences, over what is stored."""
 
 import json
+import re
+from dataclasses import replace
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from sqlalchemy import insert
 
 from alerts.checkpoint import Checkpoint
-from alerts.keys import Role
+from alerts.keys import Role, Scope
 from alerts.matchers import Matchers
-from alerts.models import DeliveryRow, NotificationRow
+from alerts.models import DeliveryRow, NotificationRow, SilenceRow
 from alerts.silences import add_silence
 from alerts.store import Store
 from detectors.traffic import EVERY, TrafficSlot, TrafficTop
@@ -18,6 +21,8 @@ from tests.api.calls import MINUTE, NOW, Api, finding
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 
 PART = {"HX-Request": "true"}
+
+CLIENT = "/entities/client?entity=203.0.113.7"
 
 
 def micros(minutes: int) -> int:
@@ -59,7 +64,7 @@ def silence(api: Api, **matchers: tuple[str, ...]) -> int:
 def test_an_entity_is_shown_with_what_it_did_and_what_is_done_about_it(api: Api) -> None:
     Store(api.engine).record([finding(0), finding(60)], watermark=None)
     ours, others = silence(api, entity=("203.0.113.0/24",)), silence(api, entity=("192.0.2.1",))
-    shown = api.client(Role.ANALYST).get("/entities/client/203.0.113.7").text
+    shown = api.client(Role.ANALYST).get(CLIENT).text
     assert "Client 203.0.113.7" in shown
     assert 'href="/incidents/1"' in shown
     assert 'href="/incidents/2"' in shown
@@ -68,17 +73,61 @@ def test_an_entity_is_shown_with_what_it_did_and_what_is_done_about_it(api: Api)
     assert "our &lt;i&gt;own&lt;/i&gt; scanner" in shown
     assert "It is not on the list." in shown
     assert 'data-dialog="silence"' in shown
-    assert 'data-dialog="silence"' not in api.client().get("/entities/client/203.0.113.7").text
+    assert 'data-dialog="silence"' not in api.client().get(CLIENT).text
 
 
 def test_an_entity_without_incidents_can_be_silenced_all_the_same(api: Api) -> None:
     number = silence(api, entity_type=("route",))
-    shown = api.client(Role.ANALYST).get("/entities/route/shop%20GET%20/a/%7Bid%7D").text
+    shown = api.client(Role.ANALYST).get("/entities/route?entity=shop%20GET%20/a/%7Bid%7D").text
     assert "Route shop GET /a/{id}" in shown
     assert "No incident is about it." in shown
     assert f"#silence-{number}" in shown
     assert 'value="shop GET /a/{id}"' in shown
-    assert api.client().get("/entities/nonsense/x").status_code == 404
+    assert api.client().get("/entities/nonsense?entity=x").status_code == 404
+
+
+def test_any_name_leads_to_its_own_view_and_is_silenced_alone(api: Api) -> None:
+    """Failed for names with .. and /, which named other paths, and for *, which was everybody."""
+    names = ["..", ".", "../../api/v1/incidents/1/export?x#y", "a b/c&d=%2e%2e+e", "*", "a?\\*"]
+    user = replace(finding(0), entity_type="user")
+    Store(api.engine).record([replace(user, entity=each) for each in names], watermark=None)
+    client = api.client(Role.ANALYST)
+    listed = client.get("/?status=any").text
+    links = [unescape(each) for each in re.findall(r'class="entity" href="([^"]+)"', listed)]
+    assert len(links) == len(names)
+    titles = set()
+    for link in links:
+        shown = client.get(link, headers=PART).text
+        assert re.findall(r'id="entity"[^>]* hx-get="([^"]+)"', shown) == [link]
+        titles |= set(re.findall(r'id="entity-title">User ([^<]*)<', unescape(shown)))
+        assert "1 incident," in shown
+    assert titles == set(names)
+    assert 'data-entity="*" data-pattern="\\*"' in listed
+    assert 'data-pattern="a\\?\\\\\\*"' in client.get("/incidents/6").text
+    assert 'value="\\*"' in client.get("/entities/user?entity=*").text
+
+
+@pytest.mark.parametrize(
+    ("own", "path", "part", "said"),
+    [
+        ("entities", CLIENT, "silences", "<h2>Silences"),
+        ("entities", CLIENT, "blocklist", "<h2>Block list"),
+        ("silences", "/silences", "deliveries", 'id="told-title"'),
+        ("traffic", "/traffic", "metrics", 'id="health-title"'),
+        ("traffic", "/traffic/health", "deliveries", "<h2>Outbox"),
+        ("traffic", "/traffic/health", "gaps", "Gaps <"),
+        ("traffic", "/traffic/health", "detectors", 'id="detectors-title"'),
+    ],
+)
+def test_a_view_shows_no_more_than_its_key_may_ask_the_api_for(
+    api: Api, own: Scope, path: str, part: Scope, said: str
+) -> None:
+    def ask(*scopes: Scope) -> str:
+        return api.client(Role.ANALYST, *scopes).get(path).text
+
+    assert said not in ask(own)
+    assert said in ask(own, part)
+    assert said in ask()
 
 
 def test_traffic_is_shown_and_drawn(api: Api) -> None:
@@ -107,7 +156,9 @@ def test_without_traffic_the_program_still_says_how_it_fares(api: Api) -> None:
     assert "No traffic is known of then." in shown
     assert "Health" in shown
     assert "Nothing was missed." in shown
-    assert api.client().get("/traffic/chart").json() == {"charts": []}
+    for chosen in ("", "?period=7d", "?period=30d", "?service=%7Cinternal&period=30d"):
+        assert api.client().get(f"/traffic{chosen}").status_code == 200, chosen
+        assert api.client().get(f"/traffic/chart{chosen}").json() == {"charts": []}, chosen
     assert api.client().get("/traffic/health").text.lstrip().startswith('<section id="health"')
 
 
@@ -139,6 +190,20 @@ def test_silences_and_deliveries_are_shown_to_those_who_may_end_them(api: Api) -
     sent = api.client().get("/silences?state=sent", headers=PART).text
     assert "Nothing is in this state." in sent
     assert api.client().get("/silences?state=nonsense").status_code == 200
+
+
+def test_silences_in_force_are_shown_however_many_are_over(api: Api) -> None:
+    number = silence(api, entity=("203.0.113.7",))
+    over = {
+        "matchers": {}, "comment": "x", "created_by": "x", "created_at": NOW, "starts_at": NOW,
+        "ends_at": NOW + MINUTE,
+    }  # fmt: skip
+    with api.engine.begin() as connection:
+        connection.execute(insert(SilenceRow), [over] * 1_001)
+    api.clock = NOW + 2 * MINUTE
+    shown = api.client().get("/silences").text
+    assert f'id="silence-{number}"' in shown
+    assert 'Silences that are over <span class="muted">50<' in shown
 
 
 def test_the_points_of_an_incident_are_drawn(api: Api) -> None:

@@ -31,7 +31,7 @@ def test_the_list_shows_what_needs_attention(api: Api) -> None:
     Store(api.engine).record([finding(0)], watermark=None)
     html = client.get("/").text
     assert "43 distinct missing paths within 2 min (limit 10)" in html
-    assert 'href="/entities/client/203.0.113.7"' in html
+    assert 'href="/entities/client?entity=203.0.113.7"' in html
     (incident,) = list_incidents(api.engine).items
     change = Change(status="closed", resolution="benign")
     change_incident(api.engine, incident.id, change, actor="mia", version=None, now=NOW)

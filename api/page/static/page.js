@@ -100,40 +100,47 @@
     throw error;
   }
 
-  /** Return the paths that a form asks: one, or one for each incident that is marked. */
-  function pathsOf(form) {
+  /** Return the tag of an incident as somebody saw it: that of its row, or when it was marked. */
+  const tagOf = (id) => document.getElementById(`incident-${id}`)?.dataset.etag ?? marked.get(id) ?? `"${id}-0"`;
+
+  /** Return the requests that a form stands for: one, or one for each incident that it is about. */
+  function requestsOf(form) {
+    const { dataset } = form;
     const path = form.getAttribute("action");
-    if (!path.includes("{id}")) return [path];
-    return (form.dataset.targets ?? "").split(" ").filter(Boolean).map((id) => path.replace("{id}", id));
+    const ifMatch = dataset.ifMatch ?? (dataset.ifMatchFrom && $(dataset.ifMatchFrom)?.dataset.etag);
+    if (!path.includes("{id}")) return [{ path, ifMatch }];
+    const ids = (dataset.targets ?? "").split(" ").filter(Boolean);
+    return ids.map((id) => ({ id, path: path.replace("{id}", id), ifMatch: tagOf(id) }));
   }
 
   /** Send a form marked data-api, and show what came of it. */
   async function send(form, submitter) {
     const data = form.dataset;
-    const ifMatch = data.ifMatch ?? (data.ifMatchFrom && $(data.ifMatchFrom)?.dataset.etag);
     const body = bodyOf(form, submitter);
-    const paths = pathsOf(form);
+    const requests = requestsOf(form);
     const buttons = $$("button", form);
     let failed = null;
     for (const button of buttons) button.setAttribute("aria-disabled", "true");
-    for (const path of paths) {
+    for (const { id, path, ifMatch } of requests) {
       try {
         await ask(data.method ?? "POST", path, body, ifMatch);
+        marked.delete(id);
       } catch (error) {
         failed = error;
-        if (paths.length > 1) failed.message = `${path.split("/").at(-1)}: ${error.message}`;
+        if (requests.length > 1) failed.message = `${id}: ${error.message}`;
       }
     }
     for (const button of buttons) button.removeAttribute("aria-disabled");
     if (failed?.status === 401) return location.assign("/login");
     if (failed) {
       toast(failed.message, "error");
-      if (failed.status === 412 || paths.length > 1) changed();
+      showMarks();
+      if (failed.status === 412 || requests.length > 1) changed();
       return undefined;
     }
     if (data.go) return location.assign(data.go);
     const done = submitter?.dataset.done ?? data.done ?? "Done";
-    toast(paths.length > 1 ? `${done}: ${paths.length} incidents` : done);
+    toast(requests.length > 1 ? `${done}: ${requests.length} incidents` : done);
     form.closest("dialog")?.close();
     form.reset();
     unmark();
@@ -150,8 +157,8 @@
 
   // --- incidents: which one, which ones ------------------------------------
 
-  /** What is marked, by number; it outlives the rows that show it. */
-  const marked = new Set();
+  /** What is marked: number and the tag that was seen last; it outlives the rows that show it. */
+  const marked = new Map();
 
   /** Return the element that stands for the incident that keys are about. */
   function current() {
@@ -160,18 +167,22 @@
 
   /** Return the numbers that an action is about: what is marked, or the current one. */
   function targets() {
-    if (marked.size) return [...marked];
+    if (marked.size) return [...marked.keys()];
     const one = current();
     return one ? [one.dataset.incident] : [];
   }
 
   /** Show what is marked, and offer what can be done with it. */
   function showMarks() {
-    for (const box of $$("[data-mark]")) box.checked = marked.has(box.dataset.mark);
+    for (const box of $$("[data-mark]")) {
+      const number = box.dataset.mark;
+      box.checked = marked.has(number);
+      if (box.checked) marked.set(number, tagOf(number));
+    }
     const bar = $("#bulk");
     if (!bar) return;
     bar.hidden = marked.size === 0;
-    bar.dataset.targets = [...marked].join(" ");
+    bar.dataset.targets = targets().join(" ");
     $(".bulk-count", bar).textContent = `${marked.size} marked`;
   }
 
@@ -183,7 +194,7 @@
   document.addEventListener("change", (event) => {
     const number = event.target.dataset?.mark;
     if (!number) return;
-    if (event.target.checked) marked.add(number);
+    if (event.target.checked) marked.set(number, tagOf(number));
     else marked.delete(number);
     showMarks();
   });
@@ -611,7 +622,10 @@
   });
 
   let row = -1;
-  document.addEventListener("htmx:beforeSwap", () => {
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    // What is no part of a view, whoever answered with it, is not written into the page.
+    const type = event.detail.xhr.getResponseHeader("Content-Type") ?? "";
+    if (!type.startsWith("text/html")) event.detail.shouldSwap = false;
     const at = document.activeElement?.closest?.("tr[data-incident]");
     row = at ? at.sectionRowIndex : -1;
   });
