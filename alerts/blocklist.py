@@ -8,7 +8,8 @@ while it is switched off, by the settings or by a person, and while nearly all t
 come from one address: then that would be blocked, and everybody with it.
 
 Rows say since when an address is listed and when it left, so that firewalls can ask for what is
-new.
+new. Whoever asks for the list reads; only if it changes something is written, by one at a time,
+and while that waits for other writers all get the list as it is, without what should leave it.
 """
 
 import ipaddress
@@ -18,7 +19,19 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any, Final
 
-from sqlalchemy import Connection, Delete, Engine, RowMapping, func, insert, select, update
+import structlog
+from sqlalchemy import (
+    Connection,
+    Delete,
+    Engine,
+    RowMapping,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import OperationalError
 
 from alerts.block_settings import BlockSettings
 from alerts.database import for_writing
@@ -36,7 +49,7 @@ _INNOCENT: Final = ("false_positive", "benign", "duplicate")
 #: How long rows of what left the list are kept, for firewalls that ask late.
 REMEMBERED: Final = timedelta(days=1)
 
-#: How long the list is taken as it is, however often it is asked for: each look is a write.
+#: How long the list is taken as it is, however often it is asked for.
 FRESH: Final = timedelta(seconds=2)
 
 #: IPv6 addresses that stand for IPv4 ones (RFC 6052, 3056, 4380): their /64 is many people.
@@ -49,6 +62,8 @@ _BLOCKS: Final = table_of(BlockRow)
 _SWITCH: Final = table_of(BlockSwitchRow)
 _INCIDENTS: Final = table_of(IncidentRow)
 _FINDINGS: Final = table_of(FindingRow)
+
+_log: Final = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +95,35 @@ class Listing:
     waiting: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is on the list, and what is to change, as one moment has it."""
+
+    why_empty: str | None
+    listed: dict[str, RowMapping]
+    wanted: dict[str, dict[str, Any]]
+    added: tuple[str, ...]
+    waiting: int
+    forgets: bool
+
+    @property
+    def changes(self) -> bool:
+        """Whether something is to be written."""
+        return (
+            self.forgets
+            or bool(self.added)
+            or any(
+                address not in self.wanted or self.wanted[address]["until"] != row["until"]
+                for address, row in self.listed.items()
+            )
+        )
+
+    def listing(self) -> Listing:
+        """Return the list as it may be told before anything is written."""
+        blocks = (_block(row) for address, row in self.listed.items() if address in self.wanted)
+        return Listing(tuple(blocks), self.why_empty, self.waiting + len(self.added))
+
+
 class BlockList:
     """The block list of one database. `protected` is never listed, beside what is special."""
 
@@ -97,26 +141,55 @@ class BlockList:
         self._never_6 = [each for each in never if isinstance(each, ipaddress.IPv6Network)]
 
     def listing(self, now: datetime) -> Listing:
-        """Return the list, brought up to date unless it just was."""
-        with self._lock:
+        """Return the list, brought up to date unless it just was.
+
+        Nobody waits for one who brings it up to date; that one waits for other writers for as long
+        as a database is waited for.
+        """
+        if not self._lock.acquire(blocking=False):
+            return self._planned(now).listing()
+        try:
             if self._known is None or not timedelta(0) <= now - self._at < FRESH:
                 self._known, self._at = self._refreshed(now), now
             return self._known
+        finally:
+            self._lock.release()
 
     def _refreshed(self, now: datetime) -> Listing:
-        with for_writing(self._engine).begin() as connection:
-            why = self._why_empty(connection)
-            wanted = {} if why else self._wanted(connection, now)
-            listed = {row["address"]: row for row in _active(connection)}
-            _remove(connection, [a for a in listed if a not in wanted], now)
-            _prolong(connection, listed, wanted)
-            new = [address for address in wanted if address not in listed]
-            room = min(self._room(connection, now), self.settings.entries - len(wanted) + len(new))
-            added = new[: max(room, 0)]
-            _add(connection, [wanted[address] for address in added], now)
-            connection.execute(_expired(now))
-            blocks = tuple(_block(row) for row in _active(connection))
-        return Listing(blocks, why, len(new) - len(added))
+        plan = self._planned(now)
+        if not plan.changes:
+            return plan.listing()
+        try:
+            with for_writing(self._engine).begin() as connection:
+                return self._written(connection, self._plan(connection, now), now)
+        except OperationalError as error:
+            _log.warning("the block list is not brought up to date", error=type(error).__name__)
+            return plan.listing()
+
+    def _planned(self, now: datetime) -> _Plan:
+        with self._engine.connect() as connection:
+            return self._plan(connection, now)
+
+    def _plan(self, connection: Connection, now: datetime) -> _Plan:
+        why = self._why_empty(connection)
+        wanted = {} if why else self._wanted(connection, now)
+        listed = {row["address"]: row for row in _active(connection)}
+        new = [address for address in wanted if address not in listed]
+        room = 0
+        if new:
+            free = self.settings.entries - len(wanted) + len(new)
+            room = max(min(self._room(connection, now), free), 0)
+        old = select(exists().where(_BLOCKS.c.removed_at < now - REMEMBERED))
+        forgets = bool(connection.execute(old).scalar_one())
+        return _Plan(why, listed, wanted, tuple(new[:room]), len(new[room:]), forgets)
+
+    def _written(self, connection: Connection, plan: _Plan, now: datetime) -> Listing:
+        _remove(connection, [a for a in plan.listed if a not in plan.wanted], now)
+        _prolong(connection, plan.listed, plan.wanted)
+        _add(connection, [plan.wanted[address] for address in plan.added], now)
+        connection.execute(_BLOCKS.delete().where(_BLOCKS.c.removed_at < now - REMEMBERED))
+        blocks = tuple(_block(row) for row in _active(connection))
+        return Listing(blocks, plan.why_empty, plan.waiting)
 
     def changes(self, since: datetime) -> tuple[list[Block], list[Block]]:
         """Return what came onto the list after a time, and what left it since."""

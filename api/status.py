@@ -19,8 +19,8 @@ _log = structlog.get_logger(__name__)
 
 
 @router.get("/healthz")
-def alive() -> dict[str, str]:
-    """Say that the process answers."""
+async def alive() -> dict[str, str]:
+    """Say that the process answers: also while all threads wait for a database."""
     return {"status": "alive"}
 
 

@@ -1,16 +1,22 @@
 """The block list is a weapon: each guard with the attack that would turn it round."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
+from threading import Event
 
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from alerts.actions import Change, change_incident
 from alerts.block_settings import BLOCKABLE, BlockSettings
+from alerts.blocklist import BlockList
+from alerts.database import for_writing, open_database
 from alerts.keys import Role
 from alerts.store import Store
 from api.application import ApiOptions
@@ -33,6 +39,15 @@ def options(**changed: object) -> ApiOptions:
 def api(engine: Engine, tmp_path: Path) -> Iterator[Api]:
     with application(engine, tmp_path, options()) as opened:
         yield opened
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Api]:
+    """The same on SQLite alone, for what no SQL decides."""
+    engine = open_database(f"sqlite:///{tmp_path / 'small.db'}")
+    with application(engine, tmp_path, options()) as opened:
+        yield opened
+    engine.dispose()
 
 
 def attack(entity: str, **changed: object) -> Finding:
@@ -119,6 +134,69 @@ def test_only_some_are_added_in_a_minute(engine: Engine, tmp_path: Path) -> None
         assert listed(api) == ["1.2.3.1", "1.2.3.2", "1.2.3.3"]
         api.clock += MINUTE
         assert len(listed(api)) == 3, "never more than entries"
+
+
+@contextmanager
+def another_writer(engine: Engine) -> Iterator[None]:
+    """Hold the database as a writer that takes its time."""
+    with for_writing(engine).connect() as connection, connection.begin():
+        yield
+
+
+def test_who_reads_the_list_waits_for_no_writer(small: Api) -> None:
+    """Else one slow writer, and readers of the list, would take all threads of the API."""
+    Store(small.engine).record([attack("1.2.3.4")], watermark=None)
+    assert listed(small) == ["1.2.3.4"]
+    blocklist = small.app.state.services.blocklist
+    with ThreadPoolExecutor(1) as pool, another_writer(small.engine):
+        assert len(pool.submit(blocklist.listing, NOW + MINUTE).result(5).blocks) == 1
+    off = BlockList(small.engine, BlockSettings())
+    assert off.listing(NOW).blocks == ()
+    with ThreadPoolExecutor(1) as pool, another_writer(small.engine):
+        assert pool.submit(off.listing, NOW + MINUTE).result(5).blocks == ()
+
+
+def test_one_waits_for_a_writer_and_the_others_do_not(
+    small: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, blocklist = Store(small.engine), small.app.state.services.blocklist
+    store.record([attack("1.2.3.4"), attack("1.2.3.5")], watermark=None)
+    assert len(listed(small)) == 2
+    change = Change(status="closed", resolution="benign")
+    change_incident(small.engine, 1, change, actor="mia", now=NOW)
+    store.record([attack("1.2.3.6")], watermark=None)
+    waits, goes_on = Event(), Event()
+
+    def slow(engine: Engine) -> Engine:
+        waits.set()
+        assert goes_on.wait(30)
+        return for_writing(engine)
+
+    monkeypatch.setattr("alerts.blocklist.for_writing", slow)
+    later = NOW + timedelta(minutes=1)
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            first = pool.submit(blocklist.listing, later)
+            assert waits.wait(10)
+            told = pool.submit(blocklist.listing, later).result(5)
+        finally:
+            goes_on.set()
+        assert [block.address for block in told.blocks] == ["1.2.3.5"]
+        assert told.waiting == 1
+        assert [block.address for block in first.result(10).blocks] == ["1.2.3.5", "1.2.3.6"]
+
+
+def test_a_list_that_cannot_be_written_is_told(small: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store(small.engine).record([attack("1.2.3.4"), attack("1.2.3.5")], watermark=None)
+    assert len(listed(small)) == 2
+    change = Change(status="closed", resolution="benign")
+    change_incident(small.engine, 1, change, actor="mia", now=NOW)
+
+    def busy(_: Engine) -> Engine:
+        raise OperationalError("begin", {}, Exception("database is locked"))
+
+    monkeypatch.setattr("alerts.blocklist.for_writing", busy)
+    assert listed(small) == ["1.2.3.5"], "what is to leave is not told any more"
 
 
 def test_a_dry_run_gives_nothing_away(engine: Engine, tmp_path: Path) -> None:

@@ -2,8 +2,11 @@
 
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
+from threading import Event, Semaphore
 
 import httpx
 import pytest
@@ -13,7 +16,7 @@ from alerts.database import open_database
 from api.application import create_api
 from api.health import HealthReport
 from api.hosts import LOOPBACK
-from api.server import ServerError, Tls, _listen, serve
+from api.server import THREADS, ServerError, Tls, _listen, serve
 from ingest.address_ranges import Network
 
 
@@ -58,6 +61,29 @@ def test_only_a_proxy_that_is_named_says_who_asks(
         assert httpx.get(server.url, headers=claims, trust_env=False).json() == shown
     finally:
         server.stop()
+
+
+def test_it_is_alive_while_all_threads_wait(app: FastAPI) -> None:
+    """For a database, say: whoever restarts it then makes nothing better."""
+    waiting, goes_on = Semaphore(0), Event()
+
+    def hang() -> None:
+        waiting.release()
+        assert goes_on.wait(30)
+
+    app.get("/hang")(hang)
+    server = serve(app, "127.0.0.1", 0)
+    get = partial(httpx.get, trust_env=False, timeout=5)
+    with ThreadPoolExecutor(THREADS) as pool:
+        try:
+            hung = [pool.submit(get, f"{server.url}/hang", timeout=40) for _ in range(THREADS)]
+            assert all(waiting.acquire(timeout=10) for _ in hung)
+            assert get(f"{server.url}/healthz").json() == {"status": "alive"}
+        finally:
+            goes_on.set()
+            for each in hung:
+                assert each.result(40).status_code == 200
+            server.stop()
 
 
 def test_a_taken_port_is_said(app: FastAPI) -> None:
