@@ -47,9 +47,10 @@ class AccessLog:
     """Lines in a folder, whose files are for its owner alone. One thread writes it."""
 
     def __init__(self, folder: Path) -> None:
-        """Make the folder; raises OSError."""
+        """Make the folder, and a file that can be followed at once; raises OSError."""
         folder.mkdir(mode=_FOLDER, parents=True, exist_ok=True)
         self.path = folder / FILE
+        os.close(self._opened())
         self._second = 0.0
         self._left = SECOND_LIMIT
         self._told = False
@@ -72,7 +73,7 @@ class AccessLog:
             self._told = False
 
     def _append(self, line: bytes) -> None:
-        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, _PRIVATE)
+        file = self._opened()
         try:
             os.write(file, line)
             size = os.fstat(file).st_size
@@ -81,6 +82,10 @@ class AccessLog:
         if size >= FILE_LIMIT:
             with suppress(FileNotFoundError):
                 self.path.replace(self.path.with_name(f"{FILE}.1"))
+
+    def _opened(self) -> int:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+        return os.open(self.path, flags, _PRIVATE)
 
 
 class LogsAccess:

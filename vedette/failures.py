@@ -28,10 +28,10 @@ def reports_failures(command: Callable[P, int]) -> Callable[P, int]:
         console = terminal(stderr=True)
         try:
             return command(*args, **kwargs)
-        except _wrong_use() as error:
+        except wrong_use() as error:
             note(console, f"vedette: {error}")
             return WRONG_USE
-        except _failures() as error:
+        except failures() as error:
             note(console, f"vedette: {error}")
             return FAILED
         except BrokenPipeError:
@@ -50,7 +50,12 @@ def reports_failures(command: Callable[P, int]) -> Callable[P, int]:
     return run
 
 
-def _wrong_use() -> tuple[type[Exception], ...]:
+def expected_errors() -> tuple[type[Exception], ...]:
+    """Return the errors whose messages say what people can do about them."""
+    return *wrong_use(), *failures()
+
+
+def wrong_use() -> tuple[type[Exception], ...]:
     """Errors of the settings and rules; imported only when something went wrong."""
     from detectors.catalogue import UnknownDetectorError, UnknownPlaceholderError
     from detectors.detector import DetectorSettingsError
@@ -66,7 +71,8 @@ def _wrong_use() -> tuple[type[Exception], ...]:
     return *about_settings, *about_rules, TruthError, PictureError
 
 
-def _failures() -> tuple[type[Exception], ...]:
+def failures() -> tuple[type[Exception], ...]:
+    """Return the errors of what is around the program: the database, files, ports."""
     from alerts.database import DatabaseError
     from alerts.secret import SecretError
     from vedette.client_model import ClientModelError

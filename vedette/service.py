@@ -1,17 +1,12 @@
 """The service put together: lease, duty and API over one database, until told to stop."""
 
 import logging
-import os
-import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Event, Thread
-from types import FrameType
+from threading import Event
 from typing import Final
 
 import structlog
@@ -26,17 +21,16 @@ from api.application import ApiOptions, create_api
 from api.server import ApiServer, ServerError, Tls, serve
 from vedette import __version__
 from vedette.duty import Duty
-from vedette.failures import StartError
+from vedette.failures import StartError, expected_errors
 from vedette.log_lines import log_to_stderr
 from vedette.login_link import login_link, login_name, page_address
 from vedette.memory import return_large_blocks
 from vedette.notifying import routing_of
+from vedette.orders import orders
 from vedette.own_log import own_log
+from vedette.reload import Reload
 from vedette.settings import Settings
 from vedette.sources import proxies_of
-
-#: How long stopping may take after a signal, before the process leaves as it is.
-DRAIN: Final = timedelta(seconds=9)
 
 _log: Final = structlog.get_logger("vedette.service")
 
@@ -65,24 +59,66 @@ def run_until_stopped(
     limit: timedelta | None = None,
     log_level: int = logging.DEBUG,
     lease_length: timedelta = LENGTH,
+    anew: Callable[[], Settings] | None = None,
 ) -> None:
     """Run the service until SIGINT, SIGTERM or the limit.
 
     Nothing below `log_level` is logged, nor what the settings leave out. One process works on a
-    database, the others stand by; `ready` is called when this one begins
-    either. Raises DatabaseError, StartError, RuleError, UnknownDetectorError,
+    database, the others stand by; `ready` is called when this one begins either. `anew` reads the
+    settings again after SIGHUP: with those that work the service begins anew, otherwise it goes on
+    as before. Raises DatabaseError, StartError, RuleError, UnknownDetectorError,
     DetectorSettingsError, SettingsError, SecretError, GeoError, RouteDocumentError.
     """
-    wanted = logging.getLevelNamesMapping()[settings.log.level.upper()]
-    log_to_stderr(max(log_level, wanted), as_json=settings.log.format == "json")
     return_large_blocks()
+    ended = Event()
+    reload = None if anew is None else Reload(anew, secret_file)
+    before: Settings | None = None
+
+    def begun(state: Ready) -> None:
+        nonlocal before
+        before = None
+        ready(state)
+
+    try:
+        with orders(limit, ended, None if reload is None else reload.ask) as given:
+            while True:
+                wanted = logging.getLevelNamesMapping()[settings.log.level.upper()]
+                log_to_stderr(max(log_level, wanted), as_json=settings.log.format == "json")
+                parts = _Parts(settings, secret_file, announce, begun, lease_length)
+                try:
+                    _run(parts, given.stop)
+                except expected_errors() as error:
+                    if before is None:
+                        raise
+                    _log.error("the new settings do not work, back to those before", why=str(error))
+                    settings, before = before, None
+                    continue
+                taken = None if reload is None else reload.take()
+                if given.for_good or taken is None:
+                    break
+                settings, before = taken, settings
+                given.renewed()
+    finally:
+        ended.set()
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    settings: Settings
+    secret_file: Path
+    announce: Callable[[Sequence[Transition]], None]
+    ready: Callable[[Ready], None]
+    lease_length: timedelta
+
+
+def _run(parts: _Parts, stop: Event) -> None:
+    """Run with these settings until told to stop."""
+    settings, secret_file, ready = parts.settings, parts.secret_file, parts.ready
     with ExitStack() as opened:
-        ended = Event()
-        opened.callback(ended.set)
         engine = open_database(settings.store.url.get_secret_value())
         opened.callback(engine.dispose)
-        duty = Duty(engine, settings, secret_file, announce)
-        lease = Lease(engine, length=lease_length)
+        duty = Duty(engine, settings, secret_file, parts.announce)
+        lease = Lease(engine, length=parts.lease_length)
         options = _options(settings, duty, own_log(secret_file))
         application = create_api(engine, secret_file, health=duty.health, options=options)
         opened.callback(application.state.services.audit.close)
@@ -91,10 +127,9 @@ def run_until_stopped(
         if not api.start() and not lease.is_held():
             raise StartError(api.problem)
         key = first_key(KeyStore(engine, secret_file))
-        with stopping(limit, ended) as stop:
-            for term in _terms(lease, duty, stop, lambda holder: ready(api.ready(key, holder))):
-                api.start()
-                _work(duty, term, stop, lambda problems: ready(api.ready(key, None, problems)))
+        for term in _terms(lease, duty, stop, lambda holder: ready(api.ready(key, holder))):
+            api.start()
+            _work(duty, term, stop, lambda problems: ready(api.ready(key, None, problems)))
 
 
 def _options(settings: Settings, duty: Duty, log: Path) -> ApiOptions:
@@ -210,48 +245,3 @@ def first_key(keys: KeyStore) -> SecretStr | None:
         return None
     _, text = keys.create_key("first", Role.ADMIN, datetime.now(UTC))
     return text
-
-
-@contextmanager
-def stopping(limit: timedelta | None, ended: Event | None = None) -> Iterator[Event]:
-    """Give an event that SIGINT, SIGTERM and the limit set; put the handlers back after.
-
-    With `ended`, the process leaves DRAIN after a signal, unless that is set by then.
-
-    A handler runs in the thread that waits for the event, and may find it holding the event's
-    lock: setting it there would wait for itself. So the handler only puts a word into a queue,
-    which is safe at any moment, and a thread that listens sets the event.
-    """
-    stop = Event()
-    told: SimpleQueue[bool] = SimpleQueue()
-    seconds = None if limit is None else limit.total_seconds()
-
-    def listen() -> None:
-        with suppress(Empty):
-            if told.get(timeout=seconds) and ended is not None:
-                Thread(target=_leave_in_time, args=(ended,), name="leaving", daemon=True).start()
-        stop.set()
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        told.put(item=True)
-
-    before = {
-        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    listener = Thread(target=listen, name="stopping", daemon=True)
-    listener.start()
-    try:
-        yield stop
-    finally:
-        told.put(item=False)
-        listener.join()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _leave_in_time(ended: Event) -> None:
-    """Leave when the time to drain is over: a crash loses nothing at any moment, nor does this."""
-    if not ended.wait(DRAIN.total_seconds()):
-        _log.warning("not drained in time; the next start reads again what is missing")
-        sys.stderr.flush()
-        os._exit(0)

@@ -141,6 +141,7 @@ def test_files_and_seconds_are_bounded(
 def test_a_full_disk_stops_no_answer(tmp_path: Path, database_kind: str) -> None:
     del database_kind
     log = AccessLog(tmp_path / "own")
+    log.path.unlink()
     log.path.mkdir()
     log.write({"n": 1})
     log.path.rmdir()

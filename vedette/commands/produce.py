@@ -9,8 +9,8 @@ from kafka.errors import KafkaError
 
 from vedette.commands.run import duration
 from vedette.failures import StartError, reports_failures
+from vedette.orders import orders
 from vedette.screen import note, terminal
-from vedette.service import stopping
 from vedette.simulation.demo import DemoStream
 
 _FLUSH_SECONDS: Final = 10
@@ -27,20 +27,20 @@ def run_producer(
     limit = None if seconds is None else duration(seconds)
     producer = _connected(bootstrap, topic)
     try:
-        with stopping(limit) as stop:
+        with orders(limit) as given:
 
             def write(lines: Sequence[str]) -> None:
                 try:
                     for line in lines:
                         producer.send(topic, line.encode())
                 except KafkaError as error:
-                    stop.set()
+                    given.end()
                     raise OSError(f"topic {topic}: {type(error).__name__}") from error
 
             stream = DemoStream(write, seed, speed, start=datetime.now(UTC).replace(microsecond=0))
             note(screen, f"Writing a made-up shop's access log to {topic}. Ctrl-C stops.")
             stream.start()
-            stop.wait()
+            given.stop.wait()
         stream.stop()
         producer.flush(timeout=_FLUSH_SECONDS)
     except KafkaError as error:

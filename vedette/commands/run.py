@@ -1,6 +1,8 @@
 """vedette run: the service."""
 
+import sys
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from ingest.durations import parse_duration
@@ -26,14 +28,14 @@ def run_service(config: Path | None, seconds: str | None) -> int:
         return WRONG_USE
     screen = terminal()
 
-    said: list[str] = []
+    said: set[str] = set()
 
     def ready(state: Ready) -> None:
         for problem in state.problems:
             note(screen, f"vedette: {printable(problem)}")
-        new = [line for line in _introduction(state) if line not in said]
-        note(screen, *new)
-        said.extend(new)
+        introduction = _introduction(state)
+        note(screen, *(line for about, line in introduction.items() if about not in said))
+        said.update(introduction)
         if state.standby_for is None:
             note(screen, "Following the sources. Ctrl-C stops.", "")
         else:
@@ -50,20 +52,23 @@ def run_service(config: Path | None, seconds: str | None) -> int:
         announce=Ticker(screen).show,
         ready=ready,
         limit=None if seconds is None else duration(seconds),
+        # Who closes a terminal does not mean: read the settings anew.
+        anew=None if sys.stdin.isatty() else partial(load_settings, config),
     )
     note(screen, "Stopped.")
     return 0
 
 
-def _introduction(state: Ready) -> list[str]:
-    lines = []
+def _introduction(state: Ready) -> dict[str, str]:
+    """Return what is said once, by what it is about."""
+    lines = {}
     if state.login is not None:
-        lines.append(introduced(state.login))
+        lines["login"] = introduced(state.login)
     if state.api_url:
-        lines.append(f"Incident API: {state.api_url}/api/v1/incidents")
+        lines["address"] = f"Incident API: {state.api_url}/api/v1/incidents"
     if state.first_key is not None:
         key = state.first_key.get_secret_value()
-        lines.append(f"First key (admin), not shown again: {key}")
+        lines["key"] = f"First key (admin), not shown again: {key}"
     return lines
 
 

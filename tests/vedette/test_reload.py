@@ -1,0 +1,87 @@
+"""SIGHUP: settings read anew while the service runs, all of them or none."""
+
+import os
+import signal
+import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+from sqlalchemy import create_engine, text
+
+from tests.durability.process import READY, Service
+
+SETTINGS = """
+[[sources]]
+paths = [{logs}]
+format = "combined"
+[store]
+url = "sqlite:///{folder}/v.db"
+[api]
+port = {port}
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def probes(log: Path, client: str, hours: int) -> None:
+    """Append a look, hours ago, for what is not there, and what is calm long after."""
+    begin = datetime.now(UTC) - timedelta(hours=hours)
+    asked = [(second, client, f"/none-{second}", 404) for second in range(60)]
+    asked += [(3600 + second, "198.51.100.9", "/", 200) for second in range(6)]
+    with log.open("a", encoding="utf-8") as out:
+        for second, who, path, status in asked:
+            clock = f"{begin + timedelta(seconds=second):%d/%b/%Y:%H:%M:%S} +0000"
+            out.write(f'{who} - - [{clock}] "GET {path} HTTP/1.1" {status} 512 "-" "Mozilla"\n')
+
+
+def found(folder: Path) -> set[str]:
+    engine = create_engine(f"sqlite:///{folder / 'v.db'}")
+    with engine.connect() as connection:
+        entities = connection.execute(text("select entity from incidents")).scalars()
+        names = set(entities)
+    engine.dispose()
+    return names
+
+
+def test_settings_are_taken_all_or_none(tmp_path: Path) -> None:
+    """Failed when settings were taken without being tried: it stopped for them, and went back."""
+    old, new, port = tmp_path / "old.log", tmp_path / "new.log", free_port()
+    old.touch()
+    new.touch()
+    file = tmp_path / "vedette.toml"
+
+    def settings(*logs: Path) -> str:
+        named = ", ".join(f'"{log}"' for log in logs)
+        return SETTINGS.format(logs=named, folder=tmp_path, port=port)
+
+    service = Service(tmp_path, settings(old))
+    service.start()
+    try:
+        service.ready()
+        probes(old, "203.0.113.7", 6)
+        service.wait(lambda: "203.0.113.7" in found(tmp_path), "that the first is found")
+        for number, wrong in enumerate(
+            ('[apis]\nhost = "x"', "[detectors.recon_of_nothing]\nenabled = false"), start=1
+        ):
+            file.write_text(f"{settings(new)}\n{wrong}\n", encoding="utf-8")
+            os.kill(service.pid, signal.SIGHUP)
+            service.wait(
+                lambda said=number: service.words().count("those before stay") == said,  # type: ignore[misc]
+                "that settings are refused",
+            )
+        assert service.words().count(READY) == 1
+        file.write_text(settings(old, new), encoding="utf-8")
+        os.kill(service.pid, signal.SIGHUP)
+        service.wait(lambda: service.words().count(READY) == 2, "that it began anew")
+        probes(new, "203.0.113.8", 3)
+        service.wait(lambda: "203.0.113.8" in found(tmp_path), "that the second is found")
+        answer = httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
+        assert answer.status_code == 200
+        assert service.words().count("First key") == 1
+    finally:
+        service.stop()
