@@ -1,4 +1,4 @@
-"""Where texts name somebody: a name as a word of its own, as it is or as URLs write it."""
+"""Where texts name somebody: a name as a word of its own, as it is, in URLs or in silences."""
 
 import json
 import re
@@ -7,6 +7,8 @@ from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
 from sqlalchemy import ColumnElement, Text, cast, or_
+
+from alerts.matchers import literal
 
 #: What LIKE would take for something else, and what says that it shall not.
 _ESCAPE: Final = "!"
@@ -31,7 +33,7 @@ class Mentions:
             written
             for name in names
             for cased in (name, name.lower(), name.upper(), name.title())
-            for written in (cased, quote(cased, safe=""), quote_plus(cased))
+            for written in (cased, quote(cased, safe=""), quote_plus(cased), literal(cased))
         }
         #: The longest first, so that a name is replaced whole.
         self._names: Sequence[str] = sorted(filter(None, written), key=lambda n: (-len(n), n))

@@ -15,6 +15,7 @@ from alerts.actions import Change, change_incident
 from alerts.audit import AuditLog, Deed, list_deeds
 from alerts.checkpoint import Checkpoint
 from alerts.erasure import Erased, compact, erase_entity, kept_about
+from alerts.matchers import Matchers, literal
 from alerts.mentions import ERASED, Mentions
 from alerts.models import (
     DeliveryAttemptRow,
@@ -33,6 +34,7 @@ from alerts.models import (
 )
 from alerts.queries import get_incident
 from alerts.routing import Routing
+from alerts.silences import add_silence, list_silences
 from alerts.store import Store
 from alerts.tombstones import Tombstones
 from detectors.findings import EntityType, Evidence, Finding, Level
@@ -404,6 +406,24 @@ def test_whoever_is_not_there_is_not_missed(full: Engine) -> None:
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+def test_a_silence_of_a_name_with_wildcards_forgets_it_too(engine: Engine) -> None:
+    """In a pattern its signs have backslashes, and in JSON these have others."""
+    name = r"***\*#5d1f09c2"
+    add_silence(
+        engine,
+        Matchers(entity=(literal(name),)),
+        comment="noisy",
+        created_by="mia",
+        starts_at=NOW,
+        ends_at=NOW + MINUTE,
+        now=NOW,
+    )
+    assert erase(engine, name, kind="user").texts == 1
+    (silence,) = list_silences(engine, NOW)
+    assert silence.matchers.entity == (ERASED,)
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_the_file_does_not_hold_it_either(full: Engine, tmp_path: Path) -> None:
     erase(full, VICTIM)
     assert compact(full)
@@ -430,6 +450,7 @@ def test_a_file_in_use_cannot_be_compacted(full: Engine, monkeypatch: pytest.Mon
         ("ada", "Ada, adam, ada@example.com, /u/ada/x", "X, adam, X@example.com, /u/X/x"),
         ("a.*b", "a.*b acb", "X acb"),
         ("***#5d1f09c2", "User ***#5d1f09c2: many", "User X: many"),
+        ("***#5d1f09c2", r"\*\*\*#5d1f09c2", "X"),
     ],
 )  # fmt: skip
 def test_names_are_words(name: str, said: str, left: str) -> None:
