@@ -33,7 +33,7 @@ def finding_values(finding: Finding, incident_id: int) -> dict[str, Any]:
         "fingerprint": finding.fingerprint,
         "member_count": len(finding.members),
         "note": finding.note,
-        "curve": {"step": finding.drawn.step, "points": [*map(list, finding.drawn.points)]},
+        "curve": {"step": finding.curve.step, "points": [*map(list, finding.curve.points)]},
     }
 
 

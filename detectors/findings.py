@@ -125,7 +125,7 @@ class Finding:
             members=self.members | other.members,
             reached=min((r for r in (self.reached, other.reached) if r), default=None),
             note=ahead.note,
-            curve=self.drawn | other.drawn,
+            curve=self.curve | other.curve,
         )
 
 
