@@ -20,9 +20,9 @@ run: ## try Vedette on a demo stream; ARGS="--for 30s" stops by itself
 	@sh requirements/setup.sh run
 	@exec $(BIN)/python requirements/foreground.py $(BIN)/vedette demo $(ARGS)
 
-test: ## run the tests, three at a time; ARGS goes to pytest: ARGS="-n0 tests/api" runs one by one
+test: ## run the tests, four at a time; ARGS goes to pytest: ARGS="-n0 tests/api" runs one by one
 	@sh requirements/setup.sh test
-	@exec $(BIN)/python -m pytest --numprocesses=3 --dist=worksteal $(ARGS)
+	@exec $(BIN)/python -m pytest --numprocesses=4 --dist=worksteal $(ARGS)
 
 lint: ## check style, types and the direction of imports
 	@sh requirements/setup.sh test
