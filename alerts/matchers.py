@@ -32,6 +32,9 @@ _LIKE_NETWORK: Final = re.compile(r"[0-9A-Fa-f:.]+/\d+")
 #: What stands for itself: after a backslash, or a bracket, which only fnmatch would understand.
 _ITSELF: Final = re.compile(r"\\([*?\\])|\[")
 
+#: What makes more of a pattern than a name.
+_SIGNS: Final = frozenset("*?\\")
+
 #: What `literal` has to put a backslash before; before anything else a backslash is itself.
 _SPECIAL: Final = re.compile(r"[*?]|\\(?=[*?\\])")
 
@@ -169,6 +172,8 @@ def _any(patterns: Patterns, values: Iterable[str], addresses: bool) -> bool:
 
 
 def _fits(pattern: str, value: str) -> bool:
+    if _SIGNS.isdisjoint(pattern):  # thousands of plain names would push patterns out of the cache
+        return pattern.casefold() == value.casefold()
     return _regex(pattern).match(value.casefold()) is not None
 
 
