@@ -24,5 +24,11 @@ def insert_or_ignore(
     """Insert rows, except those whose unique columns are there already."""
     if not rows:
         return
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    connection.execute(insert(table).on_conflict_do_nothing(index_elements=list(unique)), rows)
+    statement = inserting(connection, table)
+    connection.execute(statement.on_conflict_do_nothing(index_elements=list(unique)), rows)
+
+
+def inserting(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """Return an insert that can say what to do about rows that are there already."""
+    is_postgresql = connection.dialect.name == "postgresql"
+    return postgresql.insert(table) if is_postgresql else sqlite.insert(table)

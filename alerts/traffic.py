@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from alerts.database import for_writing
 from alerts.mentions import Mentions
 from alerts.models import TrafficRow, TrafficTopRow, table_of
 from alerts.safety import safe_name
+from alerts.statements import inserting
 from detectors.traffic import TrafficSlot, TrafficTop
 
 MINUTE: Final = 60
@@ -126,8 +126,7 @@ def _write(
 ) -> None:
     if not rows:
         return
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table)
+    statement = inserting(connection, table)
     given = {name: statement.excluded[name] for name in rows[0] if name not in unique}
     connection.execute(
         statement.on_conflict_do_update(
