@@ -1,7 +1,8 @@
 """GET /api/v1/traffic: requests, errors, bytes and durations; what and who is asked for most."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Query
@@ -9,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from alerts.keys import Role
 from alerts.traffic_queries import (
-    TrafficPoint,
     TrafficRangeError,
+    TrafficSeries,
     TrafficService,
     TrafficTops,
     traffic_series,
@@ -65,22 +66,16 @@ class WantedTops(WantedTraffic):
 
 
 @dataclass(frozen=True, slots=True)
-class TrafficAnswer:
+class TrafficAnswer(TrafficSeries):
     """A series, and the services that have one."""
 
-    service: str | None
-    role: str
-    since: datetime
-    until: datetime
-    step: int
-    points: tuple[TrafficPoint, ...]
     services: tuple[TrafficService, ...]
 
 
 @router.get("", responses=_REFUSED)
 def series(call: Viewer, wanted: Annotated[WantedSeries, Query()]) -> TrafficAnswer:
     """Tell the traffic of a service or of all, in points of even length: at most 1,500."""
-    try:
+    with _refusing():
         found = traffic_series(
             call.engine,
             service=wanted.name,
@@ -89,18 +84,14 @@ def series(call: Viewer, wanted: Annotated[WantedSeries, Query()]) -> TrafficAns
             until=wanted.until,
             step=wanted.step,
         )
-    except TrafficRangeError as error:
-        raise HTTPException(400, str(error)) from error
-    services = tuple(traffic_services(call.engine))
-    return TrafficAnswer(
-        found.service, found.role, found.since, found.until, found.step, found.points, services
-    )
+    parts = {name: getattr(found, name) for name in TrafficSeries.__slots__}
+    return TrafficAnswer(**parts, services=tuple(traffic_services(call.engine)))
 
 
 @router.get("/top", responses=_REFUSED)
 def top(call: Viewer, wanted: Annotated[WantedTops, Query()]) -> TrafficTops:
     """List the routes and countries with the most requests, by whole hours: at most 31 days."""
-    try:
+    with _refusing():
         return traffic_tops(
             call.engine,
             service=wanted.name,
@@ -109,5 +100,12 @@ def top(call: Viewer, wanted: Annotated[WantedTops, Query()]) -> TrafficTops:
             until=wanted.until,
             limit=wanted.limit,
         )
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Answer 400 for times that cannot be told."""
+    try:
+        yield
     except TrafficRangeError as error:
         raise HTTPException(400, str(error)) from error
