@@ -2,17 +2,17 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
-from pydantic import BaseModel, SecretStr
+from pydantic import SecretStr
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from alerts.matchers import Matchers
 from detectors.catalogue import load_catalogue
 from detectors.registry import active_detectors, rule_overrides
+from docs.website.reference.settings import settings
 from ingest.durations import parse_duration
 from ingest.sources import KafkaSource
 from tests.docs.pages import blocks, name_of, page, pages, rows
@@ -20,27 +20,6 @@ from vedette.commands.init import TEMPLATE
 from vedette.settings import Settings, SettingsError, load_settings, settings_from
 
 NAME = "NAME"
-
-
-def settings(model: type[BaseModel], place: str = "") -> Iterator[tuple[str, Any]]:
-    """Every setting's path with its field; a table by any name has NAME in its place."""
-    for attribute, field in model.model_fields.items():
-        path = f"{place}{field.alias or attribute}"
-        models, by_name = _models_of(field.annotation)
-        if not models:
-            yield path, field
-        for inner in models:
-            yield from settings(inner, f"{path}.{NAME}." if by_name else f"{path}.")
-
-
-def _models_of(annotation: Any) -> tuple[list[type[BaseModel]], bool]:
-    if annotation is Matchers:  # one row wherever they are used, and a table of their own
-        return [], False
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation], False
-    inside = get_args(annotation)
-    models = [model for argument in inside for model in _models_of(argument)[0]]
-    return models, str in inside
 
 
 PATHS = dict(settings(Settings))
