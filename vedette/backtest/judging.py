@@ -155,11 +155,7 @@ class Judge:
 
     def _can_count(self, stored: StoredLog, wanted: Wanted) -> bool:
         """Whether masked events tell all that is wanted; say so if they do not."""
-        altered = stored.about.altered
-        columns = columns_of(wanted.rules.values())
-        if wanted.families:
-            columns |= LEARNED
-        hidden = sorted(columns & altered)
+        hidden = sorted(_columns_of(wanted) & stored.about.altered)
         if hidden:
             self.notes.append(
                 f"The log is read again: {', '.join(hidden)} had to be masked in what is kept of"
@@ -168,9 +164,6 @@ class Judge:
         return not hidden
 
     def _recount(self, stored: StoredLog, wanted: Wanted) -> Counted:
-        columns = columns_of(wanted.rules.values())
-        if wanted.families:
-            columns |= LEARNED
         done = 0
 
         def advance() -> None:
@@ -179,7 +172,7 @@ class Judge:
             self._progress.advance(done)
 
         self._progress.begin("Counting", len(stored.about.batches))
-        return count(stored.batches(columns), wanted, advance)
+        return count(stored.batches(_columns_of(wanted)), wanted, advance)
 
     def _read(
         self, plan: "_Plan", wanted: Wanted, stored: StoredLog | None
@@ -271,6 +264,12 @@ class _Needed:
         """Return what serves both."""
         low = min(self.low, other.low, key=lambda rule: rule.threshold)
         return _Needed(low, min(self.least, other.least))
+
+
+def _columns_of(wanted: Wanted) -> frozenset[str]:
+    """Return the columns that are looked at to count what is wanted."""
+    columns = columns_of(wanted.rules.values())
+    return columns | LEARNED if wanted.families else columns
 
 
 def _needed(plans: "Sequence[_Plan]", *, whole: bool) -> dict[str, _Needed]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from vedette.backtest.comparing import Comparison, Difference, Figures
+from vedette.backtest.comparing import Comparison, Difference
 from vedette.evaluation.tables import duration, share
 
 
@@ -63,12 +63,6 @@ def about(compared: Comparison) -> str:
         first, last = compared.span
         span = f", {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
     return f"{compared.events:,} events in {duration(compared.days * 86_400)}{span}"
-
-
-def precision_of(figures: Figures) -> str:
-    """Return the precision with what it is of."""
-    right, wrong = figures.by_label["attack"], figures.by_label["false alarm"]
-    return f"{share(figures.precision)} ({right} of {right + wrong})"
 
 
 def _incidents(count: int) -> str:
