@@ -84,9 +84,15 @@ def run_until_stopped(
             while True:
                 wanted = logging.getLevelNamesMapping()[settings.log.level.upper()]
                 log_to_stderr(max(log_level, wanted), as_json=settings.log.format == "json")
-                parts = _Parts(settings, secret_file, announce, begun, lease_length)
                 try:
-                    _run(parts, given.stop)
+                    _run(
+                        settings,
+                        secret_file,
+                        given.stop,
+                        announce=announce,
+                        ready=begun,
+                        lease_length=lease_length,
+                    )
                 except expected_errors() as error:
                     if before is None:
                         raise
@@ -102,23 +108,21 @@ def run_until_stopped(
         ended.set()
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    settings: Settings
-    secret_file: Path
-    announce: Callable[[Sequence[Transition]], None]
-    ready: Callable[[Ready], None]
-    lease_length: timedelta
-
-
-def _run(parts: _Parts, stop: Event) -> None:
+def _run(
+    settings: Settings,
+    secret_file: Path,
+    stop: Event,
+    *,
+    announce: Callable[[Sequence[Transition]], None],
+    ready: Callable[[Ready], None],
+    lease_length: timedelta,
+) -> None:
     """Run with these settings until told to stop."""
-    settings, secret_file, ready = parts.settings, parts.secret_file, parts.ready
     with ExitStack() as opened:
         engine = open_database(settings.store.url.get_secret_value())
         opened.callback(engine.dispose)
-        duty = Duty(engine, settings, secret_file, parts.announce)
-        lease = Lease(engine, length=parts.lease_length)
+        duty = Duty(engine, settings, secret_file, announce)
+        lease = Lease(engine, length=lease_length)
         options = _options(settings, duty, own_log(secret_file))
         application = create_api(engine, secret_file, health=duty.health, options=options)
         opened.callback(application.state.services.audit.close)
