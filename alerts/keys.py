@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 from pydantic import SecretStr
-from sqlalchemy import Engine, RowMapping, insert, or_, select, update
+from sqlalchemy import Engine, RowMapping, bindparam, insert, or_, select, update
 
-from alerts.database import for_writing
+from alerts.database import for_one_statement, for_writing
 from alerts.models import ApiKeyRow, table_of
 from alerts.secret import SECRET_BYTES, server_secret
 from alerts.writing import PROGRAM
@@ -48,6 +48,10 @@ USE_INTERVAL: Final = timedelta(minutes=1)
 #: Characters of a whole key text; a longer one is not looked at.
 _TEXT_LIMIT: Final = 128
 
+_KEYS: Final = table_of(ApiKeyRow)
+
+#: Made once: every request asks it, and making it takes longer than asking.
+_BY_ID: Final = select(_KEYS).where(_KEYS.c.id == bindparam("identity"))
 
 #: Calls what writes something that need not be written at once; by a name that it replaces.
 Later = Callable[[str, Callable[[], None]], None]
@@ -100,7 +104,7 @@ class KeyStore:
     def __init__(self, engine: Engine, secret_path: Path) -> None:
         """Read the server's secret, or make it (0600). Raises SecretError."""
         self._engine = for_writing(engine)
-        self._reading = engine
+        self._reading = for_one_statement(engine)
         self._secret = server_secret(secret_path)
 
     def create_key(
@@ -150,9 +154,7 @@ class KeyStore:
 
     def find_key(self, identity: str) -> ApiKey | None:
         """Return a key by its id, whether it works or not."""
-        table = table_of(ApiKeyRow)
-        with self._reading.connect() as connection:
-            row = connection.execute(select(table).where(table.c.id == identity)).mappings().first()
+        row = self._row(identity)
         return None if row is None else _key(row)
 
     def verify_key(self, text: str, now: datetime, later: Later = at_once) -> ApiKey | None:
@@ -162,9 +164,7 @@ class KeyStore:
         writes down that the key was used.
         """
         identity, secret = _parts(text)
-        table = table_of(ApiKeyRow)
-        with self._reading.connect() as connection:
-            row = connection.execute(select(table).where(table.c.id == identity)).mappings().first()
+        row = self._row(identity)
         stored = row["mac"] if row is not None else bytes(hashlib.sha256().digest_size)
         right = hmac.compare_digest(stored, self._mac(identity, secret))
         if row is None or not right:
@@ -188,10 +188,13 @@ class KeyStore:
 
     def list_keys(self) -> list[ApiKey]:
         """Return all keys, the oldest first."""
-        table = table_of(ApiKeyRow)
-        query = select(table).order_by(table.c.created_at, table.c.id)
+        query = select(_KEYS).order_by(_KEYS.c.created_at, _KEYS.c.id)
         with self._reading.connect() as connection:
             return [_key(row) for row in connection.execute(query).mappings()]
+
+    def _row(self, identity: str) -> RowMapping | None:
+        with self._reading.connect() as connection:
+            return connection.execute(_BY_ID, {"identity": identity}).mappings().first()
 
     def _note_use(self, identity: str, now: datetime) -> None:
         statement = (

@@ -11,7 +11,16 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Integer, Select, bindparam, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    bindparam,
+    select,
+    text,
+    tuple_,
+)
 
 from alerts.filters import (
     IncidentFilter,
@@ -21,7 +30,7 @@ from alerts.filters import (
     sort_keys,
     terms_of,
 )
-from alerts.models import IncidentRow, TermRow, table_of
+from alerts.models import SORTED, IncidentRow, TermRow, table_of
 from alerts.page_rows import read_views, written_together
 from alerts.terms import beginning, named, probe_of
 from alerts.views import IncidentView
@@ -58,6 +67,11 @@ def found(
             yield from read_views(connection.execute(query, given).scalar())
 
 
+def by_one_statement(wanted: IncidentFilter) -> bool:
+    """Whether `found` asks the database just once."""
+    return len(wanted.branches()) == 1 and not wanted.text and not _counts_first(wanted)
+
+
 @lru_cache(REMEMBERED)
 def query_for(
     dialect: str, wanted: IncidentFilter, among: str, *, by_term: bool, onwards: bool
@@ -67,7 +81,8 @@ def query_for(
     `among` is "all", "recent" (active `since`) or "named" (whose numbers are among `older`);
     `onwards` those after the place that `after_0` and so on tell. `most` is how many.
     """
-    found = conditions(dialect, wanted)
+    severity = _TERMS.c.severity if by_term else _INCIDENTS.c.severity
+    found = conditions(dialect, wanted, severity)
     if among == "recent":
         found.append(IncidentRow.last_at >= bindparam("since", type_=_INCIDENTS.c.last_at.type))
     if among == "named":
@@ -107,9 +122,11 @@ def _in_order(
     if by_term:
         kind, value = terms.pop(0)
         joined = _TERMS.join(_INCIDENTS, same_incident(_TERMS))
-        query = query.select_from(joined).where(*named(kind, value))
-        if wanted.sort == "last":
+        query = query.select_from(joined).where(*named(kind, value), text(SORTED))
+        if wanted.sort != "start":
             keys = (_TERMS.c.last_at, _TERMS.c.incident_id)
+        if wanted.sort == "severity":
+            keys = (_TERMS.c.severity, *keys)
     query = query.where(*(named_so(kind, value) for kind, value in terms))
     if onwards:
         after = (bindparam(f"after_{n}", type_=key.type) for n, key in enumerate(keys))
@@ -122,8 +139,18 @@ def _by_term(connection: Connection, wanted: IncidentFilter) -> bool:
     terms = terms_of(wanted)
     if not terms or wanted.text:
         return False
-    if wanted.sort != "last":
+    if _counts_first(wanted):
         few = select(_TERMS.c.incident_id).where(*named(*terms[0])).offset(FEW).limit(1)
         return connection.execute(few).first() is None
-    in_hand = wanted.statuses and set(wanted.statuses) <= _IN_HAND
-    return not (in_hand or wanted.entity or wanted.assignee or wanted.parent)
+    return not (_in_hand(wanted) or wanted.entity or wanted.assignee or wanted.parent)
+
+
+def _counts_first(wanted: IncidentFilter) -> bool:
+    """Whether it depends on how many have a value what is read: no index has the order."""
+    if not terms_of(wanted) or wanted.sort == "last":
+        return False
+    return wanted.sort == "start" or _in_hand(wanted)
+
+
+def _in_hand(wanted: IncidentFilter) -> bool:
+    return bool(wanted.statuses) and set(wanted.statuses) <= _IN_HAND

@@ -7,9 +7,10 @@ from typing import Final, Generic, TypeVar
 from sqlalchemy import Connection, Engine, func, select
 
 from alerts.cursors import CursorError, cursor_after, place_of, read_cursor
+from alerts.database import for_one_statement
 from alerts.details import Geo, IncidentDetail, Telling, TimelineEntry
 from alerts.filters import IncidentFilter
-from alerts.looking_up import found
+from alerts.looking_up import by_one_statement, found
 from alerts.models import (
     DeliveryRow,
     EvidenceRow,
@@ -71,7 +72,8 @@ def list_incidents(
         raise ValueError(f"limit must be from 1 to {PAGE_LIMIT}")
     wanted = wanted or IncidentFilter()
     after = None if cursor is None else read_cursor(cursor, wanted)
-    with engine.connect() as connection:
+    looking = for_one_statement(engine) if by_one_statement(wanted) else engine
+    with looking.connect() as connection:
         every = {view.id: view for view in found(connection, wanted, after, limit + 1)}
     views = sorted(every.values(), key=lambda view: place_of(view, wanted.sort), reverse=True)
     items = tuple(views[:limit])

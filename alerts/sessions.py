@@ -17,7 +17,7 @@ from typing import Final
 from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, Table, delete, func, insert, select, update
 
-from alerts.database import for_writing
+from alerts.database import for_one_statement, for_writing
 from alerts.keys import Later, Role, Scope, at_once, known_scopes
 from alerts.models import ApiKeyRow, LoginCodeRow, SessionRow, table_of
 from alerts.secret import SECRET_BYTES, server_secret
@@ -60,7 +60,7 @@ class SessionStore:
 
     def __init__(self, engine: Engine, secret_path: Path) -> None:
         """Read the server's secret, or make it (0600). Raises SecretError."""
-        self._reading = engine
+        self._reading = for_one_statement(engine)
         self._engine = for_writing(engine)
         self._secret = server_secret(secret_path)
 

@@ -1,8 +1,9 @@
 """What lists look incidents up by: a row for each detector, service, tag, stage, label and word.
 
 They follow from the incident's own row, which has them as lists, and are written in the same
-transaction. With them stands when the incident was active last, so that a list by any of them is
-read in its order and ends with the page. What was merged into another incident has none.
+transaction. With them stands when the incident was active last, and how severe it is, so that a
+list by any of them is read in its order and ends with the page. What was merged into another
+incident has none.
 """
 
 import re
@@ -63,12 +64,19 @@ def probe_of(text: str) -> str | None:
 def write_terms(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write what incidents are looked up by, in place of what was written before.
 
-    `rows` have the columns id, entity, last_at, detectors, services, tags, stages and labels.
+    `rows` have the columns id, entity, last_at, severity, detectors, services, tags, stages and
+    labels.
     """
     given = list(rows)
     drop_terms(connection, [row["id"] for row in given])
     terms = [
-        {"kind": kind, "value": value, "last_at": row["last_at"], "incident_id": row["id"]}
+        {
+            "kind": kind,
+            "value": value,
+            "last_at": row["last_at"],
+            "incident_id": row["id"],
+            "severity": row["severity"],
+        }
         for row in given
         for kind, value in _terms_of(row)
     ]

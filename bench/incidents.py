@@ -82,11 +82,12 @@ def _write(connection: Connection, first: int, last: int, incidents: int) -> Non
         " WHEN n % 7 = 0 THEN 'closed' ELSE 'resolved' END)"
     )
     label = "(CASE WHEN n % 400 = 0 THEN 'campaign' WHEN n % 90001 = 0 THEN 'rare' END)"
+    severity = "1 + n % 4 + (n % 100) / 99"
     statements = (
         "INSERT INTO incidents (id, version, severity, status, resolution, auto_resolved,"
         " labels, mode, entity_type, entity, members, member_count, detectors, tags, stages,"
         " services, started_at, last_at, summary, calms)"
-        f" SELECT n, 3, 1 + n % 4 + (n % 100) / 99, {status}, NULL, {false},"
+        f" SELECT n, 3, {severity}, {status}, NULL, {false},"
         + json(f"CASE WHEN {label} IS NULL THEN '[]' ELSE '[\"' || {label} || '\"]' END")
         + f", 'alert', {kind}, {entity}, {json(chr(39) + '[]' + chr(39))}, 0, "
         + json(f"'[\"' || {detector} || '\"]'")
@@ -100,8 +101,9 @@ def _write(connection: Connection, first: int, last: int, incidents: int) -> Non
         " ' distinct missing paths within 10 min (limit 10), from 03:46:50 to 03:46:53 UTC.', 1"
         " FROM n",
         *(
-            "INSERT INTO incident_terms (kind, value, last_at, incident_id)"
-            f" SELECT '{name}', {value}, {time('n + 3')}, n FROM n WHERE {value} IS NOT NULL"
+            "INSERT INTO incident_terms (kind, value, last_at, incident_id, severity)"
+            f" SELECT '{name}', {value}, {time('n + 3')}, n, {severity} FROM n"
+            f" WHERE {value} IS NOT NULL"
             for name, value in (
                 ("service", service),
                 ("detector", detector),

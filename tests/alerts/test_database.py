@@ -3,11 +3,13 @@
 import stat
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
-from alerts.database import DatabaseError, open_database
+from alerts import database
+from alerts.database import DatabaseError, for_one_statement, open_database
 
 
 def test_a_new_file_is_private_and_ready(tmp_path: Path) -> None:
@@ -74,3 +76,34 @@ def test_passwords_are_not_shown() -> None:
     with pytest.raises(DatabaseError) as caught:
         open_database("postgresql://user:hunter2@127.0.0.1:1/x")
     assert "hunter2" not in str(caught.value)
+
+
+def backend(engine: Engine) -> int:
+    with for_one_statement(engine).connect() as connection:
+        return int(connection.execute(text("select pg_backend_pid()")).scalar_one())
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_a_connection_that_was_lost_while_it_rested_is_replaced(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = backend(engine)
+    assert backend(engine) == lost, "it is kept"
+    other = engine.execution_options()
+    with engine.connect(), other.connect() as connection:
+        assert connection.execute(text("select pg_terminate_backend(:pid)"), {"pid": lost}).scalar()
+    monkeypatch.setattr(database, "_REST_SECONDS", 0)
+    assert backend(engine) != lost
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_one_statement_needs_no_transaction(engine: Engine) -> None:
+    state = text(
+        "select pg_current_xact_id_if_assigned(), current_setting('transaction_isolation')"
+    )
+    with for_one_statement(engine).connect() as connection:
+        assert connection.execute(state).one() == (None, "read committed")
+        raw: psycopg.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+        assert raw.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
+    with engine.connect() as connection:  # the same one, as it was before
+        assert connection.execute(state).one() == (None, "repeatable read")

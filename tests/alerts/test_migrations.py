@@ -81,7 +81,13 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "quarantine_groups": [{"id": 4}],
     "quarantine_spans": [{"id": 4, "group_id": 4, "ranges": [[0, 9]]}],
     "quarantine_samples": [{"id": 4, "span_id": 4}],
+    TERMS: [
+        {"kind": "detector", "value": "recon", "incident_id": 7},
+        {"kind": "word", "value": "203.0.113.7", "incident_id": 7},
+    ],
 }
+#: Tables whose rows have no numbers.
+UNNUMBERED = {"members", "api_keys", "checkpoints", TERMS}
 #: Values by name of column, where the type alone does not do.
 MADE_UP: dict[str, Any] = {
     "severity": 3,
@@ -141,7 +147,7 @@ def filled(engine: Engine) -> Rows:
                 values |= {name: value for name, value in known.items() if name in values}
                 connection.execute(table.insert().values(values))
         if engine.dialect.name == "postgresql":  # as if it had numbered them itself
-            for name in ROWS.keys() & found.tables.keys() - {"members", "api_keys", "checkpoints"}:
+            for name in ROWS.keys() & found.tables.keys() - UNNUMBERED:
                 connection.execute(
                     text(
                         f"select setval(pg_get_serial_sequence('{name}', 'id'),"
@@ -306,6 +312,19 @@ def test_old_incidents_are_looked_up(updated: Updated) -> None:
         before = stored(updated.engine)[TERMS]
         renew_terms(connection, [7, 11])
     assert stored(updated.engine)[TERMS] == before, "the migration writes what the program does"
+
+
+@pytest.mark.parametrize(
+    "updated",
+    [(old, kind) for old in ("0014", "0015") for kind in KINDS],
+    indirect=True,
+    ids=str,
+)
+def test_what_incidents_are_looked_up_by_learns_how_severe_they_are(updated: Updated) -> None:
+    severities = {row["id"]: row["severity"] for row in updated.after["incidents"]}
+    assert updated.before[TERMS]
+    for row in updated.after[TERMS]:
+        assert row["severity"] == severities[row["incident_id"]]
 
 
 def test_new_rows_get_numbers_that_nobody_has(updated: Updated) -> None:

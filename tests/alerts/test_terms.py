@@ -55,17 +55,17 @@ def meant(engine: Engine) -> set[tuple[Any, ...]]:
             values = {(kind[:-1], value) for kind in kinds for value in row[kind]}
             values |= {("word", word) for word in words_of(row["entity"])}
             if row["merged_into"] is None:
-                found |= {(*value, row["last_at"], row["id"]) for value in values}
+                found |= {(*value, row["last_at"], row["id"], row["severity"]) for value in values}
     return found
 
 
 def test_terms_follow_their_incidents(engine: Engine) -> None:
     record(engine, finding(0, "a", tags=("attack.t1110",)), finding(0, "mia@x.org", kind="user"))
     assert kept(engine) == meant(engine)
-    assert ("tag", "attack.t1110", START + MINUTE, 1) in kept(engine)
-    record(engine, finding(20, "a", "burst", service="pay"))
+    assert ("tag", "attack.t1110", START + MINUTE, 1, Level.MEDIUM) in kept(engine)
+    record(engine, finding(20, "a", "burst", service="pay", level=Level.HIGH))
     assert kept(engine) == meant(engine)
-    assert ("service", "pay", START + 21 * MINUTE, 1) in kept(engine)
+    assert ("service", "pay", START + 21 * MINUTE, 1, Level.HIGH) in kept(engine)
     record(engine, finding(60, "a"), finding(100, "a"))
     record(engine, finding(80, "a"))
     with engine.connect() as connection:
@@ -152,7 +152,7 @@ def test_several_values_at_once(
     record(
         engine,
         finding(0, "a", tags=tags),
-        finding(1, "b", tags=tags, service="pay"),
+        finding(1, "b", tags=tags, service="pay", level=Level.HIGH),
         finding(2, "c", tags=tags, detector="other"),
         finding(3, "d"),
     )
@@ -164,6 +164,9 @@ def test_several_values_at_once(
         ({"service": "shop", "entity": "d"}, "d"),
         ({"service": "shop", "text": "client c"}, "c"),
         ({"tag": tags[0], "since": START + 2 * MINUTE}, "bc"),
+        ({"tag": tags[0], "severity_min": Level.HIGH}, "b"),
+        ({"tag": tags[0], "severities": (Level.HIGH, Level.MEDIUM)}, "abc"),
+        ({"tag": tags[0], "severities": (Level.MEDIUM,), "severity_min": Level.HIGH}, ""),
     ):
         wanted = IncidentFilter(**asked, sort=sort)
         assert sorted(i.entity for i in list_incidents(engine, wanted).items) == [*entities]
@@ -175,6 +178,14 @@ def test_several_values_at_once(
     [
         (IncidentFilter(), "SEARCH incidents USING INDEX ix_incidents_parent_id_last_at_id"),
         (IncidentFilter(label="vip"), "SEARCH incident_terms USING PRIMARY KEY (kind=? AND value"),
+        (
+            IncidentFilter(label="vip", sort="severity"),
+            "SEARCH incident_terms USING COVERING INDEX ix_incident_terms_kind_value_severity",
+        ),
+        (
+            IncidentFilter(label="vip", severities=(Level.HIGH,)),
+            "SEARCH incident_terms USING COVERING INDEX ix_incident_terms_kind_value_severity",
+        ),
         (
             IncidentFilter(label="vip", statuses=("open",)),
             "SEARCH incidents USING INDEX ix_incidents_status_last_at_id (status=?)",
