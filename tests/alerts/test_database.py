@@ -85,13 +85,14 @@ def backend(engine: Engine) -> int:
 
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 def test_a_connection_that_was_lost_while_it_rested_is_replaced(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = backend(engine)
     assert backend(engine) == lost, "it is kept"
-    other = engine.execution_options()
-    with engine.connect(), other.connect() as connection:
+    other = open_database(database_url)
+    with other.connect() as connection:
         assert connection.execute(text("select pg_terminate_backend(:pid)"), {"pid": lost}).scalar()
+    other.dispose()
     monkeypatch.setattr(database, "_REST_SECONDS", 0)
     assert backend(engine) != lost
 
