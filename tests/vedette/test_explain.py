@@ -402,3 +402,11 @@ def test_intervals_hold_all_but_a_thousandth_on_each_side(mean: float, spread: f
     assert tail["low"] >= CHANCE
     assert tail["above"] < CHANCE
     assert low == 0 or tail["below"] < CHANCE
+
+
+def test_names_from_logs_are_no_markup() -> None:
+    """Failed when the name that a rule counts for was read as markup: the command crashed."""
+    line = combined(0, request="POST /login HTTP/1.1", status=401, user="[/x]")
+    shown = CliRunner().invoke(cli, ["explain", line])
+    assert shown.exit_code == 0
+    assert "user [/x]" in shown.stdout

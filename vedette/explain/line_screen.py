@@ -50,8 +50,8 @@ def _print_rules(screen: Console, judged: Iterable[Judged]) -> None:
         level = severity(raised.level.label if raised else each.rule.level.label)
         table.add_row(
             each.rule.name,
-            printable(f"{each.rule.entity_type} {each.entity}".removesuffix(" all")),
-            _limit(each),
+            Text(printable(f"{each.rule.entity_type} {each.entity}".removesuffix(" all"))),
+            Text(_limit(each)),
             level.append(" (monitor)" if each.rule.mode == "monitor" else ""),
         )
     if counting:
