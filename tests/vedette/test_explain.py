@@ -410,3 +410,12 @@ def test_names_from_logs_are_no_markup() -> None:
     shown = CliRunner().invoke(cli, ["explain", line])
     assert shown.exit_code == 0
     assert "user [/x]" in shown.stdout
+
+
+@pytest.mark.parametrize("time", ["0001-01-01", "9999-12-31T23:59:59Z"])
+def test_times_without_a_window_are_refused(tmp_path: Path, time: str) -> None:
+    """Failed when the ends of windows were no times any more: the command crashed."""
+    log = written(tmp_path / "access.log", refused(3))
+    status, _, said = invoke("--entity", "client:203.0.113.7", "--at", time, log)
+    assert status == 2
+    assert "--at: must be in the years" in said

@@ -39,6 +39,9 @@ from vedette.sources import enrichment_of, names, sources_for
 #: Bytes of standard input that are read for the one line.
 _LINE_BYTES: Final = 1 << 20
 
+#: Years in which a time may be asked for: the windows around it are times, too.
+_YEARS: Final = (1970, 9000)
+
 
 @reports_failures
 def explain_line(
@@ -115,6 +118,8 @@ def explain_entity(
         time = time_of("--at", at, datetime.now(UTC))
     except ValueError as error:
         raise EntityError(str(error)) from error
+    if time is not None and not _YEARS[0] <= time.year <= _YEARS[1]:
+        raise EntityError(f"--at: must be in the years {_YEARS[0]} to {_YEARS[1]}")
     catalogue = catalogue_of(settings)
     detection = detection_of(settings, catalogue, prompt=False)
     problems: Sequence[InputProblem] = ()
