@@ -31,7 +31,7 @@ from vedette.backtest.markdown import markdown_of
 from vedette.backtest.page import page_of
 from vedette.backtest.peaks import peaks_of
 from vedette.backtest.stored_log import StoredLog
-from vedette.backtest.sweeping import counted_for, single_rule, sweep_counts
+from vedette.backtest.sweeping import counted_for, proposal, single_rule, sweep_counts
 from vedette.commands.backtest import clear_cache, run_backtest
 from vedette.commands.scan import run_scan
 from vedette.commands.sweep import limits_of, run_sweep
@@ -511,3 +511,14 @@ def test_a_sequence_is_counted_for_each_limit(simulated: tuple[Path, Side]) -> N
     found = sweep_counts(rule, counts, [3, 5], Truth(), 1.0)
     assert [each.threshold for each in found] == [3, 5]
     assert found[0].incidents >= found[1].incidents
+
+
+def test_decisions_label_a_sweep(log: Path, cache: Cache) -> None:
+    """Failed when false alarms were known only where all of the log was: nothing was proposed."""
+    rule, limits = single_rule(settings_from(""), RULE), [5, 7, 13, 31]
+    counts = Judge([str(log)], cache, SECRET).sweep(settings_from(""), counted_for(rule, limits))
+    known = truth(("203.0.113.7", "attack"), ("203.0.113.8", "benign"), complete=False)
+    found = sweep_counts(rule, counts.by_shape, limits, known, counts.about.days)
+    figures = [(each.false_alarms, each.precision, each.recall) for each in found]
+    assert figures == [(1, 0.5, 1.0), (1, 0.5, 1.0), (0, 1.0, 1.0), (0, None, 0.0)]
+    assert proposal(found, rule.threshold) == 13

@@ -25,7 +25,8 @@ class Swept:
     """What a rule by itself would have found with one limit.
 
     `attacks` are those that the rule must find, or of which nobody said who must, and `found` how
-    many of them it does. Where nobody said what is true, figures that need it are None.
+    many of them it does. False alarms are those that are known to be: where somebody said what is
+    true of the whole log, all that is no attack. Figures that need what nobody said are None.
     """
 
     threshold: int
@@ -103,14 +104,19 @@ def figures_of(
     figures = report(matched)
     attacks = [a for a in matched.attacks if a.expected in {detector, None}]
     found = sum(detector in attack.by for attack in attacks)
-    known = truth.complete
+    right = sum(alarm.verdict == "attack" for alarm in matched.alarms)
+    wrong = sum(
+        alarm.verdict == "false" and (truth.complete or alarm.about is not None)
+        for alarm in matched.alarms
+    )
+    known = truth.says_something
     return Swept(
         threshold=threshold,
         incidents=figures.incidents,
         incidents_a_day=figures.incidents_a_day,
-        false_alarms=figures.false_alarms if known else None,
-        false_alarms_a_day=figures.false_alarms_a_day if known else None,
-        precision=figures.precision if known else None,
+        false_alarms=wrong if known else None,
+        false_alarms_a_day=wrong / days if known and days else None,
+        precision=right / (right + wrong) if known and right + wrong else None,
         attacks=len(attacks),
         found=found,
         recall=found / len(attacks) if attacks else None,
