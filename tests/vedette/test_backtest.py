@@ -522,3 +522,11 @@ def test_decisions_label_a_sweep(log: Path, cache: Cache) -> None:
     figures = [(each.false_alarms, each.precision, each.recall) for each in found]
     assert figures == [(1, 0.5, 1.0), (1, 0.5, 1.0), (0, 1.0, 1.0), (0, None, 0.0)]
     assert proposal(found, rule.threshold) == 13
+
+
+def test_what_another_process_is_writing_stays(cache: Cache) -> None:
+    """Failed when it went with what was too much, under the hands of who wrote it."""
+    writer = cache.begin("1")
+    writer.add(Gathered(Batch(no_events(), None), None))
+    Cache(cache.folder, 0).trim()
+    assert cache.keep("1", writer).about.events == 0

@@ -81,7 +81,8 @@ class Cache:
     def trim(self, *, sparing: frozenset[str] = frozenset()) -> int:
         """Remove entries until there is no more than the limit; return the bytes that are left.
 
-        The longest unused leave first; those of `sparing` stay, whatever they take.
+        The longest unused leave first; those of `sparing` stay, whatever they take, and so does
+        what another process is writing.
         """
         for entry in list(self._by_age()):
             age = time.time() - entry.stat().st_mtime
@@ -92,7 +93,7 @@ class Cache:
         for entry, size in sizes.items():
             if total <= self._limit:
                 break
-            if entry.name not in sparing:
+            if entry.name not in sparing and _UNFINISHED not in entry.name:
                 shutil.rmtree(entry)
                 total -= size
         return total
