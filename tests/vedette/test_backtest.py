@@ -530,3 +530,12 @@ def test_what_another_process_is_writing_stays(cache: Cache) -> None:
     writer.add(Gathered(Batch(no_events(), None), None))
     Cache(cache.folder, 0).trim()
     assert cache.keep("1", writer).about.events == 0
+
+
+@pytest.mark.parametrize("harm", ["events-00000.parquet", "readings.parquet"])
+def test_an_entry_with_a_file_that_was_cut_is_made_anew(log: Path, cache: Cache, harm: str) -> None:
+    """Failed when only missing files were seen: a loss of power leaves empty ones."""
+    _, (before,) = judged(log, cache, "")
+    os.truncate(before.log.folder / harm, 0)
+    _, (after,) = judged(log, cache, f'[[detectors.{RULE}.exceptions]]\nuser = "x"\nwhy = "x"\n')
+    assert entities(after) == entities(before)

@@ -24,7 +24,7 @@ from vedette.backtest.finding_rows import finding_of, row_of
 from vedette.backtest.private_files import private_file, private_folder, write_private
 
 #: Changes with the form of what is kept.
-VERSION: Final = 1
+VERSION: Final = 2
 
 _ABOUT: Final = "about.json"
 _READINGS: Final = "readings.parquet"
@@ -115,6 +115,7 @@ class LogWriter:
             "newest": about.newest,
             "altered": sorted(about.altered),
             "batches": about.batches,
+            "bytes": {name: (self.folder / name).stat().st_size for name in _files(about)},
         }
         write_private(self.folder / _ABOUT, json.dumps(told).encode())
 
@@ -142,6 +143,7 @@ class StoredLog:
             told = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
             if told.pop("version") != VERSION:
                 raise BadEntryError(f"{folder}: of another version")
+            sizes = dict(told.pop("bytes"))
             about = About(
                 **told
                 | {
@@ -151,9 +153,10 @@ class StoredLog:
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadEntryError(f"{folder}: {error}") from error
-        names = [_READINGS, *(_events(n) for n in range(len(about.batches)))]
-        if not all((folder / name).is_file() for name in names):
-            raise BadEntryError(f"{folder}: files are missing")
+        for name in _files(about):
+            file = folder / name
+            if not file.is_file() or file.stat().st_size != sizes.get(name):
+                raise BadEntryError(f"{file}: missing, or not whole")
         return cls(folder, about)
 
     def batches(self, columns: Collection[str]) -> Iterator[Gathered]:
@@ -223,6 +226,10 @@ class StoredLog:
         rows: list[dict[str, Any]] = [row_of(finding) for finding in found]
         place = self.folder / f"learned-{version}" / f"{signature}.json"
         write_private(place, json.dumps(rows).encode())
+
+
+def _files(about: About) -> list[str]:
+    return [_READINGS, *(_events(number) for number in range(len(about.batches)))]
 
 
 def _events(number: int) -> str:
