@@ -19,12 +19,12 @@ from detectors.gathering import Gathered
 from detectors.registry import HEALTH
 from ingest.events import BATCH_SCHEMA, Batch, no_events
 from ingest.reader import LogReader
-from vedette.backtest import judging
+from vedette.backtest import comparing, judging
 from vedette.backtest.cache import Cache
 from vedette.backtest.columns import LEARNED, columns_of
 from vedette.backtest.comparing import Comparison, compare
 from vedette.backtest.counting import Wanted, count
-from vedette.backtest.incidents import incidents_of
+from vedette.backtest.incidents import Incident, incidents_of
 from vedette.backtest.judging import Judge, Side
 from vedette.backtest.labels import Truth
 from vedette.backtest.markdown import markdown_of
@@ -539,3 +539,34 @@ def test_an_entry_with_a_file_that_was_cut_is_made_anew(log: Path, cache: Cache,
     os.truncate(before.log.folder / harm, 0)
     _, (after,) = judged(log, cache, f'[[detectors.{RULE}.exceptions]]\nuser = "x"\nwhy = "x"\n')
     assert entities(after) == entities(before)
+
+
+def test_what_became_of_many_is_found_by_their_names(
+    log: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Failed when each that is lost was held against all of the other side."""
+    asked = 0
+
+    class Name(str):
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal asked
+            asked += 1
+            return str.__eq__(self, other)
+
+    many = 200
+    _, (before, after) = judged(log, cache, "", "")
+    (one, *_) = incidents_of(before.findings)
+    sides = iter(("alert", "monitor"))
+
+    def made(_: object) -> list[Incident]:
+        mode = next(sides)
+        return [replace(one, entity=Name(number), mode=mode) for number in range(many)]
+
+    monkeypatch.setattr(comparing, "incidents_of", made)
+    found = compare(before, after, Truth(), ("old", "new"))
+    assert len(found.only("lost")) == many
+    assert all(each.what == ("only monitored on the other side",) for each in found.differences)
+    assert asked < 20 * many

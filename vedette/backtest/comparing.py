@@ -190,7 +190,7 @@ def compare(before: Side, after: Side, truth: Truth, names: tuple[str, str]) -> 
 class _Judged:
     """One side: all incidents, those that people are told of with their labels, limits."""
 
-    every: Sequence[Incident]
+    by_entity: Mapping[tuple[str, str], Sequence[Incident]]
     told: Sequence[tuple[Incident, Known]]
     limits: Mapping[str, int]
     figures: Figures
@@ -205,8 +205,11 @@ class _Judged:
         rules = {r.name: r.threshold for r in side.catalogue.rules if r.mode == "alert"}
         others = {f.detector: f.threshold for f in side.findings if f.mode == "alert"}
         attacks = found.matched.attacks
+        by_entity: dict[tuple[str, str], list[Incident]] = defaultdict(list)
+        for incident in every:
+            by_entity[incident.entity_type, incident.entity].append(incident)
         return cls(
-            every,
+            by_entity,
             told,
             others | rules,
             _figures(told, side.about.days, [a.found for a in attacks]),
@@ -347,10 +350,9 @@ def _peak(incidents: Iterable[Incident], detector: str) -> Finding:
 def _silenced(there: Sequence[Incident], other: _Judged) -> Iterator[str]:
     """Say why the other settings tell nobody of incidents that they do have."""
     for incident in there:
-        for each in other.every:
-            same = (each.entity_type, each.entity) == (incident.entity_type, incident.entity)
+        for each in other.by_entity.get((incident.entity_type, incident.entity), ()):
             overlaps = each.started_at <= incident.last_at and each.last_at >= incident.started_at
-            if same and overlaps and each.parent is not None:
+            if overlaps and each.parent is not None:
                 yield f"part of {each.parent[0]} {each.parent[1]} on the other side"
-            elif same and overlaps and each.mode == "monitor":
+            elif overlaps and each.mode == "monitor":
                 yield "only monitored on the other side"
