@@ -30,6 +30,7 @@ from vedette.backtest.labels import Truth
 from vedette.backtest.markdown import markdown_of
 from vedette.backtest.page import page_of
 from vedette.backtest.peaks import peaks_of
+from vedette.backtest.pictures import timeline
 from vedette.backtest.stored_log import StoredLog
 from vedette.backtest.sweeping import counted_for, proposal, single_rule, sweep_counts
 from vedette.commands.backtest import clear_cache, run_backtest
@@ -570,3 +571,15 @@ def test_what_became_of_many_is_found_by_their_names(
     assert len(found.only("lost")) == many
     assert all(each.what == ("only monitored on the other side",) for each in found.differences)
     assert asked < 20 * many
+
+
+def test_a_picture_of_very_many_differences_stays_small(log: Path, cache: Cache) -> None:
+    """Failed when each had a mark of its own: pages grew with the log."""
+    found = compared(log, cache, limit(20), limit(5))
+    one = found.differences[0]
+    many = tuple(
+        replace(one, started_at=one.started_at + timedelta(milliseconds=n)) for n in range(5_000)
+    )
+    drawn = timeline(replace(found, differences=many))
+    assert "gained (5,000)" in drawn
+    assert drawn.count("<circle") < 10

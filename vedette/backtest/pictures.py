@@ -13,7 +13,7 @@ from typing import Final
 from markupsafe import Markup, escape
 
 from ingest.masking import printable
-from vedette.backtest.comparing import Change, Comparison
+from vedette.backtest.comparing import Change, Comparison, Difference
 from vedette.backtest.labels import Label
 from vedette.backtest.peaks import Peaks
 
@@ -70,7 +70,10 @@ def bars(compared: Comparison) -> Markup:
 
 
 def timeline(compared: Comparison) -> Markup:
-    """Draw when what is gained, lost and changed happened; filled marks are known attacks."""
+    """Draw when what is gained, lost and changed happened; filled marks are known attacks.
+
+    What begins at one place of the picture has one mark, so that there are never too many.
+    """
     if compared.span is None or not compared.differences:
         return Markup("")
     first, last = compared.span
@@ -78,19 +81,24 @@ def timeline(compared: Comparison) -> Markup:
     width = _WIDTH - _LEFT - _RIGHT
     drawn: list[str] = []
     kinds: list[Change] = [kind for kind in COLOURS if compared.only(kind)]
-    for place, kind in enumerate(kinds):
-        y = 24 + place * 44
+    for row, kind in enumerate(kinds):
+        y = 24 + row * 44
         count = f"{kind} ({len(compared.only(kind)):,})"
         drawn.append(_text(_LEFT - 10, y + 4, count, anchor="end"))
         drawn.append(_across(y, _LEFT, _LEFT + width, _GRID))
+        marks: dict[tuple[int, bool], list[Difference]] = defaultdict(list)
         for each in compared.only(kind):
             x = _LEFT + width * (each.started_at - first).total_seconds() / length
-            end = _LEFT + width * (each.last_at - first).total_seconds() / length
-            fill = COLOURS[kind] if each.known.label == "attack" else "#FFFFFF"
-            drawn.append(_across(y, x, end, COLOURS[kind], 3))
-            told = f"{each.entity_type} {each.entity}, {each.known.label}"
+            marks[round(x), each.known.label == "attack"].append(each)
+        for (place, attack), mine in marks.items():
+            last_at = max(each.last_at for each in mine)
+            end = _LEFT + width * (last_at - first).total_seconds() / length
+            fill = COLOURS[kind] if attack else "#FFFFFF"
+            drawn.append(_across(y, place, end, COLOURS[kind], 3))
+            names = (f"{e.entity_type} {e.entity}, {e.known.label}" for e in mine[:_NAMED])
+            told = "; ".join(names) + ("; ..." if len(mine) > _NAMED else "")
             style = f'r="6" fill="{fill}" stroke="{COLOURS[kind]}" stroke-width="2"'
-            drawn.append(_dot(x, y, told, style))
+            drawn.append(_dot(place, y, told, style))
     bottom = 24 + len(kinds) * 44
     for step in range(5):
         time = first + timedelta(seconds=length * step / 4)
