@@ -583,3 +583,17 @@ def test_a_picture_of_very_many_differences_stays_small(log: Path, cache: Cache)
     drawn = timeline(replace(found, differences=many))
     assert "gained (5,000)" in drawn
     assert drawn.count("<circle") < 10
+
+
+def test_secrets_in_changes_are_not_told(
+    log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Failed when the page, fit to be passed on, named them."""
+    page, text = tmp_path / "page.html", tmp_path / "page.md"
+    change = f'detectors.{RULE}.threshold=13\nstore.url="postgresql://v:hunter2@db/v"'
+    changes = [f"detectors.{RULE}.threshold=13", change]
+    run_backtest([str(log)], None, None, changes=changes, report=page, markdown=text, as_json=True)
+    told = capsys.readouterr().out
+    assert "hunter2" not in told + page.read_text("utf-8") + text.read_text("utf-8")
+    named = f"the defaults with detectors.{RULE}.threshold=13, other detectors and store"
+    assert json.loads(told)["against"] == named

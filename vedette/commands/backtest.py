@@ -3,10 +3,12 @@
 import errno
 import json
 import sys
-from collections.abc import Iterator, Sequence
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import BaseModel, SecretStr
 from rich.progress import Progress as Bar
 
 from ingest.masking import printable
@@ -54,7 +56,8 @@ def run_backtest(
     new = changed_settings(old if after is None else load_settings(after), changes)
     names = _name(before), _name(after) if after is not None or not changes else _name(before)
     if changes:
-        names = names[0], f"{names[1]} with {', '.join(changes)}"
+        told = dict.fromkeys(_told(change, new) for change in changes)
+        names = names[0], f"{names[1]} with {', '.join(told)}"
     secret = secret_for_files()
     known = known_truth(truth, database, old, secret)
     with judging(files, old, cache, secret, log_format=log_format) as judge:
@@ -161,6 +164,24 @@ def tell(judge: Judge) -> None:
 
 def _name(file: Path | None) -> str:
     return _DEFAULTS if file is None else file.name
+
+
+def _told(change: str, settings: Settings) -> str:
+    """Return a change as reports tell it: of a table that holds a secret only its name."""
+    tables = tomllib.loads(change)
+    if any(_secret(getattr(settings, table)) for table in tables):
+        return f"other {' and '.join(tables)}"
+    return change
+
+
+def _secret(value: object) -> bool:
+    if isinstance(value, BaseModel):
+        return any(_secret(getattr(value, name)) for name in type(value).model_fields)
+    if isinstance(value, Mapping):
+        return any(map(_secret, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_secret, value))
+    return isinstance(value, SecretStr)
 
 
 def _check_writable(file: Path | None) -> None:
