@@ -16,7 +16,7 @@ from alerts.decided import Decided, decided_incidents
 from alerts.decisions import Change
 from alerts.queries import list_incidents
 from alerts.store import Store
-from detectors.catalogue import load_catalogue
+from detectors.catalogue import Catalogue, load_catalogue
 from detectors.findings import Evidence, Finding, Level
 from vedette.commands.suggest import run_suggest
 from vedette.settings import settings_from
@@ -278,3 +278,15 @@ def test_nobody_decided_anything(tmp_path: Path, capsys: pytest.CaptureFixture[s
     open_database(f"sqlite:///{file}").dispose()
     assert run_suggest(None, str(file), lose=0, least=2, as_json=False) == 0
     assert "Nobody has judged" in capsys.readouterr().out
+
+
+def test_who_comes_to_a_limit_that_must_be_passed_is_not_told() -> None:
+    """Failed when such a limit was taken for one to be reached: an attack fell silent, unsaid."""
+    rule = replace(CATALOGUE.rule(RULE), comparison="gt")
+    incidents = [
+        decided(1, "false_positive", 12),
+        decided(2, "benign", 15),
+        decided(3, "true_positive", 16),
+    ]
+    (found,) = scored(incidents, Catalogue((rule,), ""))
+    assert (found.proposed, numbers(found.spared), numbers(found.lost)) == (15, [1, 2], [])

@@ -117,10 +117,11 @@ def _height(incident: Decided, rule: Rule) -> int | None:
     alerting = [finding for finding in incident.findings if finding.mode == "alert"]
     if not alerting or any(finding.detector != rule.name for finding in alerting):
         return None
-    return max(_plain(finding, rule.threshold) for finding in alerting)
+    return max(_plain(finding, rule) for finding in alerting)
 
 
-def _plain(finding: Finding, threshold: int) -> int:
-    if finding.threshold <= threshold:
-        return finding.value
-    return finding.value * threshold // finding.threshold
+def _plain(finding: Finding, rule: Rule) -> int:
+    value, grown = finding.value, max(finding.threshold, rule.threshold)
+    if rule.comparison == "gt":  # nobody is told of what comes to the limit and not above it
+        return -(-value * rule.threshold // grown) - 1
+    return value * rule.threshold // grown
