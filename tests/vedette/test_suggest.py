@@ -17,7 +17,7 @@ from alerts.decisions import Change
 from alerts.queries import list_incidents
 from alerts.store import Store
 from detectors.catalogue import Catalogue, load_catalogue
-from detectors.findings import Evidence, Finding, Level
+from detectors.findings import EntityType, Evidence, Finding, Level
 from vedette.commands.suggest import run_suggest
 from vedette.settings import settings_from
 from vedette.suggestions.detectors import Scored, scored
@@ -290,3 +290,12 @@ def test_who_comes_to_a_limit_that_must_be_passed_is_not_told() -> None:
     ]
     (found,) = scored(incidents, Catalogue((rule,), ""))
     assert (found.proposed, numbers(found.spared), numbers(found.lost)) == (15, [1, 2], [])
+
+
+@pytest.mark.parametrize("kind", ["route", "service", "source"])
+def test_a_name_that_ends_with_a_star_is_not_excepted(kind: EntityType) -> None:
+    """Failed when the star of a name from a log would have excepted all that begin like it."""
+    incidents = [
+        replace(decided(number, "benign"), entity_type=kind, entity="GET /*") for number in (1, 2)
+    ]
+    assert exceptions_for(incidents, CATALOGUE, 2) == []

@@ -24,6 +24,9 @@ _KEYS: Final = {
     "source": "source",
 }
 
+#: Keys of which a value with a trailing * stands for all that begin like it.
+_STARTS: Final = frozenset({"route", "service", "source"})
+
 #: Ends a path that was cut, or not shown.
 _CUT: Final = "..."
 
@@ -67,7 +70,8 @@ def _of_entities(incidents: Sequence[Decided], least: int) -> Iterator[Excepted]
         for detector in {finding.detector for finding in each.findings}:
             groups[detector, each.entity_type, each.entity].append(each)
     for (detector, kind, entity), mine in groups.items():
-        if kind in _KEYS and _can_be_named(entity):
+        wide = kind in _STARTS and entity.endswith("*")
+        if kind in _KEYS and _can_be_named(entity) and not wide:
             yield from _excepted(detector, _KEYS[kind], entity, mine, least)
 
 
