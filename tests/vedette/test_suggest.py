@@ -299,3 +299,20 @@ def test_a_name_that_ends_with_a_star_is_not_excepted(kind: EntityType) -> None:
         replace(decided(number, "benign"), entity_type=kind, entity="GET /*") for number in (1, 2)
     ]
     assert exceptions_for(incidents, CATALOGUE, 2) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[detectors]\n{RULE} = {{ threshold = 10 }}\n",
+        f"[detectors]\n{RULE}.threshold = 10\n",
+        f"[detectors.{RULE}]\nexceptions = [{{ client = '192.0.2.1', why = 'x' }}]\n",
+    ],
+)
+def test_what_tables_cannot_be_added_to_is_merged_by_hand(text: str) -> None:
+    """Failed when the difference made a file of it that is no TOML."""
+    assert RULE in settings_from(text).detectors
+    scores, incidents = suggested()
+    told = difference_of(text, "v.toml", scores, exceptions_for(incidents, CATALOGUE, 2))
+    assert told.startswith("# To be merged by hand: v.toml")
+    assert settings_from(told).detectors[RULE].threshold == 14

@@ -3,6 +3,7 @@
 import difflib
 import json
 import re
+import tomllib
 from collections.abc import Iterator, Sequence
 
 from alerts.decided import Decided
@@ -25,7 +26,11 @@ def lines_of(scores: Sequence[Scored], excepted: Sequence[Excepted]) -> list[str
 def difference_of(
     text: str, name: str, scores: Sequence[Scored], excepted: Sequence[Excepted]
 ) -> str:
-    """Return the unified difference that writes suggestions into the text of a settings file."""
+    """Return the unified difference that writes suggestions into the text of a settings file.
+
+    Where the file has these detectors in a form that tables cannot be added to (a table on one
+    line, say), the lines to be written by hand instead.
+    """
     lines = text.splitlines()
     rest: list[Scored] = []
     for each in scores:
@@ -39,6 +44,11 @@ def difference_of(
     added = lines_of(rest, excepted)
     if added:
         lines += ["", *added]
+    try:
+        tomllib.loads("\n".join(lines))
+    except tomllib.TOMLDecodeError:
+        by_hand = f"# To be merged by hand: {name} has these detectors in another form"
+        return "\n".join([by_hand, *lines_of(scores, excepted)])
     changed = difflib.unified_diff(text.splitlines(), lines, name, name, lineterm="")
     return "\n".join(changed)
 
