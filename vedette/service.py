@@ -99,11 +99,11 @@ def run_until_stopped(
                     _log.error("the new settings do not work, back to those before", why=str(error))
                     settings, before = before, None
                     continue
-                taken = None if reload is None else reload.take()
-                if given.for_good or taken is None:
+                if given.for_good or reload is None:
                     break
-                settings, before = taken, settings
-                given.renewed()
+                given.renewed()  # before they are taken: who asks again meanwhile is heard
+                if (taken := reload.take()) is not None:
+                    settings, before = taken, settings
     finally:
         ended.set()
 

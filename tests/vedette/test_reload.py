@@ -3,13 +3,20 @@
 import os
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import pytest
 from sqlalchemy import create_engine, text
 
 from tests.durability.process import READY, Service
+from vedette import service
+from vedette.orders import Orders
+from vedette.reload import Reload
+from vedette.settings import Settings, settings_from
 
 SETTINGS = """
 [[sources]]
@@ -85,3 +92,47 @@ def test_settings_are_taken_all_or_none(tmp_path: Path) -> None:
         assert service.words().count("First key") == 1
     finally:
         service.stop()
+
+
+@pytest.mark.parametrize(
+    ("early", "ports"), [(True, [9000, 9001, 9002]), (False, [9000, 9001, 9001])]
+)
+def test_who_asks_twice_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, early: bool, ports: list[int]
+) -> None:
+    """Failed when what was asked for while settings were taken was lost, or ended the service."""
+    told = Orders()
+    ran: list[int] = []
+    waiting: list[Settings] = []
+
+    class Asked(Reload):
+        def take(self) -> Settings | None:
+            taken = waiting.pop() if waiting else None
+            if early and len(ran) == 1:
+                waiting.append(settings_from("[api]\nport = 9002"))
+                told.stop.set()
+            return taken
+
+    @contextmanager
+    def given(*_: object) -> Iterator[Orders]:
+        yield told
+
+    def run(settings: Settings, *_: object, **__: object) -> None:
+        ran.append(settings.api.port)
+        if len(ran) == 1:
+            waiting.append(settings_from("[api]\nport = 9001"))
+            told.stop.set()
+        elif len(ran) == 2 and not early:
+            told.stop.set()  # of one who asked before the settings were taken
+        elif not told.stop.is_set():
+            told.end()
+
+    for name, instead in (("Reload", Asked), ("orders", given), ("_run", run)):
+        monkeypatch.setattr(service, name, instead)
+    monkeypatch.setattr(service, "log_to_stderr", lambda *_, **__: None)
+    monkeypatch.setattr(service, "return_large_blocks", lambda: None)
+    first = settings_from("[api]\nport = 9000")
+    service.run_until_stopped(
+        first, tmp_path / "s", announce=print, ready=print, anew=lambda: first
+    )
+    assert ran == ports
