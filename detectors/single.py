@@ -4,7 +4,7 @@ What counts is asked of the same functions that the kernel uses; reasons are loo
 they say no.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -74,7 +74,7 @@ class Single:
                 )
                 found.append(Judged(rule, "counts", entity, "", parts, raised))
             elif there:
-                why = why_left_out(series, there, event)
+                why = str(why_left_out(series, there, event)[0])
                 found.append(Judged(rule, "left_out", None, why, parts, raised=False))
             else:
                 why = _first(series.sources, reason)
@@ -82,24 +82,34 @@ class Single:
         return found
 
 
-def why_left_out(series: Series, sources: Sequence[Source], event: pl.DataFrame) -> str:
-    """Return why an event (one row of BATCH_SCHEMA) that some sources accept is not counted."""
-    if not series.windowless and not event["windowed"][0]:
-        return "it came more than a minute late, so it counts only for rules without a window"
-    if series.edge and not event["edge"][0]:
-        return "it was seen behind the edge (role internal): clients count where they arrive"
-    for source in sources:
-        name = source.keys[0] if source.keys and not series.watches_all else None
-        if name is not None and event[name][0] is None:
-            return f"there is no {name} to count it for"
-    for each in series.exceptions:
-        if bool(event.select(each.expression().alias("excepted")).item()):
-            until = f" until {each.until:%Y-%m-%d %H:%M} UTC" if each.until else ""
-            return f"an exception of the settings{until}: {each.why}"
+def why_left_out(series: Series, sources: Sequence[Source], events: pl.DataFrame) -> pl.Series:
+    """Return why each of some events (BATCH_SCHEMA) that some sources accept is not counted."""
+    told = [
+        pl.when(holds).then(pl.lit(why)) for holds, why in _reasons(series, sources)
+    ]  # the first that holds
     wanted = [*series.values, *([series.weight] if series.weight else [])]
-    names = {n for n in wanted if n not in DERIVED and n in event.columns and event[n][0] is None}
-    missing = sorted(names) or wanted
-    return f"there is no {' or '.join(missing)} to count"
+    columns = sorted(name for name in wanted if name not in DERIVED and name in events.columns)
+    gaps = [pl.when(pl.col(name).is_null()).then(pl.lit(name)) for name in columns]
+    missing = pl.concat_str(gaps, separator=" or ", ignore_nulls=True) if gaps else pl.lit("")
+    names = pl.when(missing != "").then(missing).otherwise(pl.lit(" or ".join(wanted)))
+    last = pl.format("there is no {} to count", names)
+    return events.select(pl.coalesce(*told, last).alias("why"))["why"]
+
+
+def _reasons(series: Series, sources: Sequence[Source]) -> Iterator[tuple[pl.Expr, str]]:
+    """Yield what keeps an event from being counted whatever it says, and its words, in order."""
+    if not series.windowless:
+        late = "it came more than a minute late, so it counts only for rules without a window"
+        yield ~pl.col("windowed"), late
+    if series.edge:
+        inside = "it was seen behind the edge (role internal): clients count where they arrive"
+        yield ~pl.col("edge"), inside
+    for source in sources:
+        if source.keys and not series.watches_all:
+            yield pl.col(source.keys[0]).is_null(), f"there is no {source.keys[0]} to count it for"
+    for each in series.exceptions:
+        until = f" until {each.until:%Y-%m-%d %H:%M} UTC" if each.until else ""
+        yield each.expression(), f"an exception of the settings{until}: {each.why}"
 
 
 def _first(sources: Sequence[Source], reason: Callable[[Part], str | None]) -> str:

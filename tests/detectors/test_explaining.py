@@ -22,8 +22,9 @@ from detectors.overrides import RuleException
 from detectors.probe import Counter, Probe
 from detectors.rules import Rule, Tier
 from detectors.selecting import Selections
+from detectors.series import Series, Source
 from detectors.sigma import compile_rules
-from detectors.single import Single
+from detectors.single import Single, why_left_out
 from detectors.wording import why_not
 from ingest.times import microseconds, moment
 
@@ -227,3 +228,37 @@ def test_what_keeps_a_value_at_its_limit_from_violating_is_told() -> None:
         counters = {c.rule.name: c for c in probe.counters(microseconds(own[-1]["timestamp"]))}
         assert not [each for each in found if each.detector == name]
         assert reason in counters[name].why
+
+
+def test_reasons_are_told_of_many_events_at_once() -> None:
+    """Each is what a single one is told; asking one by one took minutes for a busy entity."""
+    series = Series(
+        (Source(BUILT_IN[0].series.sources[0].part, ("user",)),),
+        timedelta(minutes=1),
+        values=("path", "host"),
+        edge=True,
+        exceptions=(RuleException(client="192.0.2.1", why="ours"),),
+    )
+    events = frame(
+        [
+            event(windowed=False, edge=False),
+            event(edge=False),
+            event(),
+            event(user="ann", client_ip="192.0.2.1"),
+            event(user="ann"),
+            event(user="ann", path=None),
+            event(user="ann", host="a"),
+        ]
+    )
+    told = why_left_out(series, series.sources, events).to_list()
+    assert [why.split(" ", 3)[:3] for why in told[:2]] == [
+        ["it", "came", "more"],
+        ["it", "was", "seen"],
+    ]
+    assert told[2:] == [
+        "there is no user to count it for",
+        "an exception of the settings: ours",
+        "there is no host to count",
+        "there is no host or path to count",
+        "there is no path or host to count",
+    ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, get_args
 
+import numpy as np
 import polars as pl
 
 from alerts.summary import summarise
@@ -293,15 +294,17 @@ def left_out(rules: Sequence[Rule], events: pl.DataFrame, time: int) -> Iterator
         end = rule.panes.start(time) + rule.panes.length
         there = [source for source in rule.series.sources if len(accepted[source.part])]
         counted = matches(rule.series, arrays, accepted)
-        taken = set() if counted is None else set(counted.row.tolist())
-        reasons: dict[str, int] = {}
-        for row in sorted({row for s in there for row in accepted[s.part].tolist()} - taken):
-            if not end - rule.panes.span <= int(arrays.time[row]) < end:
-                continue
-            why = why_left_out(rule.series, there, events[row : row + 1])
-            reasons[why] = reasons.get(why, 0) + 1
-        for why, count in reasons.items():
-            yield Left(rule.name, why, count)
+        taken = np.array([], np.uint32) if counted is None else counted.row
+        every = [accepted[source.part] for source in there] or [np.array([], np.uint32)]
+        rows = np.setdiff1d(np.concatenate(every), taken)
+        times = arrays.time[rows]
+        rows = rows[(times >= end - rule.panes.span) & (times < end)]
+        if len(rows):
+            whys = why_left_out(rule.series, there, events[rows])
+            for why, count in (
+                whys.to_frame("why").group_by("why", maintain_order=True).len().rows()
+            ):
+                yield Left(rule.name, why, count)
 
 
 def _key(entity: Entity) -> tuple[EntityType, str]:
