@@ -14,10 +14,13 @@ from alerts.models import IncidentRow
 from alerts.secret import server_secret
 from alerts.store import Store
 from detectors.findings import EntityType, Finding, Level
+from detectors.gathering import Gathered
+from ingest.events import Batch, no_events
 from ingest.pseudonyms import Pseudonyms
+from vedette.backtest.cache import Cache
 from vedette.cli import cli
 from vedette.commands import erase
-from vedette.folders import secret_file, sqlite_url
+from vedette.folders import secret_file, sqlite_url, state_folder
 from vedette.stores import last_scan_file
 
 START = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)
@@ -155,3 +158,23 @@ def test_hostile_names_reach_no_terminal(database_url: str) -> None:
 
 def test_other_types_are_refused() -> None:
     assert vedette("person", "ada").exit_code == 2
+
+
+def test_what_back_tests_keep_goes_with_people(database_url: str) -> None:
+    """Failed when the names of those who were erased stayed in masked events and counts."""
+    filled(database_url, ("route", "GET /x"))
+    cache = Cache(state_folder() / "backtest", 10**9)
+    writer = cache.begin("1")
+    writer.add(Gathered(Batch(no_events(), None), None))
+    cache.keep("1", writer)
+    vedette("route", "GET /x", "--database", database_url, "--yes")
+    assert cache.size()
+    refused = vedette("client", "192.0.2.9", "--database", database_url)
+    assert refused.exit_code == 2
+    assert "Back-tests keep logs in" in words(refused)
+    assert cache.size()
+    result = vedette("client", "192.0.2.9", "--database", database_url, "--yes")
+    assert result.exit_code == 0
+    assert "Removed what back-tests kept" in result.stdout
+    assert not cache.size()
+    assert "Nothing is kept" in words(vedette("client", "192.0.2.9", "--database", database_url))

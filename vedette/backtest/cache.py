@@ -98,11 +98,15 @@ class Cache:
                 total -= size
         return total
 
+    def size(self) -> int:
+        """Return how many bytes are kept of logs."""
+        return sum(_bytes(entry) for entry in self._by_age())
+
     def clear(self) -> int:
         """Remove everything; return how many bytes that were."""
         if not self.folder.is_dir():
             return 0
-        size = sum(_bytes(entry) for entry in self._by_age())
+        size = self.size()
         shutil.rmtree(self._entries, ignore_errors=True)
         (self.folder / _DIGESTS).unlink(missing_ok=True)
         return size

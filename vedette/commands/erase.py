@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.table import Table
 from sqlalchemy import Engine
@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from alerts.backup import all_backups
 from alerts.checkpoint import has_checkpoint
 from alerts.database import open_database
-from alerts.erasure import Erased, compact, erase_entity, kept_about
+from alerts.erasure import PEOPLE, Erased, compact, erase_entity, kept_about
 from alerts.safety import safe_name
 from alerts.secret import server_secret
 from alerts.times import utc_now
@@ -28,6 +28,9 @@ from vedette.folders import secret_file, sqlite_url
 from vedette.screen import note, terminal
 from vedette.settings import Settings, load_settings
 from vedette.stores import kept_database, last_scan_file, nothing_stored
+
+if TYPE_CHECKING:
+    from vedette.backtest.cache import Cache
 
 #: The event column behind a type of entity, for its pseudonyms.
 _COLUMNS: Final = {
@@ -56,8 +59,9 @@ _WORDS: Final = {
 
 #: What no program can delete for somebody.
 _ELSEWHERE: Final = (
-    "Not deleted: the logs themselves, messages that were sent, what you exported, and copies of"
-    " the database made by others (docs/retention.md)."
+    "Not deleted: the logs themselves, messages that were sent, what you exported, copies of the"
+    " database made by others, and what back-tests keep in folders of their --cache"
+    " (docs/retention.md)."
 )
 
 
@@ -76,13 +80,16 @@ def erase_everywhere(
         kept = {
             name: (engine, kept_about(engine, entity_type, names)) for name, engine in databases
         }
-        if not any(found.anything for _, found in kept.values()):
+        logs = _kept_of_logs(settings) if entity_type in PEOPLE else None
+        if logs is None and not any(found.anything for _, found in kept.values()):
             note(screen, f"Nothing is kept about {whom}.", _ELSEWHERE)
             return 0
         for name, (_, found) in kept.items():
             if found.anything:
                 note(screen, f"Kept about {whom} in {name}")
                 screen.print(_table(found))
+        if logs is not None:
+            note(screen, f"Back-tests keep logs in {logs.folder}: it goes altogether.")
         if not yes and not _agreed(whom):
             note(screen, "Nothing was deleted; --yes deletes without asking.")
             return WRONG_USE
@@ -94,6 +101,8 @@ def erase_everywhere(
                 note(terminal(), f"Deleted from {name}")
                 terminal().print(_table(erased))
             note(screen, *_left(engine, name))
+        if logs is not None:
+            note(terminal(), f"Removed what back-tests kept of logs: {logs.clear():,} bytes")
     note(screen, _ELSEWHERE)
     return 0
 
@@ -108,6 +117,17 @@ def stored_names(entity_type: EntityType, value: str, secret: bytes) -> list[str
     if column and (column != "client_ip" or canonical_address(value)):
         names.append(Pseudonyms(secret).pseudonym(column, value))
     return list(dict.fromkeys(map(safe_name, names)))
+
+
+def _kept_of_logs(settings: Settings) -> "Cache | None":
+    """Return what back-tests keep of logs, None if it is nothing.
+
+    Whom it names is not looked for: it is made again from the logs when it is wanted.
+    """
+    from vedette.commands.backtest import cache_of
+
+    cache = cache_of(settings, None)
+    return cache if cache.size() else None
 
 
 def _databases(
