@@ -496,7 +496,7 @@ def test_a_sweep_below_what_was_counted_counts_that_rule_anew(
     assert "No limit keeps to 0 a day" not in told  # none finds anything from 31 on
 
 
-@pytest.mark.parametrize("limits", ["", "x", "0,5", "5:x:2", "9:1"])
+@pytest.mark.parametrize("limits", ["", "x", "0,5", "5:x:2", "9:1", "50:5:10"])
 def test_limits_that_make_no_sense_are_refused(limits: str) -> None:
     with pytest.raises(SettingsError, match="--threshold"):
         limits_of(limits)

@@ -85,11 +85,13 @@ def limits_of(text: str) -> list[int]:
     try:
         if ":" in text:
             low, high, count = (int(part) for part in text.split(":"))
-            limits = limits_between(low, high, max(count, 2))
+            limits = [] if high < low else limits_between(low, high, max(count, 2))
         else:
             limits = sorted({int(part) for part in text.split(",")})
     except ValueError as error:
         raise SettingsError(f"--threshold {text}: write limits as 5,10,20 or 5:50:10") from error
+    if not limits:
+        raise SettingsError(f"--threshold {text}: the second limit is below the first")
     if limits[0] < 1:
         raise SettingsError(f"--threshold {text}: a limit is at least 1")
     return limits
