@@ -597,3 +597,11 @@ def test_secrets_in_changes_are_not_told(
     assert "hunter2" not in told + page.read_text("utf-8") + text.read_text("utf-8")
     named = f"the defaults with detectors.{RULE}.threshold=13, other detectors and store"
     assert json.loads(told)["against"] == named
+
+
+def test_a_part_of_a_log_is_that_which_was_read_last(cache: Cache) -> None:
+    """Failed when what an earlier process had read was taken, which had the same number."""
+    for lines_read in (1, 2):
+        writer = cache.begin("1")
+        writer.lines = lines_read
+        assert cache.keep("1", writer, whole=False).about.lines == lines_read

@@ -67,6 +67,8 @@ class Cache:
         """
         writer.finish()
         place = self._entries / (key if whole else f"{key}{_PARTLY}{os.getpid()}")
+        if not whole and place.exists():  # of one that is gone: numbers of processes come again
+            shutil.rmtree(place)
         if place.exists():
             shutil.rmtree(writer.folder)
         else:
