@@ -605,3 +605,16 @@ def test_a_part_of_a_log_is_that_which_was_read_last(cache: Cache) -> None:
         writer = cache.begin("1")
         writer.lines = lines_read
         assert cache.keep("1", writer, whole=False).about.lines == lines_read
+
+
+def test_settings_of_one_name_are_told_apart(
+    log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Failed when both were called vedette.toml."""
+    files = [tmp_path / folder / "vedette.toml" for folder in ("now", "then")]
+    for file in files:
+        file.parent.mkdir()
+        file.touch()
+    assert run_backtest([str(log)], *files, as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [told["settings"], told["against"]] == [str(file) for file in files]

@@ -54,7 +54,7 @@ def run_backtest(
         _check_writable(file)
     old = load_settings(before)
     new = changed_settings(old if after is None else load_settings(after), changes)
-    names = _name(before), _name(after) if after is not None or not changes else _name(before)
+    names = _names(before, after if after is not None or not changes else before)
     if changes:
         told = dict.fromkeys(_told(change, new) for change in changes)
         names = names[0], f"{names[1]} with {', '.join(told)}"
@@ -162,8 +162,13 @@ def tell(judge: Judge) -> None:
         note(screen, f"vedette: {printable(str(problem))}")
 
 
-def _name(file: Path | None) -> str:
-    return _DEFAULTS if file is None else file.name
+def _names(before: Path | None, after: Path | None) -> tuple[str, str]:
+    """Return what settings are called: their files, with folders where two have one name."""
+    alike = before != after and before and after and before.name == after.name
+    first, second = (
+        _DEFAULTS if file is None else str(file) if alike else file.name for file in (before, after)
+    )
+    return first, second
 
 
 def _told(change: str, settings: Settings) -> str:
