@@ -18,6 +18,7 @@ from alerts.matchers import Matchers
 from alerts.routing import Routing
 from alerts.silences import add_silence
 from alerts.store import Store
+from alerts.times import iso
 from detectors.detection import Detection
 from detectors.findings import Finding, merge_runs
 from detectors.learned.expecting import expectations
@@ -419,3 +420,10 @@ def test_times_without_a_window_are_refused(tmp_path: Path, time: str) -> None:
     status, _, said = invoke("--entity", "client:203.0.113.7", "--at", time, log)
     assert status == 2
     assert "--at: must be in the years" in said
+
+
+def test_who_is_not_in_the_log_is_explained_at_its_end(tmp_path: Path) -> None:
+    """Failed when the time was the beginning of 1970."""
+    log = written(tmp_path / "access.log", refused(3))
+    _, told, _ = invoke("--entity", "client:192.0.2.200", log)
+    assert (told["requests"], told["at"]) == (0, iso(START + timedelta(seconds=2)))

@@ -140,7 +140,8 @@ def explain_in_log(
 ) -> Explained:
     """Put a log through new detectors, and return what they make of an entity at a time.
 
-    Without a time it is that of the first finding about it, else when it was last seen.
+    Without a time it is that of the first finding about it, else when it was last seen, else the
+    end of the log.
     """
     rules = detection.catalogue.rules
     at = None if time is None else microseconds(time)
@@ -235,7 +236,10 @@ def split_at(batches: Iterable[Batch], time: int | None) -> Iterator[tuple[Batch
 
 
 class Sightings:
-    """The events of one entity: how many, from when to when, and some of them."""
+    """The events of one entity: how many, from when to when, and some of them.
+
+    `newest` is the time of the newest event of anybody.
+    """
 
     def __init__(self, entity: Entity) -> None:
         self._entity = entity
@@ -244,11 +248,15 @@ class Sightings:
         self.requests = 0
         self.first: datetime | None = None
         self.last: datetime | None = None
+        self.newest: datetime | None = None
 
     def add(self, events: pl.DataFrame) -> None:
         """Take in a batch (BATCH_SCHEMA)."""
         if events.is_empty():
             return
+        newest = events["effective_time"].max()
+        if isinstance(newest, datetime):
+            self.newest = newest if self.newest is None else max(newest, self.newest)
         mine = events.filter(self._are_mine(events))
         if mine.is_empty():
             return
@@ -315,4 +323,5 @@ def _moment_of(findings: Sequence[Finding], seen: Sightings) -> int:
     told = min((finding.reached or finding.last for finding in findings), default=None)
     if told is not None:
         return microseconds(told) - 1
-    return microseconds(seen.last) if seen.last is not None else 0
+    last = seen.last or seen.newest
+    return microseconds(last) if last is not None else 0
