@@ -63,15 +63,18 @@ def orders(
 
     def listen() -> None:
         until = None if limit is None else monotonic() + limit.total_seconds()
-        for word in _words(told, until):
-            if word == signal.SIGHUP and hang_up is not None:
-                if hang_up():
-                    given.stop.set()
-                continue
-            if word is not None and ended is not None:
-                Thread(target=_leave_in_time, args=(ended,), name="leaving", daemon=True).start()
-            break
-        given.end()
+        try:
+            for word in _words(told, until):
+                if word == signal.SIGHUP and hang_up is not None:
+                    if hang_up():
+                        given.stop.set()
+                    continue
+                if word is not None and ended is not None:
+                    leaving = Thread(target=_leave_in_time, args=(ended,), daemon=True)
+                    leaving.start()
+                break
+        finally:  # whatever `hang_up` raises: nobody listens to SIGTERM any more
+            given.end()
 
     wanted = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hang_up is not None else [])]
     before = {number: signal.signal(number, on_signal) for number in wanted}

@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, text
 
 from tests.durability.process import READY, Service
 from vedette import service
-from vedette.orders import Orders
+from vedette.orders import Orders, orders
 from vedette.reload import Reload
 from vedette.settings import Settings, settings_from
 
@@ -136,3 +136,16 @@ def test_who_asks_twice_is_heard(
         first, tmp_path / "s", announce=print, ready=print, anew=lambda: first
     )
     assert ran == ports
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_error_that_nobody_expected_leaves_no_service_that_cannot_be_stopped() -> None:
+    """Failed when the thread that listens to signals ended with it, and nothing else did."""
+
+    def wrong() -> bool:
+        raise RuntimeError("nobody expected it")
+
+    with orders(None, hang_up=wrong) as given:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert given.stop.wait(5)
+        assert given.for_good
