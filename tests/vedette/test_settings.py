@@ -37,6 +37,7 @@ from vedette.settings import SettingsError, load_settings, settings_from
         ("[tiers.a]\ntimes = 5\napi_keys = ['sk-live-1']", "must be the key as incidents show it"),
         ("[rules.placeholders]\nlogin_paths = []", "login_paths has no values"),
         ("[api", "not valid TOML"),
+        (f"x = {'[' * 3000}", "not valid TOML"),
     ],
 )
 def test_mistakes_are_refused(text: str, complaint: str, tmp_path: Path) -> None:
