@@ -618,3 +618,26 @@ def test_settings_of_one_name_are_told_apart(
     assert run_backtest([str(log)], *files, as_json=True) == 0
     told = json.loads(capsys.readouterr().out)
     assert [told["settings"], told["against"]] == [str(file) for file in files]
+
+
+def test_two_who_keep_one_log_at_once_have_it_both(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Failed when the other one kept it just after it was looked for."""
+    writers = []
+    for process in (1, 2):
+        monkeypatch.setattr(os, "getpid", lambda number=process: number)
+        writers.append(cache.begin("1"))
+        writers[-1].add(Gathered(Batch(no_events(), None), None))
+    one, other = writers
+    other.finish()
+    rename = Path.rename
+
+    def later(self: Path, place: Path) -> Path:
+        if self == one.folder:
+            rename(other.folder, place)
+        return rename(self, place)
+
+    monkeypatch.setattr(Path, "rename", later)
+    assert cache.keep("1", one).folder.name == "1"
+    assert [each.name for each in (cache.folder / "logs").iterdir()] == ["1"]

@@ -69,10 +69,12 @@ class Cache:
         place = self._entries / (key if whole else f"{key}{_PARTLY}{os.getpid()}")
         if not whole and place.exists():  # of one that is gone: numbers of processes come again
             shutil.rmtree(place)
-        if place.exists():
-            shutil.rmtree(writer.folder)
-        else:
+        try:
             writer.folder.rename(place)
+        except OSError:  # somebody else has kept it meanwhile
+            if not place.is_dir():
+                raise
+            shutil.rmtree(writer.folder)
         return StoredLog.open(place)
 
     @staticmethod
