@@ -196,19 +196,19 @@ def test_a_source_that_falls_silent_is_told_until_it_returns(
     monkeypatch.setattr(live_module, "LogFollower", partial(LogFollower, clock=lambda: clock[0]))
     log, silent = written(tmp_path / "a.log", []), written(tmp_path / "silent.log", [])
     service = Service(log, engine, silent)
-    for second in range(0, 3600, 10):
+    for second in range(0, 3600, 40):
         clock[0] = micros(START) + second * 1_000_000
         append(log, [combined(second)])
         if second < 2000:
             append(silent, [combined(second)])
-        if second == 2500:  # what was counted until then is not forgotten
+        if second == 2520:  # what was counted until then is not forgotten
             service.stop()
             service = Service(log, engine, silent)
         service.worker.step(Event())
     assert [(t.incident.detectors, t.incident.entity) for t in service.told] == [
         (("source_silent",), str(silent))
     ]
-    append(silent, [combined(3600 - 10)] * 5)
+    append(silent, [combined(3600 - 40)] * 5)
     clock[0] += 1_000_000
     service.read_all()
     (incident,) = stored(engine)
