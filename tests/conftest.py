@@ -1,5 +1,6 @@
 """What all tests may use."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,12 @@ pytest_plugins = [
     "tests.receivers.fixtures",
     "tests.vedette.hours",
 ]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Look for garbage among what tests make, not among the ten thousand tests themselves."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
