@@ -209,12 +209,16 @@ def launch(series: int, name: str, *, seed: int = 0) -> None:
     begin = (LEARNED + 1) * 288 + 120
     rates[begin:] *= 2
     judged = judge(rng.poisson(rates), 5, chance_of(5, 200))
-    alarms = [row for at, row, _ in judged.runs if at >= begin]
-    counted = np.bincount(alarms, minlength=series)
+    learned = {row: at for at, row in judged.changed}
+    alarms = [(row, at) for at, row, _ in judged.runs if at >= begin]
+    of_launch = [row for row, at in alarms if at <= learned.get(row, at)]
+    once = (np.bincount(of_launch, minlength=series) == 1).mean()
+    days = DAYS + 2 - begin / 288 - 1
+    later = (len(alarms) - len(of_launch)) / series / days * 200
     print(
-        f"{name}, doubled for good: {counted.mean():.2f} alarms a series in eight days, one in"
-        f" {(counted == 1).mean():.0%}; new level said in"
-        f" {len({row for _, row in judged.changed}) / series:.0%}"
+        f"{name}, doubled for good: one alarm until it is learned in {once:.0%}, learned in"
+        f" {len(learned) / series:.0%}; in the {days:.0f} days after {later:.2f} alarms a day"
+        f" and 200 series (accepted {BUDGET / 3:.2f})"
     )
 
 
