@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Condition
 from typing import Final
 from uuid import uuid4
 
@@ -50,7 +51,8 @@ class MemoryTopic:
 class MemoryCluster:
     """Topics by name; `failure` is raised by every question as long as it is set.
 
-    `batch` is how many records a fetch brings of each partition, `committed` what was told.
+    `batch` is how many records a fetch brings of each partition, `committed` what was told. Threads
+    may send while others fetch: what changes records, or looks at them, holds `changed`.
     """
 
     id: str = "memory"
@@ -59,6 +61,7 @@ class MemoryCluster:
     failure: ClientError | None = None
     committed: dict[TopicPartition, int] = field(default_factory=dict)
     connections: int = 0
+    changed: Condition = field(default_factory=Condition, repr=False, compare=False)
 
     def create(self, topic: str, partitions: int = 1) -> None:
         """Create a topic, or another one of that name."""
@@ -83,15 +86,18 @@ class MemoryCluster:
     ) -> None:
         """Append a record for each value."""
         log = self.log(topic, partition)
-        for value in values:
-            log.records.append(MemoryRecord(log.end, value, time_ms, readable))
-            log.end += 1
+        with self.changed:
+            for value in values:
+                log.records.append(MemoryRecord(log.end, value, time_ms, readable))
+                log.end += 1
+            self.changed.notify_all()
 
     def forget(self, topic: str, before: int, partition: int = 0) -> None:
         """Delete the records before an offset, as retention does."""
         log = self.log(topic, partition)
-        log.begin = before
-        log.records = [record for record in log.records if record.offset >= before]
+        with self.changed:
+            log.begin = before
+            log.records = [record for record in log.records if record.offset >= before]
 
     def log(self, topic: str, partition: int) -> MemoryLog:
         """Return a partition."""
@@ -156,8 +162,16 @@ class MemoryClient:
         """Fetch from all assigned partitions but these."""
         self._paused = set(partitions)
 
-    def fetch(self, seconds: float) -> Sequence[Sealed]:  # noqa: ARG002 - nothing to wait for
-        """Return the next batch of each partition."""
+    def fetch(self, seconds: float) -> Sequence[Sealed]:
+        """Return the next batch of each partition; wait so long if there is none."""
+        with self._cluster.changed:
+            found = self._fetched()
+            if not found and seconds:
+                self._cluster.changed.wait(seconds)
+                found = self._fetched()
+            return found
+
+    def _fetched(self) -> Sequence[Sealed]:
         self._cluster.check()
         reading = {at: offset for at, offset in self._offsets.items() if at not in self._paused}
         lost = [at for at, offset in reading.items() if not self._has(at, offset)]
