@@ -35,9 +35,9 @@ from detectors.learned.spikes.tails import Floats
 #: What variance and tails of the time of learning are worth afterwards, when weekends are known.
 FIRST_WEEK: Final = 0.25
 
-#: How many times too often a p-value as small as a limit may come: 1 in 1,000 comes up to twice too
-#: often, and what is rarer (bursts) more so. Limits are as much lower (`bench.calibration`).
-DOUBT: Final = 4.0
+#: How many times too often p-values may come: those of 0.001 do up to twice, and rarer ones more so
+#: (`bench.calibration`). Limits are as much lower.
+DOUBT: Final = 3.0
 
 
 class Baselines:

@@ -3,15 +3,17 @@
 Bursts have heavier tails than any Gamma mixture that fits the rest. With E = -ln p, which is
 exponential where the model is right, what exceeds E_u = -ln TAIL is taken as exponential with the
 mean excess that was seen (peaks over threshold; Coles, An Introduction to Statistical Modeling of
-Extreme Values, 4.3, with shape 0), and as often exceeded as it was. A series is shrunk towards all
-of its kind.
+Extreme Values, 4.3, with shape 0), and as often exceeded as it was. Bursts are rarer than what
+exceeds E_u by a little, and larger: from FAR on the mean excess is another one, never smaller. So a
+limit as small as many series together need is not drawn from what is ten times as frequent. A
+series is shrunk towards all of its kind.
 
 What is out of the ordinary teaches once: its first pane, as one of many that are alike is enough
 (Coles, 5.3, declustering). So what happens every night is learned, and an attack changes little.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple, Self
 
 import numpy as np
 
@@ -20,14 +22,17 @@ from detectors.learned.spikes.scores import DOWN, UP, Scores
 from detectors.learned.spikes.tails import Floats, lower, upper
 
 #: P-values below this are held against those that came before; an excess (of -ln p) counts up to
-#: the most.
+#: the most. Beyond FAR, which one in twelve exceeds where the model is right, excesses have a mean
+#: of their own.
 TAIL: Final = 0.0005
-MOST_EXCESS: Final = 8.0
+FAR: Final = 2.5
+MOST_EXCESS: Final = 15.0
 
 #: How many exceeding panes a prior is worth: that of all series of a kind, that they exceed as the
-#: model says and by little more; and that of one of them, that it is as all are.
+#: model says and by little more, also far out; and that of one of them, that it is as all are.
 TAIL_WEIGHT: Final = 30.0
 TAIL_EXCESS: Final = 1.2
+FAR_WEIGHT: Final = 10.0
 OWN_WEIGHT: Final = 10.0
 
 #: Tails that are thinner than the model's, as those of fewer requests mostly are, are believed down
@@ -40,54 +45,94 @@ LEAST_EXCESS: Final = 0.5
 NEAR: Final = (3.0, 1.2)
 
 
+class Tails(NamedTuple):
+    """How often each series exceeds TAIL, and by how much in the mean: up to FAR, and beyond it."""
+
+    often: Floats
+    near: Floats
+    far: Floats
+
+    def of(self, cells: Cells) -> Self:
+        """Return those of some cells."""
+        return type(self)(*(each[cells] for each in self))
+
+    def chances(self, excess: Floats) -> Floats:
+        """Return how likely so much excess (of -ln p) or more is."""
+        beyond = np.maximum(excess - FAR, 0.0)
+        found: Floats = self.often * np.exp(
+            -np.minimum(excess, FAR) / self.near - beyond / self.far
+        )
+        return found
+
+    def excess(self, chances: Floats) -> Floats:
+        """Return what excess is as likely: the inverse of `chances`."""
+        steps = np.log(self.often / chances)
+        most = FAR / self.near
+        return np.where(steps < most, steps * self.near, FAR + (steps - most) * self.far)
+
+
 class Extremes(Arrays):
     """How many panes there were, how many in the tail, and how far: by window and side.
 
-    `runs` are those that began a run, which only their own series learns from.
+    `far` are those beyond FAR, `far_excess` by how much; `runs` those that began a run, which only
+    their own series learns from.
     """
 
     FIELDS: ClassVar[Mapping[str, Field]] = {
         "panes": Field(float, ("windows", "sides")),
         "beyond": Field(float, ("windows", "sides")),
         "excess": Field(float, ("windows", "sides")),
+        "far": Field(float, ("windows", "sides")),
+        "far_excess": Field(float, ("windows", "sides")),
         "runs": Field(float, ("windows", "sides")),
         "runs_excess": Field(float, ("windows", "sides")),
+        "runs_far": Field(float, ("windows", "sides")),
+        "runs_far_excess": Field(float, ("windows", "sides")),
     }
     panes: Floats
     beyond: Floats
     excess: Floats
+    far: Floats
+    far_excess: Floats
     runs: Floats
     runs_excess: Floats
+    runs_far: Floats
+    runs_far_excess: Floats
 
     def chances(self, scores: Scores, at: int, side: int, cells: Cells) -> Floats:
         """Return the p-values of some cells of a window, held against those that came before."""
         plain = plain_chances(scores, at, side, cells)
-        often, mean = (each[cells] for each in self.tails(at, side))
         excess = np.maximum(np.log(TAIL) - np.log(np.maximum(plain, 1e-300)), 0.0)
-        held = often * np.exp(-excess / mean)
+        held = self.tails(at, side).of(cells).chances(excess)
         return np.where(plain < TAIL, held, plain)
 
     def plain(self, limit: Floats, at: int, side: int, cells: Cells) -> Floats:
         """Return the p-values by the model alone that are held as these limits."""
-        often, mean = (each[cells] for each in self.tails(at, side))
-        found: Floats = TAIL * (limit / often) ** mean
+        found: Floats = TAIL * np.exp(-self.tails(at, side).of(cells).excess(limit))
         return found
 
-    def tails(self, at: int, side: int) -> tuple[Floats, Floats]:
-        """Return how often each series exceeds the threshold, and by how much in the mean."""
-        panes, beyond = self.panes[:, at, side], self.beyond[:, at, side]
-        excess = self.excess[:, at, side]
+    def tails(self, at: int, side: int) -> Tails:
+        """Return the tails of each series. Mean excesses are those of exponentials cut at FAR."""
+        panes, beyond, excess, far, far_excess, *runs = (
+            array[:, at, side] for _, array in self.each()
+        )
+        near, near_excess = beyond - far, excess - far_excess
         every = TAIL_WEIGHT / TAIL
         often_all = (beyond.sum(axis=0) + TAIL_WEIGHT) / (panes.sum(axis=0) + every)
-        mean_all = (excess.sum(axis=0) + TAIL_EXCESS * TAIL_WEIGHT) / (
-            beyond.sum(axis=0) + TAIL_WEIGHT
+        near_all = (near_excess.sum(axis=0) + TAIL_EXCESS * TAIL_WEIGHT) / (
+            near.sum(axis=0) + TAIL_WEIGHT
         )
-        runs = self.runs[:, at, side]
-        often = (beyond + runs + often_all * every) / (panes + every)
-        mean = (excess + self.runs_excess[:, at, side] + mean_all * OWN_WEIGHT) / (
-            beyond + runs + OWN_WEIGHT
+        far_all = (far_excess.sum(axis=0) + near_all * FAR_WEIGHT) / (far.sum(axis=0) + FAR_WEIGHT)
+        began, run_excess, began_far, run_far_excess = runs
+        often = (beyond + began + often_all * every) / (panes + every)
+        mean = (near_excess + run_excess - run_far_excess + near_all * OWN_WEIGHT) / (
+            near + began - began_far + OWN_WEIGHT
         )
-        return np.maximum(often, LEAST_OFTEN * TAIL), np.maximum(mean, LEAST_EXCESS)
+        mean_far = (far_excess + run_far_excess + far_all / near_all * mean * OWN_WEIGHT) / (
+            far + began_far + OWN_WEIGHT
+        )
+        mean = np.maximum(mean, LEAST_EXCESS)
+        return Tails(np.maximum(often, LEAST_OFTEN * TAIL), mean, np.maximum(mean_far, mean))
 
     def learn(self, excess: Floats, keep: float) -> None:
         """Learn from panes how far they are in the tail, (rows, windows, sides, kinds).
@@ -96,19 +141,24 @@ class Extremes(Arrays):
         """
         ours = excess >= 0
         kept = np.where(ours, keep, 1.0)
-        self.runs *= kept
-        self.runs_excess *= kept
-        self.panes = kept * self.panes + ours
-        self.beyond = kept * self.beyond + (excess > 0)
-        self.excess = kept * self.excess + np.maximum(excess, 0.0)
+        for _, array in self.each():
+            np.multiply(array, kept, out=array)
+        self.panes += ours
+        self.beyond += excess > 0
+        self.excess += np.maximum(excess, 0.0)
+        self.far += excess > FAR
+        self.far_excess += np.maximum(excess - FAR, 0.0)
 
     def learn_run(self, row: int, side: int, kind: int, excess: Floats) -> None:
         """Learn how far the pane that begins a run is in the tails of its windows.
 
         For its own series only: what falls upon many at once is no tail of all of them.
         """
-        self.runs[row, :, side, kind] += excess > 0
-        self.runs_excess[row, :, side, kind] += np.maximum(excess, 0.0)
+        place = row, slice(None), side, kind
+        self.runs[place] += excess > 0
+        self.runs_excess[place] += np.maximum(excess, 0.0)
+        self.runs_far[place] += excess > FAR
+        self.runs_far_excess[place] += np.maximum(excess - FAR, 0.0)
 
     def weaken(self, series: Bools, part: float) -> None:
         """Leave a part of the weight of what some series have learned."""

@@ -86,6 +86,8 @@ def taken(name: str, table: Table, signature: str, parts: Mapping[str, pl.DataFr
     rows = len(table.names)
     ours = ((each, getattr(table, each)) for each in _TABLE_ARRAYS)
     for each, array in chain(ours, _arrays(base)):
+        if each not in now.columns:  # an older version did not keep it: nothing is known of it
+            continue
         array[:rows] = now[each].to_numpy().reshape(rows, *array.shape[1:])
     base.seasons.noise[:rows] = _array(now["noise"], base.kinds)
     base.seasons.clump[:rows] = _array(now["clump"], base.kinds)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from bench.calibration import NOISES, Judged, chance_of, intensity, judge
 from detectors.learned.spikes import DETECTORS, Spikes, SpikesSettings
-from detectors.learned.spikes.extremes import Extremes
+from detectors.learned.spikes.extremes import MOST_EXCESS, TAIL, Extremes
 from detectors.learned.spikes.scores import DOWN, UP, Scores
 from detectors.learned.spikes.seasons import HOUR, Seasons, local
 from detectors.learned.spikes.spreads import Spreads
@@ -188,6 +188,31 @@ def test_what_comes_every_night_is_an_extreme_no_more() -> None:
     assert never > 0
 
 
+def test_far_tails_are_those_that_were_seen() -> None:
+    """What is beyond is far heavier than an exponential through all of it; failed with one mean.
+
+    Nine of ten excesses are exponential with mean 1, one in ten has mean 6.
+    """
+    rng = np.random.default_rng(2)
+    extremes = Extremes(1, {"windows": 1, "sides": 2})
+    extremes.grow(500)
+    drawn = np.zeros((4_000, 500))
+    some = rng.random(drawn.shape) < TAIL
+    mean = np.where(rng.random(drawn.shape) < 0.1, 6.0, 1.0)
+    drawn[some] = np.minimum(rng.exponential(mean)[some], MOST_EXCESS)
+    for pane in drawn:
+        both = np.stack([pane, np.zeros(500)], axis=1)
+        extremes.learn(both[:, None, :, None], keep=1.0)
+    up, down = (extremes.tails(0, side) for side in (UP, DOWN))
+    for excess in (1.0, 2.0, 5.0, 8.0):
+        seen = float((drawn > excess).mean())
+        told = float(np.median(up.chances(np.full((500, 1), excess))))
+        assert seen / 2 < told < seen * 2
+    limits = np.full((500, 1), 1e-7)
+    assert up.chances(up.excess(limits)) == pytest.approx(limits)
+    assert (down.chances(np.full((500, 1), 5.0)) < up.chances(np.full((500, 1), 5.0)) / 4).all()
+
+
 def test_one_odd_hour_tells_little_where_days_are_alike() -> None:
     seasons = Seasons(1, 1)
     for at in range(168):
@@ -254,6 +279,17 @@ def test_drop_is_found_by_time_that_passes_and_not_after_the_end() -> None:
     assert {each.detector for each in found} == {"volume_drop"}
     assert {each.entity_type for each in found} == {"all", "service", "route"}
     assert "expected at this hour" in found[0].note
+
+
+def test_state_of_a_version_that_kept_less_is_taken_up() -> None:
+    """What it did not keep is not known. Failed where a column was missing."""
+    settings = SpikesSettings(learning_days=1)
+    family, other = Spikes(settings=settings), Spikes(settings=settings)
+    family.judge(family.aggregate(frame(_events(60))), None)
+    now = {name: part for name, part in family.snapshot().items() if name.endswith("/now")}
+    lesser = {name: part.drop("extremes.far") for name, part in now.items()}
+    assert other.restore({**family.snapshot(), **lesser}) == []
+    assert other.snapshot()["minutes/now"].drop("extremes.far").equals(lesser["minutes/now"])
 
 
 def test_service_that_is_excepted_is_left_alone_with_its_routes() -> None:
