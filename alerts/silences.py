@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 import structlog
 from pydantic import ValidationError
-from sqlalchemy import Connection, Engine, RowMapping, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
 
 from alerts.database import for_writing
 from alerts.matchers import Matchers
@@ -20,6 +20,9 @@ LONGEST: Final = timedelta(days=366)
 #: Characters of a comment and of an author's name.
 COMMENT_LIMIT: Final = 1_000
 AUTHOR_LIMIT: Final = 100
+
+#: Silences that are not over at most: each message is held against all of them.
+SILENCES_LIMIT: Final = 1_000
 
 #: Silences that one answer lists at most.
 LIST_LIMIT: Final = 1_000
@@ -100,6 +103,7 @@ def add_silence(
     }
     statement = insert(SilenceRow).values(values).returning(SilenceRow.id)
     with for_writing(engine).begin() as connection:
+        _check_room(connection, now)
         identity = connection.execute(statement).scalar_one()
         return _read(connection, identity)
 
@@ -180,6 +184,15 @@ def _check_text(comment: str, created_by: str) -> None:
     ):
         if not (0 < len(text) <= limit and text.isprintable()):
             raise SilenceError(f"the {name} must have 1 to {limit:,} printable characters")
+
+
+def _check_room(connection: Connection, now: datetime) -> None:
+    lasting = select(func.count()).select_from(SilenceRow).where(SilenceRow.ends_at > now)
+    if connection.execute(lasting).scalar_one() >= SILENCES_LIMIT:
+        raise SilenceError(
+            f"{SILENCES_LIMIT:,} silences are not over, which is the most there may be: expire"
+            " some, or have one silence name several entities or detectors"
+        )
 
 
 def _check_span(starts_at: datetime, ends_at: datetime, now: datetime) -> None:

@@ -62,6 +62,23 @@ def test_a_silence_is_kept_as_it_was_said(engine: Engine) -> None:
     assert made.to_dict()["ends_at"] == "2026-03-04T11:00:00Z"
 
 
+def test_there_are_only_so_many_that_are_not_over(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each message is held against all of them; those that are over take no room."""
+    monkeypatch.setattr("alerts.silences.SILENCES_LIMIT", 2)
+    first = silenced(engine)
+    silenced(engine, starts_at=NOW + HOUR)
+    with pytest.raises(SilenceError, match=r"2 silences are not over.*expire some"):
+        silenced(engine)
+    expire_silence(engine, first.id, NOW)
+    assert len(list_silences(engine, NOW)) == 1
+    silenced(engine)
+    with pytest.raises(SilenceError, match="most there may be"):
+        silenced(engine)
+    assert len(list_silences(engine, NOW, expired=True)) == 3
+
+
 def test_it_is_in_force_from_its_beginning_until_its_end(engine: Engine) -> None:
     first = silenced(engine)
     later = silenced(engine, starts_at=NOW + HOUR)
