@@ -58,10 +58,8 @@ class Tails(NamedTuple):
 
     def chances(self, excess: Floats) -> Floats:
         """Return how likely so much excess (of -ln p) or more is."""
-        beyond = np.maximum(excess - FAR, 0.0)
-        found: Floats = self.often * np.exp(
-            -np.minimum(excess, FAR) / self.near - beyond / self.far
-        )
+        steps = np.minimum(excess, FAR) / self.near + np.maximum(excess - FAR, 0.0) / self.far
+        found: Floats = self.often * np.exp(-steps)
         return found
 
     def excess(self, chances: Floats) -> Floats:
@@ -113,9 +111,10 @@ class Extremes(Arrays):
 
     def tails(self, at: int, side: int) -> Tails:
         """Return the tails of each series. Mean excesses are those of exponentials cut at FAR."""
-        panes, beyond, excess, far, far_excess, *runs = (
+        panes, beyond, excess, far, far_excess, *of_runs = (
             array[:, at, side] for _, array in self.each()
         )
+        runs, runs_excess, runs_far, runs_far_excess = of_runs
         near, near_excess = beyond - far, excess - far_excess
         every = TAIL_WEIGHT / TAIL
         often_all = (beyond.sum(axis=0) + TAIL_WEIGHT) / (panes.sum(axis=0) + every)
@@ -123,13 +122,12 @@ class Extremes(Arrays):
             near.sum(axis=0) + TAIL_WEIGHT
         )
         far_all = (far_excess.sum(axis=0) + near_all * FAR_WEIGHT) / (far.sum(axis=0) + FAR_WEIGHT)
-        began, run_excess, began_far, run_far_excess = runs
-        often = (beyond + began + often_all * every) / (panes + every)
-        mean = (near_excess + run_excess - run_far_excess + near_all * OWN_WEIGHT) / (
-            near + began - began_far + OWN_WEIGHT
+        often = (beyond + runs + often_all * every) / (panes + every)
+        mean = (near_excess + runs_excess - runs_far_excess + near_all * OWN_WEIGHT) / (
+            near + runs - runs_far + OWN_WEIGHT
         )
-        mean_far = (far_excess + run_far_excess + far_all / near_all * mean * OWN_WEIGHT) / (
-            far + began_far + OWN_WEIGHT
+        mean_far = (far_excess + runs_far_excess + far_all / near_all * mean * OWN_WEIGHT) / (
+            far + runs_far + OWN_WEIGHT
         )
         mean = np.maximum(mean, LEAST_EXCESS)
         return Tails(np.maximum(often, LEAST_OFTEN * TAIL), mean, np.maximum(mean_far, mean))
