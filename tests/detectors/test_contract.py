@@ -54,7 +54,7 @@ def test_the_kernel_finds_what_the_definition_says(name: str, events: list[dict[
 @settings(max_examples=8, deadline=None)
 @given(
     events=traffic(),
-    points=st.lists(st.integers(0, 10_000), max_size=15),
+    points=st.lists(st.integers(0, 10_000), max_size=30),
     cap=st.sampled_from([KEY_CAP, TINY]),
     data=st.data(),
 )
@@ -116,7 +116,7 @@ def test_order_across_partitions_within_lateness_changes_nothing(
     newest: dict[int, int] = {}
     while any(partitions):
         number = seed.choice([n for n, left in enumerate(partitions) if left])
-        size = seed.randint(1, 30)
+        size = seed.randint(1, 9)
         batch, partitions[number] = partitions[number][:size], partitions[number][size:]
         newest[number] = max(micros(e["effective_time"]) for e in batch)
         waiting = [newest.get(n) for n, left in enumerate(partitions) if left]
