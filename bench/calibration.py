@@ -19,8 +19,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from detectors.learned.spikes.baselines import DOUBT, Baselines
-from detectors.learned.spikes.scores import DOWN, UP, Limits
+from detectors.learned.spikes.baselines import Baselines
+from detectors.learned.spikes.kinds import LEVELS
+from detectors.learned.spikes.scores import DOWN, UP, Limits, chance_of
 from detectors.learned.spikes.seasons import DAY
 
 Ints = npt.NDArray[np.int64]
@@ -29,7 +30,7 @@ Floats = npt.NDArray[np.floating]
 MONDAY: Final = 1_699_833_600_000_000
 DAYS: Final = 14
 LEARNED: Final = 7
-BUDGET: Final = 1.0
+ACCEPTED: Final = 1.0 / LEVELS
 LEAST: Final = 30.0
 ALPHAS: Final = (0.01, 0.001)
 SATURDAY: Final = 5
@@ -146,10 +147,10 @@ def judge(counts: Ints, minutes: int, chance: float) -> Judged:
     return Judged(runs, below, (panes - LEARNED * 1440 // minutes) * series, changed)
 
 
-def chance_of(minutes: int, series: int) -> float:
-    """The limit of p: a third of the budget over the tests a day, both sides."""
+def limit_of(minutes: int, series: int) -> float:
+    """The limit of p: what is accepted over the tests a day, both sides."""
     tests = 1440 // minutes * len(WINDOWS[minutes]) * series * 2
-    return BUDGET / 3 / DOUBT / tests
+    return chance_of(ACCEPTED, tests)
 
 
 def benign(minutes: int, series: int, seeds: range, name: str) -> None:
@@ -160,7 +161,7 @@ def benign(minutes: int, series: int, seeds: range, name: str) -> None:
         rng = np.random.default_rng([seed, minutes])
         means = np.resize(MEANS[minutes], series).astype(np.float64)
         drawn.append(rng.poisson(intensity(rng, means, minutes, NOISES[name])))
-    judged = judge(np.concatenate(drawn, axis=1), minutes, chance_of(minutes, series))
+    judged = judge(np.concatenate(drawn, axis=1), minutes, limit_of(minutes, series))
     print(f"{name}, {minutes} min: {judged.panes:,} panes, {time.process_time() - began:.0f} s")
     for at, window in enumerate(WINDOWS[minutes]):
         shares = judged.below[at] / judged.panes / np.array(ALPHAS)
@@ -170,7 +171,7 @@ def benign(minutes: int, series: int, seeds: range, name: str) -> None:
         )
         print(f"  window {window * minutes:2} min, share below 0.01 and 0.001 by nominal: {told}")
     alarms = len(judged.runs) / len(seeds) / (DAYS - LEARNED)
-    print(f"  alarms a day and site of {series} series: {alarms:.3f} (accepted {BUDGET / 3:.3f})")
+    print(f"  alarms a day and site of {series} series: {alarms:.3f} (accepted {ACCEPTED:.3f})")
 
 
 def power(
@@ -191,7 +192,7 @@ def power(
     length = 30 // minutes
     for one, at in enumerate(begin):
         rates[at : at + length, one] *= factor
-    judged = judge(rng.poisson(rates), minutes, chance_of(minutes, watched))
+    judged = judge(rng.poisson(rates), minutes, limit_of(minutes, watched))
     wanted = UP if factor > 1 else DOWN
     found = {
         row
@@ -214,7 +215,7 @@ def launch(series: int, name: str, *, seed: int = 0) -> None:
     rates = intensity(rng, np.full(series, 100.0), 5, NOISES[name], days=DAYS + 2)
     begin = (LEARNED + 1) * 288 + 120
     rates[begin:] *= 2
-    judged = judge(rng.poisson(rates), 5, chance_of(5, 200))
+    judged = judge(rng.poisson(rates), 5, limit_of(5, 200))
     learned = {row: at for at, row in judged.changed}
     alarms = [(row, at) for at, row, _ in judged.runs if at >= begin]
     of_launch = [row for row, at in alarms if at <= learned.get(row, at)]
@@ -224,7 +225,7 @@ def launch(series: int, name: str, *, seed: int = 0) -> None:
     print(
         f"{name}, doubled for good: one alarm until it is learned in {once:.0%}, learned in"
         f" {len(learned) / series:.0%}; in the {days:.0f} days after {later:.2f} alarms a day"
-        f" and 200 series (accepted {BUDGET / 3:.2f})"
+        f" and 200 series (accepted {ACCEPTED:.2f})"
     )
 
 

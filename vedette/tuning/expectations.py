@@ -16,10 +16,10 @@ import polars as pl
 from detectors.findings import Finding, merge_runs
 from detectors.learned.spikes import SpikesSettings
 from detectors.learned.spikes.arrays import Bools
-from detectors.learned.spikes.baselines import DOUBT, Baselines
+from detectors.learned.spikes.baselines import Baselines
 from detectors.learned.spikes.judging import LESS, MORE
-from detectors.learned.spikes.kinds import AUTH, SLOW, VOLUME, WATCHED
-from detectors.learned.spikes.scores import DOWN, UP, Limits
+from detectors.learned.spikes.kinds import AUTH, LEVELS, SLOW, VOLUME, WATCHED
+from detectors.learned.spikes.scores import DOWN, UP, Limits, chance_of
 from detectors.learned.spikes.seasons import DAY
 from detectors.learned.spikes.sums import LATENCY, LENGTHS, SUM_SCHEMA, added, sums_of
 from detectors.learned.spikes.table import Told
@@ -84,7 +84,8 @@ class Watched:
 
     `spread` is the relative variance beyond chance; `chances` the p-values of the side and window
     that are least likely, (panes, routes, kinds), of those that matter; before `judged_from` (a
-    pane) is only learned. `plain` are p-values of single panes, of both sides.
+    pane) is only learned. `plain` are p-values of single panes, of both sides. `limit` is what the
+    `budget` of false alarms a day comes to.
     """
 
     counts: Counts
@@ -92,6 +93,7 @@ class Watched:
     spread: Floats = field(repr=False)
     chances: Floats = field(repr=False)
     plain: Floats = field(repr=False)
+    budget: float
     limit: float
     judged_from: int
     findings: tuple[Finding, ...] = field(repr=False)
@@ -204,7 +206,8 @@ def watch(
             chances[at], plain[at] = _chances(base, limits)
     findings = tuple(sorted(merge_runs([], found), key=lambda each: each.first))
     limit = float(limits.chance[0, 0])
-    return Watched(counts, expected, spread, chances, plain, limit, judged_from, findings)
+    budget = settings.false_alarms_per_day
+    return Watched(counts, expected, spread, chances, plain, budget, limit, judged_from, findings)
 
 
 def _limits(base: Baselines, budget: float) -> Limits:
@@ -215,7 +218,7 @@ def _limits(base: Baselines, budget: float) -> Limits:
             least[each.side, each.kind] = each.detector.threshold
             judged[each.side, each.kind] = True
     tests = DAY // LENGTH * len(WINDOWS) * base.rows * int(judged.sum())
-    chance = np.full((base.rows, 1), budget / 3 / DOUBT / tests)
+    chance = np.full((base.rows, 1), chance_of(budget / LEVELS, tests))
     return Limits(chance, (least[UP], least[DOWN]), (judged[UP], judged[DOWN]))
 
 
@@ -294,18 +297,12 @@ def by_budget(watched: Watched, budgets: Sequence[float]) -> "pd.DataFrame":
     own = watched.limit
     rows = []
     for budget in budgets:
-        limit = own * budget / _budget(watched)
+        limit = own * budget / watched.budget
         known, unknown = _runs(watched, limit)
         rows.append(
             {"budget a day": budget, "1 in": round(1 / limit), **known, "nothing known": unknown}
         )
     return pd.DataFrame(rows).set_index("budget a day")
-
-
-def _budget(watched: Watched) -> float:
-    judged = sum(1 for each in WATCHED if each.kind < watched.counts.counted.shape[2])
-    tests = DAY // LENGTH * len(WINDOWS) * len(watched.counts.routes) * judged
-    return watched.limit * 3 * DOUBT * tests
 
 
 def _runs(watched: Watched, limit: float) -> tuple[dict[str, str], int]:

@@ -51,6 +51,12 @@ class Arrays:
         for name, field in self.FIELDS.items():
             getattr(self, name)[row][..., kinds] = field.first
 
+    def weaken(self, series: Bools, part: float) -> None:
+        """Leave a part of the weight of what some series, (rows, kinds), have learned."""
+        rows, kinds = np.nonzero(series)
+        for _, array in self.each():
+            array[rows, ..., kinds] *= part
+
     def each(self) -> Iterator[tuple[str, npt.NDArray[Any]]]:
         """Yield the arrays, by their names."""
         for name in self.FIELDS:

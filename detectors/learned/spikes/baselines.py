@@ -35,10 +35,6 @@ from detectors.learned.spikes.tails import Floats
 #: What variance and tails of the time of learning are worth afterwards, when weekends are known.
 FIRST_WEEK: Final = 0.25
 
-#: How many times too often p-values may come: those of 0.001 do up to twice, and rarer ones more so
-#: (`bench.calibration`). Limits are as much lower.
-DOUBT: Final = 3.0
-
 
 class Baselines:
     """The state of all series of one pane length: rows are entities, columns are kinds.

@@ -158,12 +158,6 @@ class Extremes(Arrays):
         self.runs_far[place] += excess > FAR
         self.runs_far_excess[place] += np.maximum(excess - FAR, 0.0)
 
-    def weaken(self, series: Bools, part: float) -> None:
-        """Leave a part of the weight of what some series have learned."""
-        rows, kinds = np.nonzero(series)
-        for _, array in self.each():
-            array[rows, :, :, kinds] *= part
-
 
 def plain_chances(scores: Scores, at: int, side: int, cells: Cells) -> Floats:
     """Return the p-values of some cells (rows, kinds) of a window by the model alone."""

@@ -11,7 +11,7 @@ import polars as pl
 from detectors.detector import Detector, active
 from detectors.findings import Finding
 from detectors.learned.family import Learning
-from detectors.learned.spikes.kinds import DETECTORS, KINDS, WATCHED, Watched
+from detectors.learned.spikes.kinds import DETECTORS, KINDS, LEVELS, WATCHED, Watched
 from detectors.learned.spikes.scores import DOWN, UP
 from detectors.learned.spikes.seasons import DAY
 from detectors.learned.spikes.settings import SpikesSettings
@@ -30,7 +30,6 @@ ROUTE_CAP: Final = 2_000
 #: The windows of each table, in panes: one, and as many as make 5 and 30 minutes.
 _WINDOWS: Final = {"minutes": (1, 5, 30), "routes": (1, 6)}
 _TYPES: Final = {"minutes": ("all", "service"), "routes": ("route",)}
-_LEVELS: Final = 3
 _CALLED: Final = {"all": "all traffic", "service": "services", "route": "routes"}
 
 
@@ -77,7 +76,7 @@ class Spikes:
             windows=_WINDOWS[name],
             zone=ZoneInfo(self.settings.time_zone),
             learning=self.settings.learning_days * DAY,
-            share=self.settings.false_alarms_per_day / _LEVELS,
+            share=self.settings.false_alarms_per_day / LEVELS,
             cap=self._caps[name],
             least=(least[UP], least[DOWN]),
             judged=(judged[UP], judged[DOWN]),

@@ -15,6 +15,9 @@ _IDS: Final = UUID("9a2a5d0e-6c1b-5d53-8a0c-2f5cf3c1d7aa")
 VOLUME, AUTH, MISSING, SERVER, THROTTLED, SLOW, BIG = range(7)
 KINDS: Final = 7
 
+#: Types of entities that share the accepted false alarms: all traffic, services, routes.
+LEVELS: Final = 3
+
 #: Findings closer than this are one: the longest window.
 WINDOW: Final = timedelta(minutes=30)
 

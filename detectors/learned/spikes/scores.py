@@ -12,6 +12,15 @@ from detectors.learned.spikes.tails import Floats
 UP, DOWN = 0, 1
 SIDES: Final = 2
 
+#: How many times too often p-values may come: those of 0.001 do up to twice, and rarer ones more so
+#: (`bench.calibration`). Limits are as much lower.
+DOUBT: Final = 3.0
+
+
+def chance_of(alarms: float, tests: int) -> float:
+    """Return the p-value below which so many tests a day give so many false alarms a day."""
+    return alarms / (DOUBT * tests)
+
 
 class Limits(NamedTuple):
     """What must be exceeded: arrays that broadcast to (rows, kinds), those of sides UP and DOWN.

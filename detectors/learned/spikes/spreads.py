@@ -76,9 +76,3 @@ class Spreads(Arrays):
         self.x_11 = kept * self.x_11 + weight
         self.x_12 = kept * self.x_12 + weight * mean
         self.x_22 = kept * self.x_22 + weight * mean * mean
-
-    def weaken(self, series: Bools, part: float) -> None:
-        """Leave a part of the weight of what some series have learned."""
-        rows, kinds = np.nonzero(series)
-        for _, array in self.each():
-            array[rows, :, kinds] *= part

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from detectors.learned.spikes.arrays import Bools, Ints
-from detectors.learned.spikes.baselines import DOUBT, Baselines
+from detectors.learned.spikes.baselines import Baselines
 from detectors.learned.spikes.kinds import BIG, KINDS, SLOW, VOLUME
-from detectors.learned.spikes.scores import Limits, Violation
+from detectors.learned.spikes.scores import Limits, Violation, chance_of
 from detectors.learned.spikes.seasons import DAY, HOUR
 from detectors.learned.spikes.sums import BUCKETS, LATENCY
 from detectors.learned.spikes.tails import Floats
@@ -182,7 +182,7 @@ class Table:
         chance = np.ones(base.rows)
         for kind in range(len(self.types)):
             ours = self.type_of == kind
-            chance[ours] = self._share / (DOUBT * tests * max(int(number[ours].sum()), 1))
+            chance[ours] = chance_of(self._share, tests * max(int(number[ours].sum()), 1))
         return Limits(chance[:, None], self._least, self._judged)
 
     def _rows(self, time: int, keys: Sequence[Key], code: Ints, requests: Ints) -> Ints:

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from bench.calibration import NOISES, Judged, chance_of, intensity, judge
+from bench.calibration import NOISES, Judged, intensity, judge, limit_of
 from detectors.learned.spikes import DETECTORS, Spikes, SpikesSettings
 from detectors.learned.spikes.extremes import MOST_EXCESS, TAIL, Extremes
 from detectors.learned.spikes.scores import DOWN, UP, Scores
@@ -96,7 +96,7 @@ def test_hour_that_comes_twice_is_two_hours_of_one_name() -> None:
 def test_benign_fortnights_keep_to_their_p_values_and_budget() -> None:
     rng = np.random.default_rng(3)
     counts = rng.poisson(intensity(rng, np.full(24, 100.0), 5, NOISES["usual"]))
-    judged = judge(counts, 5, chance_of(5, 24))
+    judged = judge(counts, 5, limit_of(5, 24))
     shares = judged.below / judged.panes / np.array([0.01, 0.001])
     assert (shares < 2.5).all()
     assert (shares[..., 0] > 0.25).all()
@@ -114,7 +114,7 @@ def changes() -> tuple[int, Judged]:
     rates[begin : begin + 72, ROWS["burst"]] *= 4
     rates[begin:, ROWS["twice for good"]] *= 2
     rates[begin:, ROWS["half for good"]] *= 0.5
-    return begin, judge(rng.poisson(rates), 5, chance_of(5, 200))
+    return begin, judge(rng.poisson(rates), 5, limit_of(5, 200))
 
 
 @pytest.mark.parametrize(("name", "side"), [("doubled", UP), ("halved", DOWN)])
@@ -234,7 +234,7 @@ def test_nothing_is_found_while_learning() -> None:
     rng = np.random.default_rng(9)
     counts = rng.poisson(100.0, (7 * 288, 2))
     counts[3 * 288 : 3 * 288 + 20] *= 5
-    assert judge(counts, 5, chance_of(5, 2)).runs == []
+    assert judge(counts, 5, limit_of(5, 2)).runs == []
 
 
 def test_what_is_counted() -> None:
