@@ -7,7 +7,8 @@ from typing import Any, Final
 import polars as pl
 
 from ingest.events import EVENT_SCHEMA, UTC_TIME
-from ingest.masking import MASK, mask_series, printable
+from ingest.mask_rules import MASK
+from ingest.masking import mask_series, printable
 
 EVIDENCE_SCHEMA: Final = pl.Schema(
     {

@@ -5,7 +5,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from ingest.masking import MASK, mask
+from ingest.mask_rules import MASK
+from ingest.masking import mask
 
 #: Bytes of UTF-8 that are kept of a line.
 LINE_LIMIT: Final = 4096

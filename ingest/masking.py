@@ -1,6 +1,6 @@
 """Masking: the one place that makes text from logs safe to keep, send or show.
 
-`mask_text` and `mask` replace secrets and personal data by `***`: values of sensitive keys,
+`mask_series` and `mask` replace secrets and personal data by `***`: values of sensitive keys,
 credentials, keys of known makes, e-mail addresses, card numbers, and words that look random.
 `printable` makes characters visible that a terminal or a browser would obey. Every rule is a
 linear-time regex or a single pass.
@@ -8,102 +8,12 @@ linear-time regex or a single pass.
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Final
 
 import polars as pl
 
-MASK: Final = "***"
-
-_SENSITIVE: Final = (
-    r"(?:access|refresh|id|csrf|xsrf)?[-_]?tokens?|api[-_]?keys?|key|secrets?|client[-_]?secret|"
-    r"(?:access|secret|account|app|private|encryption)[-_]?key(?:[-_]?id)?|connection[-_]?string|"
-    r"pw|(?:user|db|login|admin|new|old)pass|passwort|mdp|senha|contrase(?:n|ñ|%C3%B1)a|bearer|"
-    r"refresh|remember(?:[-_]?me)?|code[-_]?(?:verifier|challenge)|(?:login|token)[-_]?hint|magic|"
-    r"(?:g-)?(?:re|h)?captcha[-_]?response|aspsessionid[a-z]{0,16}|logged[-_]in[-_][a-z0-9]{1,40}|"
-    r"pass(?:w(?:or)?d|phrase|code)?|pwd|auth|authorization|authentication|sess(?:ion)?(?:[-_]?id)?|"
-    r"sid|(?:j|php|asp)sess(?:ion)?id|jwt|code|signature|sig|hmac|credentials?|creds?|otp|totp|mfa|"
-    r"pin|ssn|cvv|cvc|card(?:[-_]?number)?|iban|cookies?|set-cookie|saml(?:request|response)|"
-    r"assertion|nonce|state|ticket|e?mail"
-)
-_ENDINGS: Final = (
-    "token|secret|password|passwd|passphrase|apikey|accesskey(?:id)?|secretkey|accountkey|credential|"
-    "signature|sessionid"
-)
-#: What may follow a sensitive word in a key: password_confirmation, passwordHash, token2.
-_SUFFIX: Final = "[-_.]?(?:confirm(?:ation)?|repeat|again|new|old|hash|value|[0-9]{1,4})"
-_KEY: Final = (
-    r"(?:[A-Za-z0-9]{1,40}[-_.]|%5[Bb]|\[){0,8}"
-    rf"(?:[A-Za-z]{{0,20}}(?:{_ENDINGS})s?|{_SENSITIVE})(?:{_SUFFIX})?(?:%5[Dd]|\])?"
-)
-_START: Final = r"^|[^A-Za-z0-9]|(?:%(?:25){0,2}|\\x|\\u00)[0-9A-Fa-f]{2}"
-_LINK: Final = r"(?:=|:|%(?:25){0,2}3[AaDd]|\\x3[AaDd])"
-#: A quotation mark, as it is and as URLs, nginx, JSON and HTML write it.
-_ESCAPED_QUOTE: Final = r"(?:\\x22|\\u0022|&quot;|&#34;)"
-_QUOTE: Final = rf"""(?:\\?["']|%(?:25){{0,2}}22|{_ESCAPED_QUOTE})"""
-
-#: (pattern, replacement), applied in this order; Rust syntax.
-_RULES: Final = (
-    (r"(?s)-----BEGIN [A-Z0-9 ]{1,60}-----.*?(?:-----END [A-Z0-9 ]{1,60}-----|$)", MASK),
-    (r"([A-Za-z][A-Za-z0-9+.-]{0,30}://)[^/?#\s@\"']{1,512}@", f"${{1}}{MASK}@"),
-    (r"(^|[\s\"'=(])//[^/?#\s@\"':]{0,256}:[^/?#\s@\"']{1,256}@", f"${{1}}//{MASK}@"),
-    (
-        (
-            r"(?i)(%(?:25)?3A(?:%(?:25)?2F|/){2})"
-            r"(?:[a-z0-9._~!$'()*+,;=-]|%(?:25)?(?:2[1-9a-e]|3[a-f])){1,256}(%(?:25)?40)"
-        ),
-        f"${{1}}{MASK}${{2}}",
-    ),
-    (
-        (
-            rf"(?i)({_START})((?:proxy-)?authorization\s*:\s*)"
-            r"(?:digest|oauth|hawk|signature|mac|hmac[a-z0-9-]*|aws4[a-z0-9-]*)\s[^\r\n]*"
-        ),
-        f"${{1}}${{2}}{MASK}",
-    ),
-    (rf"(?i)({_START})((?:set-)?cookie2?\s*:\s*)[^\"'\r\n]+", f"${{1}}${{2}}{MASK}"),
-    (
-        rf"(?i)({_START})({_KEY})({_ESCAPED_QUOTE}\s*:\s*{_ESCAPED_QUOTE}).*?({_ESCAPED_QUOTE}|$)",
-        f"${{1}}${{2}}${{3}}{MASK}${{4}}",
-    ),
-    (
-        rf"(?i)((?:<|&lt;|%3C)(?:[a-z0-9_.-]{{1,40}}:)?{_KEY}(?:\s[^<>]{{0,200}})?(?:>|&gt;|%3E))[^<&%]+",
-        f"${{1}}{MASK}",
-    ),
-    (
-        rf'(?i)({_START})({_KEY}\\?["\']\s*:\s*)(?:\\?"(?:[^"\\]|\\.)*"?|\[[^\]]*\]?)',
-        f'${{1}}${{2}}"{MASK}"',
-    ),
-    (
-        (
-            rf"(?i)({_START})((?:proxy-)?authorization\s*{_LINK}\s*)"
-            r"(?:[A-Za-z]{3,12}(?:\s+|%20|\+))?[^\s&;,\"'<>]+"
-        ),
-        f"${{1}}${{2}}{MASK}",
-    ),
-    (
-        rf"(?i)({_START})({_KEY}{_QUOTE}?\s*{_LINK}\s*{_QUOTE}?)[^&;,\s\"'<>]+",
-        f"${{1}}${{2}}{MASK}",
-    ),
-    (
-        r"(?i)\b(bearer|basic|digest|negotiate|token)(\s+|%20|\+)[A-Za-z0-9._~+/=-]{6,}",
-        f"${{1}}${{2}}{MASK}",
-    ),
-    (r"eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){0,4}", MASK),
-    (r"\b(?:AKIA|ASIA|AGPA|AIDA|AROA|ANPA)[A-Z0-9]{12,}", MASK),
-    (r"\bgh[opsur]_[A-Za-z0-9]{16,}|\bgithub_pat_[A-Za-z0-9_]{16,}", MASK),
-    (r"\bglpat-[A-Za-z0-9_-]{12,}|\bnpm_[A-Za-z0-9]{16,}|\bhf_[A-Za-z0-9]{16,}", MASK),
-    (r"\bxox[a-z]-[A-Za-z0-9-]{8,}|\bxapp-[A-Za-z0-9-]{8,}", MASK),
-    (r"(hooks\.slack\.com/services/)[A-Za-z0-9/_-]+", f"${{1}}{MASK}"),
-    (r"\b(?:sk|pk|rk|whsec)_(?:live_|test_)?[A-Za-z0-9]{12,}|\bsk-[A-Za-z0-9_-]{16,}", MASK),
-    (r"\bAIza[A-Za-z0-9_-]{20,}|\bya29\.[A-Za-z0-9_-]{8,}|\bSG\.[A-Za-z0-9_.-]{20,}", MASK),
-)
-
-#: In a path, what follows such a word and is no word itself.
-_AFTER: Final = (
-    r"(?i)/(tokens?|reset|password-?reset|reset-?password|invites?|invitations?|verify|confirm"
-    r"|activate|magic|magic-?link|secrets?|api-?keys?|sessions?|unsubscribe)"
-    r"/(?:[^/?\s\"]*[0-9][^/?\s\"]*|[^/?\s\"]{16,})"
-)
+from ingest.mask_rules import MASK, RULES, MaskRule
 
 _EMAIL: Final = (
     r"[A-Za-z0-9._%+-]{1,64}(?:@|%(?:25){0,2}40)(?:[A-Za-z]|[0-9]{3})[A-Za-z0-9-]{0,62}"
@@ -149,33 +59,54 @@ _TWOS_LENGTH: Final = 16
 _IBAN_LENGTHS: Final = range(15, 35)
 
 
-def mask_text(expr: pl.Expr) -> pl.Expr:
-    """Return a text expression with secrets replaced by `***`; null stays null."""
-    return expr.map_batches(mask_series, return_dtype=pl.String, is_elementwise=True)
-
-
 def mask(text: str) -> str:
-    """Return `text` with secrets replaced by `***`; the same rules as `mask_text`."""
+    """Return `text` with secrets replaced by `***`; the same rules as `mask_series`."""
     return str(mask_series(pl.Series([text], dtype=pl.String))[0])
 
 
 def mask_series(values: pl.Series) -> pl.Series:
-    """Mask a text column, each distinct value once."""
+    """Return texts with secrets replaced by `***`, each distinct one once; null stays null."""
     distinct = values.drop_nulls().unique()
-    masked = distinct
-    for pattern, replacement in (*_RULES, (_AFTER, f"/${{1}}/{MASK}")):
-        masked = masked.str.replace_all(pattern, replacement)
-    suspect = masked.str.contains(_SUSPECT)
-    if suspect.any():
-        words = [
-            _mask_words(text) if check else text
-            for text, check in zip(masked.to_list(), suspect.to_list(), strict=True)
-        ]
-        masked = pl.Series(words, dtype=pl.String)
+    masked = _masked(distinct)
+    if masked is distinct:
+        return values
     known = pl.DataFrame({"text": distinct, "masked": masked})
     frame = values.rename("text").to_frame()
     joined = frame.join(known, on="text", how="left", maintain_order="left")
     return joined["masked"].rename(values.name)
+
+
+def _masked(texts: pl.Series) -> pl.Series:
+    """Return texts with secrets replaced; the same object if there are none in any of them."""
+    column = pl.col(texts.name)
+    masked = texts
+    if rules := _needed(texts.to_list()):
+        replaced = column
+        for rule in rules:
+            replaced = replaced.str.replace_all(rule.pattern, rule.replacement)
+        masked = texts.to_frame().select(replaced).to_series()
+    suspect = masked.str.contains(_SUSPECT)
+    if not suspect.any():
+        return masked
+    words = [
+        _mask_words(text) if check else text
+        for text, check in zip(masked.to_list(), suspect.to_list(), strict=True)
+    ]
+    return pl.Series(texts.name, words, dtype=pl.String)
+
+
+def _needed(texts: Sequence[str]) -> list[MaskRule]:
+    """Return the rules of which some text may have something.
+
+    Beyond ASCII there are signs that count as letters where case does not matter: then all.
+    """
+    joined = "\n".join(texts)
+    if not joined.isascii():
+        return list(RULES)
+    joined = joined.lower()
+    return [
+        rule for rule in RULES if all(any(need in joined for need in group) for group in rule.needs)
+    ]
 
 
 def looks_random(word: str) -> bool:

@@ -1,6 +1,7 @@
 """Masking and evidence: secrets go, ordinary text stays, and printing is safe."""
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from ingest.events import EVENT_SCHEMA
 from ingest.evidence import EVIDENCE_SCHEMA, evidence_columns, query_keys, user_agent_family
-from ingest.masking import mask, mask_series, mask_text, printable
+from ingest.mask_rules import ENDINGS, RULES, SENSITIVE, WORDS_OF_KEYS, MaskRule
+from ingest.masking import mask, mask_series, printable
 
 SECRET = "hunter2"
 
@@ -170,8 +172,22 @@ def test_a_column_is_masked_as_each_text_alone(texts: list[str | None]) -> None:
     column = pl.Series("text", texts, dtype=pl.String)
     expected = [None if text is None else mask(text) for text in texts]
     assert mask_series(column).to_list() == expected
-    frame = column.to_frame().select(mask_text(pl.col("text")))
-    assert frame["text"].to_list() == expected
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.needs[0][0])
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_what_a_rule_masks_has_what_it_needs(rule: MaskRule, data: st.DataObject) -> None:
+    text = data.draw(st.from_regex(re.compile(rule.pattern, re.ASCII), fullmatch=True))
+    assert all(any(need in text.lower() for need in group) for group in rule.needs)
+
+
+@pytest.mark.parametrize("pattern", SENSITIVE + ENDINGS)
+@settings(max_examples=10, deadline=None)
+@given(data=st.data())
+def test_every_sensitive_key_has_a_word_of_such_keys(pattern: str, data: st.DataObject) -> None:
+    key = data.draw(st.from_regex(re.compile(f"(?i){pattern}", re.ASCII), fullmatch=True))
+    assert any(word in key.lower() for word in WORDS_OF_KEYS)
 
 
 def test_printable_shows_what_a_terminal_would_obey() -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from alerts.decided import Decided
 from detectors.catalogue import Catalogue
-from ingest.masking import MASK
+from ingest.mask_rules import MASK
 
 #: How long an exception holds after the last of the false alarms.
 EXPIRY: Final = timedelta(days=90)
