@@ -52,7 +52,7 @@ class MemoryCluster:
     """Topics by name; `failure` is raised by every question as long as it is set.
 
     `batch` is how many records a fetch brings of each partition, `committed` what was told. Threads
-    may send while others fetch: what changes records, or looks at them, holds `changed`.
+    may send while others fetch: what changes topics, or looks at them, holds `changed`.
     """
 
     id: str = "memory"
@@ -65,16 +65,19 @@ class MemoryCluster:
 
     def create(self, topic: str, partitions: int = 1) -> None:
         """Create a topic, or another one of that name."""
-        self.topics[topic] = MemoryTopic([MemoryLog() for _ in range(partitions)])
+        with self.changed:
+            self.topics[topic] = MemoryTopic([MemoryLog() for _ in range(partitions)])
 
     def delete(self, topic: str) -> None:
         """Delete a topic."""
-        del self.topics[topic]
+        with self.changed:
+            del self.topics[topic]
 
     def grow(self, topic: str, partitions: int) -> None:
         """Add partitions to a topic until it has so many."""
-        logs = self.topics[topic].partitions
-        logs.extend(MemoryLog() for _ in range(partitions - len(logs)))
+        with self.changed:
+            logs = self.topics[topic].partitions
+            logs.extend(MemoryLog() for _ in range(partitions - len(logs)))
 
     def send(
         self,
@@ -85,8 +88,8 @@ class MemoryCluster:
         readable: bool = True,
     ) -> None:
         """Append a record for each value."""
-        log = self.log(topic, partition)
         with self.changed:
+            log = self.log(topic, partition)
             for value in values:
                 log.records.append(MemoryRecord(log.end, value, time_ms, readable))
                 log.end += 1
@@ -94,8 +97,8 @@ class MemoryCluster:
 
     def forget(self, topic: str, before: int, partition: int = 0) -> None:
         """Delete the records before an offset, as retention does."""
-        log = self.log(topic, partition)
         with self.changed:
+            log = self.log(topic, partition)
             log.begin = before
             log.records = [record for record in log.records if record.offset >= before]
 
@@ -126,11 +129,12 @@ class MemoryClient:
     def describe(self, topics: Collection[str]) -> Cluster:
         """Say which topics there are now."""
         self._cluster.check()
-        found = {
-            name: Topic(topic.id, tuple(range(len(topic.partitions))))
-            for name, topic in self._cluster.topics.items()
-            if name in topics
-        }
+        with self._cluster.changed:
+            found = {
+                name: Topic(topic.id, tuple(range(len(topic.partitions))))
+                for name, topic in self._cluster.topics.items()
+                if name in topics
+            }
         missing = frozenset(topics) - frozenset(found)
         return Cluster(self._cluster.id, found, dict.fromkeys(missing, _MISSING), missing)
 
@@ -139,20 +143,21 @@ class MemoryClient:
     ) -> Mapping[TopicPartition, tuple[int, int]]:
         """Say where each partition begins and ends."""
         self._cluster.check()
-        logs = {at: self._cluster.log(*at) for at in partitions}
-        return {at: (log.begin, log.end) for at, log in logs.items()}
+        with self._cluster.changed:
+            logs = {at: self._cluster.log(*at) for at in partitions}
+            return {at: (log.begin, log.end) for at, log in logs.items()}
 
     def offsets_at(
         self, partitions: Collection[TopicPartition], time_ms: int
     ) -> Mapping[TopicPartition, int | None]:
         """Say which record is the first of that time."""
         self._cluster.check()
-        return {
-            at: next(
-                (r.offset for r in self._cluster.log(*at).records if r.time_ms >= time_ms), None
-            )
-            for at in partitions
-        }
+        with self._cluster.changed:
+            logs = {at: self._cluster.log(*at) for at in partitions}
+            return {
+                at: next((r.offset for r in log.records if r.time_ms >= time_ms), None)
+                for at, log in logs.items()
+            }
 
     def assign(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Read these partitions from these offsets, and no others."""
@@ -164,12 +169,15 @@ class MemoryClient:
 
     def fetch(self, seconds: float) -> Sequence[Sealed]:
         """Return the next batch of each partition; wait so long if there is none."""
+        found: list[Sealed] = []
+
+        def there() -> bool:
+            found.extend(self._fetched())
+            return bool(found)
+
         with self._cluster.changed:
-            found = self._fetched()
-            if not found and seconds:
-                self._cluster.changed.wait(seconds)
-                found = self._fetched()
-            return found
+            self._cluster.changed.wait_for(there, seconds)
+        return found
 
     def _fetched(self) -> Sequence[Sealed]:
         self._cluster.check()
@@ -184,7 +192,8 @@ class MemoryClient:
 
     def ends(self) -> Mapping[TopicPartition, int]:
         """Say what the next offsets are."""
-        return {at: self._cluster.log(*at).end for at in self._offsets if self._there(at)}
+        with self._cluster.changed:
+            return {at: self._cluster.log(*at).end for at in self._offsets if self._there(at)}
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Keep these offsets."""

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from threading import Thread
+from time import sleep
 
 import pytest
 
@@ -44,3 +45,24 @@ def test_what_is_sent_while_others_fetch_is_not_skipped() -> None:
     while sender.is_alive():
         offsets += fetched(0.01)
     assert offsets + fetched(0.0) == list(range(4_000))
+
+
+def test_fetch_waits_for_a_record_whatever_others_send() -> None:
+    """Failed, with nothing fetched, when a wait was over at the first record sent anywhere."""
+    cluster = MemoryCluster()
+    cluster.create("web")
+    cluster.create("other")
+    client = cluster.connect(SOURCE)
+    client.assign({AT: 0})
+
+    def send() -> None:
+        for _ in range(50):
+            cluster.send("other", b"noise")
+            sleep(0.001)
+        cluster.send("web", b"wanted")
+
+    sender = Thread(target=send)
+    sender.start()
+    fetched = client.fetch(60.0)
+    sender.join()
+    assert [offset for sealed in fetched for offset in sealed.open().offsets] == [0]

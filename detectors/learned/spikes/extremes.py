@@ -118,16 +118,18 @@ class Extremes(Arrays):
         near, near_excess = beyond - far, excess - far_excess
         every = TAIL_WEIGHT / TAIL
         often_all = (beyond.sum(axis=0) + TAIL_WEIGHT) / (panes.sum(axis=0) + every)
-        near_all = (near_excess.sum(axis=0) + TAIL_EXCESS * TAIL_WEIGHT) / (
-            near.sum(axis=0) + TAIL_WEIGHT
-        )
-        far_all = (far_excess.sum(axis=0) + near_all * FAR_WEIGHT) / (far.sum(axis=0) + FAR_WEIGHT)
         often = (beyond + runs + often_all * every) / (panes + every)
-        mean = (near_excess + runs_excess - runs_far_excess + near_all * OWN_WEIGHT) / (
-            near + runs - runs_far + OWN_WEIGHT
+        near_all, far_all = _means(
+            near_excess.sum(axis=0) + TAIL_EXCESS * TAIL_WEIGHT,
+            near.sum(axis=0) + TAIL_WEIGHT,
+            far_excess.sum(axis=0) + TAIL_EXCESS * FAR_WEIGHT,
+            far.sum(axis=0) + FAR_WEIGHT,
         )
-        mean_far = (far_excess + runs_far_excess + far_all / near_all * mean * OWN_WEIGHT) / (
-            far + runs_far + OWN_WEIGHT
+        mean, mean_far = _means(
+            near_excess + runs_excess - runs_far_excess + near_all * OWN_WEIGHT,
+            near + runs - runs_far + OWN_WEIGHT,
+            far_excess + runs_far_excess + far_all * OWN_WEIGHT,
+            far + runs_far + OWN_WEIGHT,
         )
         mean = np.maximum(mean, LEAST_EXCESS)
         return Tails(np.maximum(often, LEAST_OFTEN * TAIL), mean, np.maximum(mean_far, mean))
@@ -157,6 +159,15 @@ class Extremes(Arrays):
         self.runs_excess[place] += np.maximum(excess, 0.0)
         self.runs_far[place] += excess > FAR
         self.runs_far_excess[place] += np.maximum(excess - FAR, 0.0)
+
+
+def _means(
+    near_excess: Floats, near: Floats, far_excess: Floats, far: Floats
+) -> tuple[Floats, Floats]:
+    """Return the mean excesses up to FAR and beyond it: one of all where far ones were smaller."""
+    low, high = near_excess / near, far_excess / far
+    every = (near_excess + far_excess) / (near + far)
+    return np.where(high < low, every, low), np.where(high < low, every, high)
 
 
 def plain_chances(scores: Scores, at: int, side: int, cells: Cells) -> Floats:

@@ -18,6 +18,11 @@ VERSION: Final = 3
 
 _TABLE_ARRAYS: Final = ("histogram", "edge")
 
+#: What states of this version did not have at first: where it is missing, nothing is known of it.
+ADDED: Final = frozenset(
+    f"extremes.{name}" for name in ("far", "far_excess", "runs_far", "runs_far_excess")
+)
+
 
 def frames(
     name: str, table: Table, signature: str, before: Mapping[str, pl.DataFrame]
@@ -79,6 +84,9 @@ def taken(name: str, table: Table, signature: str, parts: Mapping[str, pl.DataFr
     if told["signature"] != signature:
         return False
     base, now = table.baselines, parts[f"{name}/now"]
+    arrays = {each for each, _ in _arrays(base)} | {*_TABLE_ARRAYS}
+    if not arrays - ADDED <= set(now.columns):
+        return False
     base.reserve(told["rows"])
     table.names = list(now.select("type", "entity").iter_rows())
     table.last = now["last"].to_list()
@@ -86,9 +94,8 @@ def taken(name: str, table: Table, signature: str, parts: Mapping[str, pl.DataFr
     rows = len(table.names)
     ours = ((each, getattr(table, each)) for each in _TABLE_ARRAYS)
     for each, array in chain(ours, _arrays(base)):
-        if each not in now.columns:  # an older version did not keep it: nothing is known of it
-            continue
-        array[:rows] = now[each].to_numpy().reshape(rows, *array.shape[1:])
+        if each in now.columns:
+            array[:rows] = now[each].to_numpy().reshape(rows, *array.shape[1:])
     base.seasons.noise[:rows] = _array(now["noise"], base.kinds)
     base.seasons.clump[:rows] = _array(now["clump"], base.kinds)
     for at, hour in enumerate(base.seasons.hours):

@@ -12,10 +12,11 @@ from pydantic import ValidationError
 
 from bench.calibration import NOISES, Judged, intensity, judge, limit_of
 from detectors.learned.spikes import DETECTORS, Spikes, SpikesSettings
-from detectors.learned.spikes.extremes import MOST_EXCESS, TAIL, Extremes
+from detectors.learned.spikes.extremes import FAR, MOST_EXCESS, TAIL, Extremes
 from detectors.learned.spikes.scores import DOWN, UP, Scores
 from detectors.learned.spikes.seasons import HOUR, Seasons, local
 from detectors.learned.spikes.spreads import Spreads
+from detectors.learned.spikes.state import ADDED
 from detectors.learned.spikes.sums import sums_of
 from detectors.learned.spikes.tails import lower, upper
 from detectors.overrides import RuleException, RuleOverride
@@ -208,9 +209,22 @@ def test_far_tails_are_those_that_were_seen() -> None:
         seen = float((drawn > excess).mean())
         told = float(np.median(up.chances(np.full((500, 1), excess))))
         assert seen / 2 < told < seen * 2
-    limits = np.full((500, 1), 1e-7)
-    assert up.chances(up.excess(limits)) == pytest.approx(limits)
+    for limit in (1e-4, 1e-7):
+        limits = np.full((500, 1), limit)
+        assert up.chances(up.excess(limits)) == pytest.approx(limits)
     assert (down.chances(np.full((500, 1), 5.0)) < up.chances(np.full((500, 1), 5.0)) / 4).all()
+
+
+def test_tails_that_end_soon_are_no_heavier_than_what_was_seen() -> None:
+    """All excesses are a little beyond FAR. Failed when the mean up to FAR was told for both."""
+    extremes = Extremes(1, {"windows": 1, "sides": 2})
+    extremes.grow(1)
+    for pane in range(8_000):
+        excess = np.full((1, 1, 2, 1), FAR + 0.5 if pane % 200 == 0 else 0.0)
+        extremes.learn(excess, keep=1.0)
+    tails = extremes.tails(0, UP)
+    assert tails.near == tails.far
+    assert FAR < float(tails.far[0, 0]) < FAR + 0.5
 
 
 def test_one_odd_hour_tells_little_where_days_are_alike() -> None:
@@ -287,9 +301,19 @@ def test_state_of_a_version_that_kept_less_is_taken_up() -> None:
     family, other = Spikes(settings=settings), Spikes(settings=settings)
     family.judge(family.aggregate(frame(_events(60))), None)
     now = {name: part for name, part in family.snapshot().items() if name.endswith("/now")}
-    lesser = {name: part.drop("extremes.far") for name, part in now.items()}
+    lesser = {name: part.drop(ADDED) for name, part in now.items()}
     assert other.restore({**family.snapshot(), **lesser}) == []
-    assert other.snapshot()["minutes/now"].drop("extremes.far").equals(lesser["minutes/now"])
+    assert other.snapshot()["minutes/now"].drop(ADDED).equals(lesser["minutes/now"])
+
+
+@pytest.mark.parametrize("missing", ["histogram", "extremes.beyond", "runs.began"])
+def test_state_that_lacks_what_every_version_kept_is_not_taken_up(missing: str) -> None:
+    settings = SpikesSettings(learning_days=1)
+    family, other = Spikes(settings=settings), Spikes(settings=settings)
+    family.judge(family.aggregate(frame(_events(60))), None)
+    parts = family.snapshot()
+    damaged = {"minutes/now": parts["minutes/now"].drop(missing)}
+    assert sorted(other.restore({**parts, **damaged})) == sorted(family.detectors)
 
 
 def test_service_that_is_excepted_is_left_alone_with_its_routes() -> None:
