@@ -57,7 +57,9 @@ def main() -> None:
     """Train, try each seed, and print what came of it."""
     options = _options()
     console = terminal()
-    near = tuple(each.name for each in all_scenarios() if each.kind == "near_miss")
+    near = tuple(
+        each.name for each in all_scenarios() if each.kind == "near_miss" and not each.needs_history
+    )
     needs = tuple(each.name for each in all_scenarios() if each.needs_model)
     trained = _trained(options, near)
     about = trained.model.about

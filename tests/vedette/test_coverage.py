@@ -63,7 +63,7 @@ def rows() -> list[dict[str, Any]]:
         for each in all_scenarios()
         if each.kind == "attack"
         and each.pattern in {"burst", "outage"}
-        and not each.needs_model
+        and not (each.needs_model or each.needs_history)
         and each.lasts_us <= timedelta(minutes=30) // timedelta(microseconds=1)
         and each.total <= 700
     ]

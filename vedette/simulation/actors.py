@@ -59,10 +59,13 @@ class Actor:
 def draw_actors(seed: int, day: int = 0) -> Mapping[str, Actor]:
     """Return who acts in each scenario (by `Scenario.stream`), whichever of them a run has.
 
+    Those that need days before them are drawn apart (`regulars`).
+
     No two scenarios of a day have a client in common.
     """
     rng = stream(seed, "actors" if day == 0 else f"actors {day}")
-    every = at_intensities(all_scenarios(), INTENSITIES)
+    without = [each for each in all_scenarios() if not each.needs_history]
+    every = at_intensities(without, INTENSITIES)
     drawn = {
         "hosting": draw_addresses(rng, _wanted(every, "hosting"), HOSTING, IPV6_HOSTING).to_list(),
         "residential": draw_addresses(

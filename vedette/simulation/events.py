@@ -1,6 +1,6 @@
 """The columns of simulated events: those of the event table that a log line carries.
 
-Combined lines have no service, key, country or request bytes; JSON lines have them all.
+Combined lines have no service, key, country, AS, scheme or request bytes; JSON lines have them all.
 """
 
 from typing import Final
@@ -16,6 +16,7 @@ _COLUMNS: Final = (
     "user",
     "api_key",
     "method",
+    "scheme",
     "host",
     "path",
     "query",
@@ -27,9 +28,11 @@ _COLUMNS: Final = (
     "referrer",
     "protocol",
     "country",
+    "asn",
     "request_raw",
 )
 
 #: Names and types as in `ingest.events.EVENT_SCHEMA`; times are whole milliseconds, a key
-#: is the made-up key itself, and `country` is null except where a scenario is about countries.
+#: is the made-up key itself, and `country`, `asn` and `scheme` are null except where a scenario is
+#: about countries, and in runs that tell them.
 SIMULATED_SCHEMA: Final = pl.Schema({name: EVENT_SCHEMA[name] for name in _COLUMNS})

@@ -27,8 +27,15 @@ JSON_FIELDS: Final = (
     "request",
 )
 
-#: Fields that follow only in lines which have them: the key, and what the gateway knows of places.
-OPTIONAL_FIELDS: Final = {"api_key": "api_key", "client.geo.country_iso_code": "country"}
+#: Fields that follow only in lines which have them: the key, and what the gateway knows of places
+#: and of TLS.
+OPTIONAL_FIELDS: Final = {
+    "api_key": "api_key",
+    "client.geo.country_iso_code": "country",
+    "client.as.number": "asn",
+    "scheme": "scheme",
+}
+_NUMBERS: Final = frozenset({"client.as.number"})
 _SECOND_US: Final = 1_000_000
 
 
@@ -104,6 +111,7 @@ def _json(events: pl.DataFrame, first: int) -> pl.Series:
 
 
 def _optional(name: str) -> pl.Expr:
-    value = pl.col(OPTIONAL_FIELDS[name])
-    told = pl.concat_str(pl.lit(f',"{name}":"'), value, pl.lit('"'))
+    value = pl.col(OPTIONAL_FIELDS[name]).cast(pl.String)
+    mark = "" if name in _NUMBERS else '"'
+    told = pl.concat_str(pl.lit(f',"{name}":{mark}'), value, pl.lit(mark))
     return pl.when(value.is_null()).then(pl.lit("")).otherwise(told)

@@ -12,7 +12,10 @@ from typing import Any, Final, Literal
 from detectors.findings import EntityType
 from vedette.simulation.truth import INTENSITIES, Intensity, Verdict
 
-Pattern = Literal["burst", "steady", "office", "outage", "proxy"]
+Pattern = Literal["burst", "steady", "daily", "office", "outage", "proxy", "change"]
+
+#: Patterns that befall ordinary requests.
+FAULTS: Final = frozenset({"outage", "proxy", "change"})
 Home = Literal["hosting", "residential"]
 
 _FOLDER: Final = "scenarios"
@@ -37,6 +40,27 @@ class Exemption:
 
 
 @dataclass(frozen=True, slots=True)
+class Regular:
+    """Whoever the scenario is about, on every day of the run: the same user or key.
+
+    There are `visits` a day, at any time between `hours` (UTC), of `requests` each, which go
+    through `calls` in turn. A visit comes from one of the `networks` addresses in each of the
+    `countries`, with one of the `user_agents`. With `last_minutes` the last visit is so long before
+    the scenario, and the next one comes `back_minutes` after it at the earliest.
+    """
+
+    calls: tuple[ScriptedCall, ...]
+    user_agents: tuple[str, ...]
+    countries: tuple[str, ...] = ("DE",)
+    networks: int = 1
+    visits: int = 4
+    requests: int = 8
+    hours: tuple[int, int] = (7, 22)
+    last_minutes: int = 0
+    back_minutes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """What one client or a group of them does, as a scenario file says it.
 
@@ -49,6 +73,10 @@ class Scenario:
       says that the log has the user on refused log-ins too.
     - An outage lets `share` of the ordinary requests to `service` fail with `calls`' statuses.
     - A proxy stands before `share` of the ordinary clients, and the log has its address.
+    - What is daily is a burst on every day of the run and of its history, from `arrive_at` on.
+    - A change befalls `share` of the ordinary requests to `service`: they get the statuses of
+      `calls` if there are any, take `slower` times as long, are `bigger` times as big, come with
+      `scheme`, or do not come at all if `lost`.
 
     `client` fixes the address; without it each run draws one from `home`, or in `networks` /24
     networks, or in `countries`. `users` and `api_keys` are how many of them the requests carry,
@@ -57,7 +85,10 @@ class Scenario:
     `detectors` may rightly fire on an attack, the first one must; a near-miss comes `near` others.
     `in_every_run` is false for what changes ordinary traffic: it comes only when it is named, and
     in long runs. `needs_model` says that only a trained client model can tell it: it comes only
-    when it is named. `irregular` lets a burst pause as people do, now short, now long.
+    when it is named. `irregular` lets a burst pause as people do, now short, now long; a `gradual`
+    one swells and ebbs. `needs_history` says that detectors must have seen ordinary days before: it
+    comes only when it is named, and in runs with a history. `regular` is who it is about, `same`
+    what they have in common with whoever makes the requests: address, user agent.
     """
 
     name: str
@@ -100,6 +131,14 @@ class Scenario:
     needs: tuple[str, ...] = ()
     in_every_run: bool = True
     needs_model: bool = False
+    needs_history: bool = False
+    gradual: bool = False
+    slower: float = 1.0
+    bigger: float = 1.0
+    lost: bool = False
+    scheme: str | None = None
+    regular: Regular | None = None
+    same: tuple[Literal["address", "user_agent"], ...] = ()
     irregular: bool = False
     exemptions: tuple[Exemption, ...] = ()
     strengths: Mapping[Intensity, Mapping[str, Any]] = field(default_factory=dict)
@@ -113,7 +152,7 @@ class Scenario:
     @property
     def lasts_us(self) -> int:
         """How long it lasts in microseconds; 0 for what fits into any run."""
-        bounded = self.pattern not in {"steady", "office"}
+        bounded = self.pattern not in {"steady", "office", "daily"}
         return self.window_seconds * 1_000_000 if bounded else 0
 
     @property
@@ -140,14 +179,20 @@ def all_scenarios() -> tuple[Scenario, ...]:
     return tuple(sorted(found, key=lambda scenario: scenario.name))
 
 
-def choose_scenarios(names: Sequence[str] | None) -> tuple[Scenario, ...]:
+def choose_scenarios(names: Sequence[str] | None, *, history: bool = False) -> tuple[Scenario, ...]:
     """Return the scenarios of these names; for None all that need no trained model.
+
+    Those that need days before them are among all only with `history`.
 
     Raises ValueError for a name that no file has.
     """
     known = {scenario.name: scenario for scenario in all_scenarios()}
     if names is None:
-        return tuple(scenario for scenario in known.values() if not scenario.needs_model)
+        return tuple(
+            scenario
+            for scenario in known.values()
+            if not scenario.needs_model and (history or not scenario.needs_history)
+        )
     unknown = sorted(set(names) - known.keys())
     if unknown:
         near = get_close_matches(unknown[0], known, 1, 0.7)
@@ -194,8 +239,14 @@ def settings(scenarios: Sequence[Scenario], until: datetime) -> str:
 
 def _read(name: str, table: dict[str, Any]) -> Scenario:
     exemptions = tuple(Exemption(**each) for each in table.pop("exceptions", []))
+    usual = table.pop("regular", None)
     strengths = {level: _values(each) for level, each in table.pop("intensity", {}).items()}
-    return Scenario(**{"name": name, **_values(table)}, exemptions=exemptions, strengths=strengths)
+    return Scenario(
+        **{"name": name, **_values(table)},
+        exemptions=exemptions,
+        strengths=strengths,
+        regular=Regular(**_values(usual)) if usual else None,
+    )
 
 
 def _values(table: Mapping[str, Any]) -> dict[str, Any]:

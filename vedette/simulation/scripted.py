@@ -1,8 +1,10 @@
-"""Bursts and steady clients: the requests that a scenario file writes out."""
+"""Bursts, steady and daily clients: the requests that a scenario file writes out."""
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import time as clock_time
+from datetime import timedelta
 from typing import Final
 
 import numpy as np
@@ -20,6 +22,7 @@ from vedette.simulation.words import draw_fillers
 _API_PREFIXES: Final = {
     service.name: service.host for service in SERVICES if service.name not in {"web", "static"}
 }
+_DAY_US: Final = 86_400_000_000
 _HOUR_US: Final = 3_600_000_000
 _PLACE: Final = re.compile(r"\{(\w+)\}")
 
@@ -37,7 +40,7 @@ def burst_events(
     count = scenario.total
     window = scenario.window_seconds * 1_000_000
     main = window * (1 - _LAST_PART) if scenario.then else window
-    spread = _paused(rng, count) if scenario.irregular else _spread(rng, count)
+    spread = _shaped(rng, scenario, count)
     times = begin + (spread * main).astype(np.int64)
     if scenario.raw:
         return _unreadable(rng, scenario, actor, times)
@@ -47,6 +50,14 @@ def burst_events(
         times = np.concatenate([times, begin + int(main) + later.astype(np.int64)])
         calls += scenario.then
     return scripted_events(rng, calls, actor, times, scenario)
+
+
+def _shaped(rng: np.random.Generator, scenario: Scenario, count: int) -> FloatArray:
+    """Return when in its window a burst's requests come: evenly, as people do, or swelling."""
+    if scenario.gradual:
+        swelling: FloatArray = np.sort(rng.beta(2, 2, count))
+        return swelling
+    return _paused(rng, count) if scenario.irregular else _spread(rng, count)
 
 
 def _spread(rng: np.random.Generator, count: int) -> FloatArray:
@@ -74,6 +85,18 @@ def steady_events(
         path = scenario.missing[place % len(scenario.missing)]
         calls[place] = ScriptedCall("GET", path, None, 404)
     return scripted_events(rng, calls, actor, times, scenario)
+
+
+def daily_events(
+    rng: np.random.Generator, scenario: Scenario, actor: Actor, first: int, last: int
+) -> pl.DataFrame:
+    """Return the scenario's requests of every day at its hour, as far as it is in [first, last)."""
+    time = scenario.arrive_at or clock_time(0)
+    of_day = timedelta(hours=time.hour, minutes=time.minute) // timedelta(microseconds=1)
+    end = last - scenario.window_seconds * 1_000_000
+    begins = range(first + (of_day - first) % _DAY_US, end + 1, _DAY_US)
+    days = [burst_events(rng, scenario, actor, begin) for begin in begins]
+    return pl.concat([pl.DataFrame(schema=SIMULATED_SCHEMA), *days])
 
 
 def _missing_places(
@@ -129,6 +152,7 @@ def scripted_events(
         request_bytes=_request_sizes(rng, calls, scenario.request_bytes),
         response_bytes=draw_sizes(rng, np.full(count, scenario.response_bytes), status),
         duration_us=draw_durations(rng, np.full(count, scenario.duration_ms), status),
+        **({"scheme": [scenario.scheme] * count} if scenario.scheme else {}),
         **({"user_agent": _browsers(rng, scenario.people, count)} if scenario.people else {}),
     )
 

@@ -8,9 +8,12 @@ import polars as pl
 
 from ingest.times import microseconds
 from vedette.simulation.actors import draw_actors
+from vedette.simulation.declarations import documents, settings_after_days
 from vedette.simulation.draws import stream
 from vedette.simulation.faults import befall
 from vedette.simulation.happenings import Happening, begin_of, happen
+from vedette.simulation.histories import happen_after
+from vedette.simulation.homelands import with_countries
 from vedette.simulation.scenarios import (
     Scenario,
     at_intensities,
@@ -26,7 +29,8 @@ class Simulation:
     """What one run is made of.
 
     `events` has the columns of `events.SIMULATED_SCHEMA`, sorted by completion. `settings_toml`
-    is what the user's settings must say for the near-misses to stay silent.
+    is what the user's settings must say for the near-misses to stay silent, `documents` are the
+    OpenAPI documents that they name, by file.
     """
 
     seed: int
@@ -35,6 +39,7 @@ class Simulation:
     events: pl.DataFrame = field(repr=False)
     truth: list[Truth]
     settings_toml: str
+    documents: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def simulate(
@@ -71,23 +76,29 @@ def simulate(
     for scenario in chosen:
         rng = stream(seed, scenario.stream)
         offset = placed.get(scenario.name)
-        if offset is None:
+        begin = None if offset is None else first + offset // timedelta(microseconds=1)
+        if scenario.needs_history:
+            run = first, last
+            happenings.append(happen_after(seed, scenario, run, run, begin=begin))
+            continue
+        if begin is None:
             begin = begin_of(rng, scenario, first, last)
-        else:
-            begin = first + offset // timedelta(microseconds=1)
         happenings.append(happen(rng, scenario, actors[scenario.stream], begin, (first, last)))
     ordinary = ordinary_events(seed, first, last, requests_per_second)
     for each in happenings:
         if each.changes_traffic:
             ordinary = befall(ordinary, seed, each.scenario, each.actor, each.begin)
-    parts = [ordinary, *(each.events for each in happenings)]
+    parts = [ordinary, *(frame for each in happenings for frame in (each.events, each.usual))]
+    events = pl.concat(parts).sort("timestamp", maintain_order=True)
+    days = needs_days(chosen)
     return Simulation(
         seed=seed,
         start=start,
         duration=duration,
-        events=pl.concat(parts).sort("timestamp", maintain_order=True),
+        events=with_countries(events) if days else events,
         truth=truth_of(happenings),
         settings_toml=settings_of(chosen, start, duration),
+        documents=documents() if days else {},
     )
 
 
@@ -105,9 +116,20 @@ def truth_of(happenings: Sequence[Happening]) -> list[Truth]:
 
 
 def settings_of(scenarios: Sequence[Scenario], start: datetime, duration: timedelta) -> str:
-    """Return the settings that a run needs: exceptions that end a day after it."""
+    """Return the settings that a run needs: exceptions that end a day after it.
+
+    Where scenarios need days before them, also what is declared.
+    """
     once = {scenario.name: scenario for scenario in scenarios}
-    return settings(tuple(once.values()), start.astimezone(UTC) + duration + timedelta(days=1))
+    until = start.astimezone(UTC) + duration + timedelta(days=1)
+    excepted = settings(tuple(once.values()), until)
+    declared = settings_after_days() if needs_days(scenarios) else ""
+    return "\n".join(part for part in (declared, excepted) if part)
+
+
+def needs_days(scenarios: Sequence[Scenario]) -> bool:
+    """Whether any of them needs days before it: then the log tells countries and schemes."""
+    return any(scenario.needs_history for scenario in scenarios)
 
 
 def _fits(scenario: Scenario, first: int, last: int) -> bool:

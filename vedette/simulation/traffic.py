@@ -209,5 +209,7 @@ def _who(
         "user_agent": population.user_agent.gather(client),
         "protocol": population.protocol.gather(client),
         "country": nothing,
+        "asn": nothing.cast(SIMULATED_SCHEMA["asn"]),
+        "scheme": nothing,
         "request_raw": nothing,
     }

@@ -16,7 +16,9 @@ Intensity = Literal["weak", "medium", "strong"]
 INTENSITIES: Final[tuple[Intensity, ...]] = ("weak", "medium", "strong")
 
 #: Columns of simulated events that combined lines do not carry.
-_NOT_IN_COMBINED: Final = frozenset({"service", "api_key", "country", "request_bytes"})
+_NOT_IN_COMBINED: Final = frozenset(
+    {"service", "api_key", "country", "asn", "scheme", "request_bytes"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """A run as files: the log or logs, the truth, and the settings that the run needs."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from vedette.simulation.long_runs import LongRun
 from vedette.simulation.render import Format, render
 from vedette.simulation.simulation import Simulation
 from vedette.simulation.truth import in_combined, write_truth
@@ -29,7 +31,7 @@ def write(
     format: Format = "combined",  # noqa: A002
     files: int = 1,
 ) -> list[Path]:
-    """Write access.log (JSON: access.json), truth.jsonl and vedette.toml; return the logs.
+    """Write access.log (JSON: access.json), truth.jsonl and the settings; return the logs.
 
     With `files` > 1 the lines go in turn into access-1.log, access-2.log and so on. Raises
     ValueError if `files` is below 1.
@@ -48,5 +50,19 @@ def write(
                 out.write("\n")
     truth = in_combined(simulation.truth) if format == "combined" else simulation.truth
     write_truth(truth, folder / "truth.jsonl")
-    (folder / "vedette.toml").write_text(simulation.settings_toml, encoding="utf-8")
+    write_settings(simulation, folder)
     return logs
+
+
+def write_settings(run: Simulation | LongRun, folder: Path) -> Path:
+    """Write vedette.toml, and the OpenAPI documents that it names beside it; return its path.
+
+    Settings name files from where a command is called, so the documents get the folder's path.
+    """
+    text = run.settings_toml
+    for name, document in run.documents.items():
+        (folder / name).write_text(document, encoding="utf-8")
+        text = text.replace(json.dumps(name), json.dumps(str(folder / name)))
+    file = folder / "vedette.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
