@@ -10,6 +10,8 @@ fixed strength, and near-misses that must raise nothing. The same seed gives the
 - `scenarios` (and the folder of that name): attacks and near-misses as data, three strengths each
 - `actors`, `scripted`, `words`, `office`, `faults`: who makes their requests, and which
 - `happenings`: a scenario in a run; `simulation`: a run; `long_runs`: days and weeks
+- `histories`, `regulars`: what needs days before it, and who comes on all of them
+- `homelands`, `declarations`: countries of addresses; documents and settings of the owner
 - `machines`: who has the same address every day
 - `truth`: what is true about a run
 - `render`, `write`: log lines and files; `batches`: events as detectors take them
