@@ -33,6 +33,7 @@ EVENT_SCHEMA: Final = pl.Schema(
         "request_id": pl.String(),
         "country": pl.String(),  # ISO 3166-1 alpha-2
         "city": pl.String(),
+        "location": pl.String(),  # "latitude,longitude,radius": degrees and km (ingest.location)
         "asn": pl.Int64(),
         "anonymous": pl.String(),  # tor, vpn, proxy, hosting..., the most telling
         "request_raw": pl.String(),  # only when the request line itself is unreadable

@@ -12,12 +12,14 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from ingest.address_ranges import SPECIAL, AddressRanges
+from ingest.location import location_of
 from ingest.mmdb import Identity, Mmdb, MmdbError, identity_of, open_mmdb
 
 GEO_SCHEMA: Final = pl.Schema(
     {
         "country": pl.String(),  # ISO 3166-1 alpha-2
         "city": pl.String(),  # English name
+        "location": pl.String(),  # "latitude,longitude,radius" (ingest.location)
         "asn": pl.Int64(),
         "anonymous": pl.String(),  # one of ANONYMOUS
     }
@@ -42,6 +44,10 @@ _OTHER_KINDS: Final[Mapping[Key, Sequence[str]]] = {
     "asn": ("country", "city", "anonymous"),
     "anonymous": ("country", "city", "asn"),
 }
+
+#: Files that may say where addresses are, and how many of their networks are asked whether they do.
+_WITH_PLACES: Final[tuple[Key, ...]] = ("city", "country")
+_SAMPLED: Final = 10_000
 
 #: Addresses remembered across batches.
 _REMEMBERED: Final = 1 << 16
@@ -82,11 +88,12 @@ class Place(NamedTuple):
 
     country: str | None
     city: str | None
+    location: str | None
     asn: int | None
     anonymous: str | None
 
 
-_NOWHERE: Final = Place(None, None, None, None)
+_NOWHERE: Final = Place(None, None, None, None, None)
 
 
 class GeoData:
@@ -116,6 +123,17 @@ class GeoData:
     def country_is_bundled(self) -> bool:
         """Whether countries are labels of registries: good to show, too coarse to alert on."""
         return self._data.bundled
+
+    @property
+    def has_locations(self) -> bool:
+        """Whether coordinates of cities are among the first records of the files with countries."""
+        files = self._data.files
+        found = [files[key] for key in _WITH_PLACES if key in files]
+        try:
+            records = [record for file in found for record in file.first(_SAMPLED)]
+        except MmdbError:
+            return False
+        return any(_location(record) for record in records if isinstance(record, dict))
 
     @property
     def fingerprint(self) -> str:
@@ -219,9 +237,16 @@ class _Data:
 
     def _place(self, address: str) -> Place:
         city = self._record("city", address)
-        country = _country(city) or _country(self._record("country", address))
+        location = _location(city)
+        land = {} if location and _country(city) else self._record("country", address)
         asn, anonymous = self._record("asn", address), self._record("anonymous", address)
-        return Place(country, _city(city), _asn(asn), _anonymous(anonymous))
+        return Place(
+            _country(city) or _country(land),
+            _city(city),
+            location or _location(land),
+            _asn(asn),
+            _anonymous(anonymous),
+        )
 
     def _record(self, key: Key, address: str) -> Mapping[str, Any]:
         file = self.files.get(key)
@@ -269,6 +294,11 @@ def _city(record: Mapping[str, Any]) -> str | None:
     names = city.get("names") if isinstance(city, dict) else None
     name = names.get("en") if isinstance(names, dict) else city
     return name if isinstance(name, str) and name else None
+
+
+def _location(record: Mapping[str, Any]) -> str | None:
+    """Return the coordinates of a city; those of a record without one are the middle of a land."""
+    return location_of(record) if _city(record) is not None else None
 
 
 def _asn(record: Mapping[str, Any]) -> int | None:

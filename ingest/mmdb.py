@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +46,13 @@ class Mmdb:
             return None
         try:
             return self._reader.get(address)
+        except (InvalidDatabaseError, UnicodeDecodeError) as error:
+            raise MmdbError("the data is damaged") from error
+
+    def first(self, count: int) -> list[Record]:
+        """Return the records of the first networks. Raises MmdbError if the data is damaged."""
+        try:
+            return [record for _, record in islice(self._reader, count)]
         except (InvalidDatabaseError, UnicodeDecodeError) as error:
             raise MmdbError("the data is damaged") from error
 

@@ -17,7 +17,7 @@ from ingest.sources import FileSource
 NORMALISED_SCHEMA: Final = pl.Schema({**EVENT_SCHEMA, "reason": pl.String()})
 
 #: Text that can only be an address, a hash, or our own; all other text is masked.
-PLAIN: Final = frozenset({"client_ip", "client_network", "api_key", "partition"})
+PLAIN: Final = frozenset({"client_ip", "client_network", "api_key", "location", "partition"})
 MASKED: Final = tuple(
     name for name, dtype in EVENT_SCHEMA.items() if dtype == pl.String and name not in PLAIN
 )

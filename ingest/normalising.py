@@ -32,6 +32,9 @@ _CONTROL[[9, 10, 13]] = False
 #: Mapped to a field of a JSON object, these say that it is a request and no envelope of one.
 _REQUEST_COLUMNS: Final = ("method", "request", "uri", "path", "status")
 
+#: What only geo data know.
+_BY_GEO_DATA: Final = ("city", "location", "anonymous")
+
 
 @dataclass(frozen=True)
 class Reject:
@@ -229,17 +232,16 @@ class Normaliser:
         return events.select(EVENT_SCHEMA.names())
 
     def _places(self, parsed: pl.DataFrame, address: pl.Series) -> list[pl.Series]:
-        """Return country, city, asn and anonymous; the log's own where we know nothing."""
+        """Return what is known of where clients are; the log's own where we know nothing."""
         geo = self._enrichment.geo
         if geo is None:
-            unknown = [_nothing(name, parsed.height) for name in ("city", "anonymous")]
+            unknown = [_nothing(name, parsed.height) for name in _BY_GEO_DATA]
             return [parsed["country"], parsed["asn"], *unknown]
         known = geo.columns(address)
         return [
             known["country"].fill_null(parsed["country"]),
             known["asn"].fill_null(parsed["asn"]),
-            known["city"],
-            known["anonymous"],
+            *(known[name] for name in _BY_GEO_DATA),
         ]
 
     def _api_keys(self, keys: pl.Series) -> pl.Series:

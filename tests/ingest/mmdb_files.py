@@ -80,6 +80,8 @@ def _encoded(value: Any) -> bytes:
         raw = value.to_bytes((value.bit_length() + 7) // 8, "big")
         kind = 5 if isinstance(value, Short) else 9 if isinstance(value, Long) else 6
         return _head(kind, len(raw)) + raw
+    if isinstance(value, float):
+        return _head(3, 8) + struct.pack(">d", value)
     if isinstance(value, str):
         raw = value.encode()
         return _head(2, len(raw)) + raw

@@ -25,7 +25,7 @@ SPECIAL = [
 def row(data: GeoData, address: str | None) -> tuple[object, ...]:
     frame = data.columns(pl.Series("client_ip", [address], dtype=pl.String))
     assert frame.schema == GEO_SCHEMA
-    return frame.row(0)
+    return frame.drop("location").row(0)
 
 
 def city_file(path: Path, city: str = "Utrecht", epoch: int = 1) -> Path:
@@ -99,7 +99,7 @@ def test_from_files(tmp_path: Path, address: str | None, expected: tuple[object,
     for _ in range(2):
         assert row(data, address) == expected
         column = pl.Series([address, "5.1.0.1", address, "10.0.0.1"], dtype=pl.String)
-        assert data.columns(column).rows()[::2] == [expected, expected]
+        assert data.columns(column).drop("location").rows()[::2] == [expected, expected]
 
 
 def test_bundled_labels() -> None:
@@ -129,7 +129,7 @@ def test_a_file_without_countries_leaves_the_bundled_labels(tmp_path: Path) -> N
 def test_columns_do_not_depend_on_their_neighbours(addresses: list[str | None]) -> None:
     frame = BUNDLED.columns(pl.Series(addresses, dtype=pl.String))
     assert frame.schema == GEO_SCHEMA
-    assert frame.rows() == [row(BUNDLED, address) for address in addresses]
+    assert frame.drop("location").rows() == [row(BUNDLED, address) for address in addresses]
 
 
 def test_a_replaced_file_is_used_after_a_reload(tmp_path: Path) -> None:
@@ -273,3 +273,45 @@ def test_lookups_while_files_are_replaced(tmp_path: Path) -> None:
     assert changes == 20
     assert len(cities) == 120
     assert all(found in ({"Utrecht"}, {"Gouda"}) for found in cities)
+
+
+def located(record: dict[str, object], folder: Path) -> object:
+    path = write_mmdb(folder / "at.mmdb", {"5.0.0.0/8": {"city": "Utrecht"} | record})
+    data = GeoData(GeoSettings(city=path))
+    found = data.columns(pl.Series("client_ip", ["5.1.1.1"]))["location"].item()
+    assert data.has_locations == (found is not None)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        ({"location": {"latitude": 52.09, "longitude": 5.1214, "accuracy_radius": 20}},
+         "52.1,5.1,28"),
+        ({"location": {"latitude": -0.04, "longitude": -179.96}}, "0.0,-180.0,208"),
+        ({"lat": "52.09", "lng": "5.1214", "radius": "5"}, "52.1,5.1,13"),
+        ({"location": {"latitude": 52.0, "longitude": 5.0, "accuracy_radius": 70_000}},
+         "52.0,5.0,20016"),
+        ({"location": {"latitude": 52.0, "longitude": 5.0}, "city": {}}, None),
+        ({"location": {"latitude": 0.0, "longitude": 0.0}}, None),
+        ({"location": {"latitude": 91.0, "longitude": 5.0}}, None),
+        ({"location": {"latitude": 52.0, "longitude": -181.0}}, None),
+        ({"location": {"latitude": float("nan"), "longitude": 5.0}}, None),
+        ({"location": {"latitude": True, "longitude": 5.0}}, None),
+        ({"location": {"longitude": 5.0}}, None),
+        ({"location": "52,5"}, None),
+        ({"lat": "north", "lng": "5"}, None),
+        ({}, None),
+    ],
+)  # fmt: skip
+def test_coordinates(tmp_path: Path, record: dict[str, object], expected: str | None) -> None:
+    assert located(record, tmp_path) == expected
+
+
+def test_a_country_file_with_cities_has_coordinates(tmp_path: Path) -> None:
+    record = {"city": "Utrecht", "country": "NL", "location": {"latitude": 52.1, "longitude": 5.1}}
+    path = write_mmdb(tmp_path / "both.mmdb", {"5.0.0.0/8": record})
+    data = GeoData(GeoSettings(country=path))
+    assert data.columns(pl.Series("client_ip", ["5.1.1.1"]))["location"].item() == "52.1,5.1,208"
+    assert data.has_locations
+    assert not BUNDLED.has_locations

@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from ingest.geo import GeoSettings
 from tests.docs.pages import page, rows
+from tests.ingest.mmdb_files import write_mmdb
 from vedette.cli import cli
 from vedette.doctor.examination import examine, examined
+from vedette.doctor.geo import check_geo
 from vedette.doctor.registry import CHECKS, SETTINGS, Check
 from vedette.doctor.remark import STATUSES, Remark, ok, warn
 from vedette.doctor.surroundings import Surroundings
@@ -186,3 +189,20 @@ def test_variables_are_named_and_not_shown(tmp_path: Path, monkeypatch: pytest.M
     (found,) = examined(at, [CHECKS[0]])
     assert any("VEDETTE_NOTIFY__URL" in remark.seen for remark in found.remarks)
     assert "geheim" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("record", "status", "said"),
+    [
+        ({"location": {"latitude": 52.1, "longitude": 5.1}}, "ok", "cities have coordinates"),
+        ({}, "skipped", "no coordinates of cities"),
+    ],
+)
+def test_whether_cities_have_coordinates_is_said(
+    tmp_path: Path, record: dict[str, object], status: str, said: str
+) -> None:
+    city = write_mmdb(tmp_path / "c.mmdb", {"5.0.0.0/8": {"country": "NL", "city": "X"} | record})
+    at = installation(tmp_path)
+    settings = at.settings.model_copy(update={"geo": GeoSettings(city=city)})
+    remarks = list(check_geo(replace(at, settings=settings)))
+    assert [r.status for r in remarks if r.seen.startswith(said)] == [status]

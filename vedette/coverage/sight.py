@@ -144,6 +144,7 @@ _FROM: Final[Mapping[str, str]] = {
     "route": "path",
     "asn": "client_ip",
     "city": "client_ip",
+    "location": "client_ip",
     "anonymous": "client_ip",
     EDGE: EDGE,
 }

@@ -80,6 +80,7 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "environment": 'environment = "production" in the source of the settings',
     "country": "an MMDB file: geo.country in the settings (docs/settings.md)",
     "city": "an MMDB file: geo.city in the settings",
+    "location": "an MMDB file with coordinates: geo.city in the settings",
     "asn": "an MMDB file: geo.asn in the settings",
     "anonymous": "an MMDB file: geo.anonymous in the settings",
     "edge": 'role = "edge" in the source, if clients arrive there',

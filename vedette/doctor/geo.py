@@ -25,7 +25,7 @@ def check_geo(at: Surroundings) -> Iterator[Remark]:
         yield skipped("there is none: events have no country")
         return
     try:
-        GeoData(geo)
+        data = GeoData(geo)
     except GeoError as error:
         seen, _, advice = str(error).rpartition("; ")
         yield fail(seen, advice)
@@ -35,6 +35,18 @@ def check_geo(at: Surroundings) -> Iterator[Remark]:
         yield _judged(at.settings.countries.reliable)
     for name, path in files.items():
         yield _age(name, path, at.now)
+    if not geo.country_is_bundled:
+        yield _measured(has_locations=data.has_locations)
+
+
+def _measured(*, has_locations: bool) -> Remark:
+    """Say what distances of impossible travel are measured by."""
+    if has_locations:
+        return ok("cities have coordinates: impossible travel sees leaps within a country, too")
+    return skipped(
+        "no coordinates of cities: impossible travel sees leaps between countries only; give"
+        " geo.city an MMDB file with coordinates to see those within one"
+    )
 
 
 def _judged(reliable: bool | None) -> Remark:

@@ -32,6 +32,7 @@ _FROM: Final[Mapping[str, str]] = {
     "route": "method, path and the route templates",
     "country": "client_ip, by the geo data",
     "city": "client_ip, by the geo data",
+    "location": "client_ip, by the geo data",
     "asn": "client_ip, by the geo data",
     "anonymous": "client_ip, by the geo data",
     "api_key": "the key in the line, as a keyed hash",

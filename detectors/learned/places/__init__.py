@@ -2,10 +2,12 @@
 
 settings     [countries]: which are blocked, which expected
 outlines     where countries are, and how far apart
+coordinates  how far apart addresses with coordinates are
 arrivals     the heavy half: who came from where in each minute, and which countries were answered
 travel       users and keys that are faster than anybody travels
 habits       what of it is usual: who is always in many places, which networks others leap to
 services     blocked, unexpected and new countries of services
+journeys     leaps in words
 catalogue    what people read about the detectors
 family       the family of detectors
 """

@@ -18,8 +18,9 @@ USER_TRAVEL: Final = Detector(
     id="f2c7a5b1-6c0d-5c0f-9d3c-5c1f7c0a9b33",
     title="A user faster than anybody travels",
     description=(
-        "Accepted requests of one user come from two countries that are so far apart that nobody"
-        " could have travelled in between: somebody else may have the session or the password."
+        "Accepted requests of one user come from two countries, or coordinates of cities, that are"
+        " so far apart that nobody could have travelled in between: somebody else may have the"
+        " session or the password."
     ),
     level=Level.MEDIUM,
     tags=_TAGS,
@@ -38,8 +39,9 @@ API_KEY_TRAVEL: Final = Detector(
     id="9a0d1be2-2a55-5f8e-b1c4-6a7d2e8f4c44",
     title="An API key faster than anybody travels",
     description=(
-        "Accepted requests with one API key come from two countries that are far apart within"
-        " minutes, which that key did not do before: somebody else may have it."
+        "Accepted requests with one API key come from two countries, or coordinates of cities, that"
+        " are far apart within minutes, which that key did not do before: somebody else may have"
+        " it."
     ),
     level=Level.MEDIUM,
     tags=("attack.credential-access", "attack.t1078", "attack.t1552", "owasp.api2"),

@@ -21,6 +21,8 @@ from detectors.learned.places.arrivals import (
     no_arrivals,
 )
 from detectors.learned.places.catalogue import DETECTORS, TRAVEL
+from detectors.learned.places.coordinates import place
+from detectors.learned.places.journeys import journey
 from detectors.learned.places.services import BLOCKED, NEW, UNEXPECTED, Services, watched
 from detectors.learned.places.settings import CountrySettings
 from detectors.learned.places.travel import Travel
@@ -29,18 +31,17 @@ from detectors.learned.slots import DAY_US, SLOT_CAP, SLOT_US, Waiting, shown_ev
 from detectors.overrides import RuleOverride
 from ingest.times import moment
 
-VERSION: Final = 1
+VERSION: Final = 2
+
+#: The version before knew no coordinates; its state lacks what is empty without.
+_BEFORE: Final = 1
 
 #: Users and keys, and services, remembered at most.
 ENTITY_CAP: Final = 100_000
 SERVICE_CAP: Final = 1_000
 
 _END: Final = 2**62
-_SECOND_US: Final = 1_000_000
-_MINUTE: Final = 60
 
-#: From how many km and times the limit on a leap is told with this confidence.
-_CONFIDENCE: Final = (("high", 3_000, 3), ("medium", 1_000, 1))
 _SHOWN_COUNTRIES: Final = 5
 
 _STATE_SCHEMA: Final = pl.Schema(
@@ -141,6 +142,7 @@ class Places:
 
     def restore(self, parts: Mapping[str, pl.DataFrame]) -> list[str]:
         """Take over a state; of another version or of none, all detectors begin anew."""
+        parts = _upgraded(parts)
         same = all(name in parts and parts[name].schema == s for name, s in _SCHEMAS.items())
         if not same or parts["state"]["version"].to_list() != [VERSION]:
             return list(self.detectors)
@@ -160,7 +162,8 @@ class Places:
 
     def _day(self, seen: pl.DataFrame) -> Iterator[Finding]:
         answers = pl.col("type") == "service"
-        travelling, answering = seen.filter(~answers), seen.filter(answers)
+        travelling = seen.filter(~answers).with_columns(place=place("location"))
+        answering = seen.filter(answers)
         for part in _parts(travelling, self._travel.memory):
             yield from self._travelled(part)
             self._travel.evict()
@@ -181,7 +184,7 @@ class Places:
                     span=(leap["first"], leap["last"]),
                     value=leap["speed"],
                     pane=leap["pane"],
-                    note=_journey(leap, detector.threshold),
+                    note=journey(leap, detector.threshold),
                 )
 
     def _answered(self, seen: pl.DataFrame) -> Iterator[Finding]:
@@ -219,6 +222,22 @@ class Places:
             entity_type="all" if entity == ALL else detector.entity_type,
             members=frozenset(rows["client"].drop_nulls().to_list()),
         )
+
+
+def _upgraded(parts: Mapping[str, pl.DataFrame]) -> Mapping[str, pl.DataFrame]:
+    """Return a state of the version before as one of this version, any other as it is."""
+    state = parts.get("state")
+    if state is None or state.schema != _STATE_SCHEMA or state["version"].to_list() != [_BEFORE]:
+        return parts
+    none = [pl.lit(None, pl.String).alias(name) for name in ("location", "operator")]
+    wider = {
+        name: parts[name].with_columns(none).select(_SCHEMAS[name].names())
+        for name in ("open", "last")
+        if name in parts and set(_SCHEMAS[name]) <= {*parts[name].columns, "location", "operator"}
+    }
+    empty = {name: pl.DataFrame(schema=_SCHEMAS[name]) for name in ("short_leapers", "short_exits")}
+    now = {"state": state.with_columns(version=pl.lit(VERSION, pl.Int64))}
+    return {**parts, **wider, **empty, **now}
 
 
 def _judging(found: dict[str, Detector], settings: CountrySettings) -> dict[str, Detector]:
@@ -271,24 +290,6 @@ def _finding(
         evidence=masked_evidence(shown_events(rows)),
         reached=moment(pane + SLOT_US),
         note=note,
-    )
-
-
-def _journey(leap: Mapping[str, Any], limit: int) -> str:
-    minutes, seconds = divmod(leap["gap"] // _SECOND_US, _MINUTE)
-    hours, minutes = divmod(minutes, _MINUTE)
-    took = f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else f"{seconds} s"
-    sure = next(
-        (
-            word
-            for word, km, times in _CONFIDENCE
-            if leap["km"] >= km and leap["speed"] >= times * limit
-        ),
-        "low",
-    )
-    return (
-        f"From {leap['from_country']} to {leap['country']} within {took}: at least"
-        f" {leap['km']:,} km, {leap['speed']:,} km/h; confidence {sure}"
     )
 
 

@@ -21,6 +21,8 @@ QUICK: Final = CountrySettings(
     travel_days=1,
     memory_days=4,
 )
+#: Two towns of a country, one of them known badly, and one over the sea.
+TOWNS: Final = ("52.5,13.4,28", "48.1,11.6,208", "-33.9,151.2,28", "64.1,-21.9,13")
 FEW: Final = {
     name: RuleOverride(threshold=2) for name in ("unexpected_country", "service_new_country")
 }
@@ -54,6 +56,8 @@ def streams(draw: st.DrawFn) -> list[dict[str, Any]]:
                 user=seed.choice([None, "ann", "bob", "eve", "joe"]),
                 api_key=seed.choice([None, "key-1"]),
                 country=country,
+                location=seed.choice([None, *TOWNS]),
+                asn=seed.choice([None, 64_501, 64_502]),
                 client_network=f"198.51.{seed.randrange(3)}.0/24",
                 anonymous=seed.choice([None, None, "vpn", "hosting"]) if odd else None,
                 status=seed.choice([200, 200, 204, 401]),
