@@ -28,6 +28,10 @@ KEY_CAP: Final = 2_000_000
 SUSPECT_SCHEMA: Final = pl.Schema(
     {"key": pl.UInt64(), "entity": pl.String(), "group": pl.UInt64(), "bound": pl.Int64()}
 )
+_NOBODY: Final = pl.DataFrame(schema=SUSPECT_SCHEMA)
+_NO_TOTALS: Final = pl.DataFrame(
+    schema={"key": pl.UInt64(), "count": pl.Int64(), "last": pl.Int64()}
+)
 
 #: Segments after which the newest are merged when they are of like size.
 _SEGMENTS: Final = 8
@@ -90,6 +94,11 @@ class Segment:
                 for frame, starts in zip(self.sums.frames(), self.starts, strict=True)
             )
         )
+
+    def panes_of(self, number: int) -> pl.DataFrame:
+        """Return the counts of one series."""
+        begin, end = self.starts[0][number : number + 2]
+        return self.sums.panes.slice(int(begin), int(end - begin))
 
     def keys_of(self, number: int) -> slice:
         """Return where the keys of a series are, in order."""
@@ -230,10 +239,9 @@ class Table:
         Looked at are the keys of what was added last (`newest`), or all that have had matches in
         open panes.
         """
-        nobody = pl.DataFrame(schema=SUSPECT_SCHEMA)
         keys = self._able(number, least, self.fresh[-1:] if newest else self.fresh)
         if not len(keys):
-            return nobody
+            return _NOBODY
         bound = np.zeros(len(keys), np.int64)
         rest = int(self.bounds()[number])
         for segment in sorted(self.segments, key=lambda each: -each.greatest[number]):
@@ -242,7 +250,7 @@ class Table:
             enough = bound + rest >= least
             keys, bound = keys[enough], bound[enough]
             if not len(keys):
-                return nobody
+                return _NOBODY
         return self._named(number, keys).with_columns(pl.Series("bound", bound))
 
     def _named(self, number: int, keys: Hashes) -> pl.DataFrame:
@@ -256,6 +264,10 @@ class Table:
                 found.append(segment.sums.keys.select("key", "entity", "group")[places[there]])
                 left = left[~there]
         return pl.concat(found).sort("key")
+
+    def _holding(self, number: int) -> list[Segment]:
+        """Return the segments that have matches of a series: most have only of a few."""
+        return [s for s in self.segments if s.starts[0][number] < s.starts[0][number + 1]]
 
     def _touched(self, number: int, segments: Sequence[Segment]) -> Hashes:
         return _union([segment.key[segment.keys_of(number)] for segment in segments])
@@ -277,7 +289,7 @@ class Table:
 
     def rows(self, number: int, keys: pl.Series | None) -> Sums:
         """Return what is stored of a series, of some keys (None: of all), each row once."""
-        every = [segment.of_series(number) for segment in self.segments]
+        every = [segment.of_series(number) for segment in self._holding(number)]
         wanted = pl.lit(value=True) if keys is None else pl.col("key").is_in(keys.implode())
         return Sums(
             add_panes([sums.panes.filter(wanted) for sums in every]),
@@ -355,8 +367,9 @@ class Table:
     def _totals(self, number: int, since: int, until: int) -> pl.DataFrame:
         """Return `key`, `count` and `last` of a series, by the segments, of panes in a stretch."""
         inside = pl.col("pane").is_between(since, until, closed="left")
-        every = [segment.of_series(number).panes for segment in self.segments]
-        return pl.concat([panes.filter(inside).select("key", "count", "last") for panes in every])
+        holding = [segment.panes_of(number) for segment in self._holding(number)]
+        every = [panes.select("pane", "key", "count", "last") for panes in holding]
+        return pl.concat(every).filter(inside).drop("pane") if every else _NO_TOTALS
 
     def evict(self) -> None:
         """Forget closed panes of the least suspect keys, in a total order, and count them.
