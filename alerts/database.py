@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -355,6 +355,7 @@ def _configuration() -> Config:
     return config
 
 
+@cache  # it imports every migration, and they change only with the program
 def _migrations() -> ScriptDirectory:
     return ScriptDirectory.from_config(_configuration())
 
