@@ -199,22 +199,27 @@ def _is_usual(leaps: pl.DataFrame, usual: pl.DataFrame, end: str) -> pl.Series:
 def _far(pairs: pl.DataFrame) -> pl.DataFrame:
     """Return the pairs that are far from each other: with `km` between them, `located`, `short`.
 
-    By coordinates, where both have them; by countries else. Short ones are not within one operator.
+    By coordinates, where both have them and these are not too vague to tell more than countries;
+    by countries else. Short ones are not within one operator.
     """
     located = pl.col("location").is_not_null() & pl.col("from_location").is_not_null()
     moved = pairs.filter(
         (pl.col("from_country") != pl.col("country"))
         | (located & (pl.col("location") != pl.col("from_location")))
-    ).with_columns(located=located)
+    )
     distinct = moved.select("from_country", "country").unique()
     km = [apart(one, other) for one, other in distinct.iter_rows()]
     between = distinct.with_columns(pl.Series("km", km, dtype=pl.Int64))
-    short = pl.col("km").fill_null(0) < FAR_KM
-    exact = pl.when("located").then(kilometres("from_location", "location")).otherwise("km")
+    countries = pl.col("km").fill_null(0)
+    exact = kilometres("from_location", "location").fill_null(0)
     one_network = pl.col("operator").eq_missing(pl.col("from_operator"))
     return (
         moved.join(between, on=("from_country", "country"), how="left", maintain_order="left")
-        .with_columns(short=short, km=exact)
+        .with_columns(
+            located=located & (exact >= countries),
+            short=countries < FAR_KM,
+            km=pl.max_horizontal(exact, countries),
+        )
         .filter((pl.col("km") >= FAR_KM) & ~(pl.col("short") & one_network))
     )
 

@@ -380,13 +380,17 @@ def test_a_place_that_is_usual_is_no_leap() -> None:
     assert run([*days_east(5), *office, east(5 * DAY), west(5 * DAY + 60)]) == []
 
 
-def test_who_is_at_home_nowhere_does_not_leap() -> None:
-    towns = [
-        east(day * DAY + n * 8 * HOUR, location=f"{30 + 4 * n},{-110 + 6 * day}.0,28", asn=day + 1)
-        for day in range(6)
-        for n in range(3)
+@pytest.mark.parametrize(("towns", "expected"), [(3, 1), (20, 0)])
+def test_who_is_at_home_nowhere_does_not_leap(towns: int, expected: int) -> None:
+    """Towns around New York, too near to be leaps; more of them than are remembered."""
+    tour = [
+        east(
+            n % 5 * DAY + (9 + n // 5) * HOUR,
+            location=f"{37 + n % 4 * 2}.0,{-75 - n // 4 * 2}.0,600",
+        )
+        for n in range(towns)
     ]
-    assert run([*towns, west(5 * DAY + 16 * HOUR + 60)]) == []
+    assert len(run([*days_east(5), *tour, east(5 * DAY), west(5 * DAY + 60)])) == expected
 
 
 @pytest.mark.parametrize("anonymous", ["vpn", "hosting"])
@@ -419,6 +423,16 @@ def test_countries_that_are_far_apart_are_judged_as_before() -> None:
     assert found.note.endswith("; confidence high")
     (mixed,) = run([*days(5), at_home(5 * DAY), there])
     assert mixed.note.startswith("From DE to BR within 1 min: at least 6,")
+
+
+def test_vague_coordinates_do_not_hide_how_far_countries_are_apart() -> None:
+    """Of two distances that are the least there can be, the greater one holds."""
+    leap = [
+        at_home(5 * DAY, location="52.5,13.4,3000", asn=64_501),
+        away(5 * DAY + 60, location="-23.5,-46.6,3000", asn=64_502),
+    ]
+    (found,) = run([*days(5), *leap])
+    assert found.note.startswith("From DE to BR within 1 min: at least 6,")
 
 
 def test_the_state_of_the_version_before_goes_on() -> None:
