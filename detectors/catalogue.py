@@ -2,9 +2,10 @@
 
 import errno
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -66,8 +67,8 @@ def load_catalogue(
     for folder in folders:
         if not folder.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, "rules.folders: not a folder", str(folder))
-    files = [f for folder in (BUILT_IN_RULES, *folders) for f in sorted(folder.rglob("*.y*ml"))]
-    documents = [document for file in files for document in read_rules(file, placeholders)]
+    given = tuple((name, tuple(values)) for name, values in sorted((placeholders or {}).items()))
+    documents = [*_built_in(given), *_documents(folders, placeholders)]
     taken = DEFAULTS.keys() | {name for document in documents for name in document.placeholders}
     for name in placeholders or {}:
         if name not in taken:
@@ -83,6 +84,19 @@ def load_catalogue(
     active = tuple(r for r in rules if changed.get(r.name, RuleOverride()).enabled)
     digest = hashlib.sha256("".join(f"{r.name}:{r.signature};" for r in active).encode())
     return Catalogue(active, digest.hexdigest()[:16], tuple(documents))
+
+
+@lru_cache(maxsize=4)  # they change with the program only, and settings are read again and again
+def _built_in(placeholders: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[Document, ...]:
+    return tuple(_documents([BUILT_IN_RULES], dict(placeholders)))
+
+
+def _documents(
+    folders: Iterable[Path], placeholders: Mapping[str, Sequence[str]] | None
+) -> Iterator[Document]:
+    for folder in folders:
+        for file in sorted(folder.rglob("*.y*ml")):
+            yield from read_rules(file, placeholders)
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
