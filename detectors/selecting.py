@@ -1,7 +1,7 @@
 """Which events of a batch each part accepts."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache, reduce
+from functools import reduce
 from typing import Final
 
 import numpy as np
@@ -103,7 +103,6 @@ def _accepted(events: pl.DataFrame, expressions: Mapping[int, pl.Expr]) -> dict[
     return {n: accepted[str(n)].arg_true().to_numpy() for n in expressions}
 
 
-@lru_cache(maxsize=2_048)  # for each of hundreds of parts and both lengths, at every new beginning
 def _screen(part: Part, shortest: int) -> Screen | None:
     return either(needs(each, shortest) for each in part.conditions)
 
