@@ -11,18 +11,18 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, RowMapping, insert, select, update
 
-from alerts.database import for_writing
-from alerts.decisions import KEEP, Change, Entry, IllegalChangeError, decide
-from alerts.lifecycle import ENDED, State
-from alerts.models import IncidentRow, TimelineRow, TombstoneRow, table_of
-from alerts.outbox import enqueue
-from alerts.queries import IncidentDetail, get_incident
-from alerts.routing import Routing
-from alerts.rows import state_values, stored_content, stored_state
-from alerts.safety import bounded
-from alerts.terms import renew_terms
-from alerts.views import IncidentView, Transition, view_of
-from alerts.writing import PROGRAM
+from alerts.database.models import IncidentRow, TimelineRow, TombstoneRow, table_of
+from alerts.database.opening import for_writing
+from alerts.database.safety import bounded
+from alerts.incidents.decisions import KEEP, Change, Entry, IllegalChangeError, decide
+from alerts.incidents.lifecycle import ENDED, State
+from alerts.incidents.views import IncidentView, Transition, view_of
+from alerts.lists.queries import IncidentDetail, get_incident
+from alerts.routing.routes import Routing
+from alerts.storage.outbox import enqueue
+from alerts.storage.rows import state_values, stored_content, stored_state
+from alerts.storage.terms import renew_terms
+from alerts.storage.writing import PROGRAM
 from ingest.masking import printable
 
 __all__ = [

@@ -20,8 +20,8 @@ from fastapi.routing import iter_route_contexts
 from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Engine
 
-from alerts.audit import Deed
-from alerts.keys import Role, Scope
+from alerts.access.audit import Deed
+from alerts.access.keys import Role, Scope
 from api.description import GUARDED
 from api.limits import LimitClass, counted_as
 from api.middleware import request_id_of

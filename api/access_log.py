@@ -17,9 +17,10 @@ from typing import Any, Final
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from alerts.times import iso, utc_now
+from alerts.database.times import utc_now
 from api.middleware import request_id_of
 from ingest.masking import mask, printable
+from ingest.times import iso
 
 #: What it is called in its folder; the one before it ends in .1, older ones are deleted.
 FILE: Final = "vedette.ndjson"

@@ -1,12 +1,12 @@
-"""What answers hold. An incident's own fields are those of alerts.views.IncidentView."""
+"""What answers hold. An incident's own fields are those of alerts.incidents.views.IncidentView."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from alerts.details import Comment
-from alerts.story import Chapter
-from alerts.views import IncidentView
+from alerts.incidents.story import Chapter
+from alerts.incidents.views import IncidentView
+from alerts.lists.details import Comment
 
 
 @dataclass(frozen=True, slots=True)

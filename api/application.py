@@ -9,13 +9,13 @@ from typing import Any, Final
 from fastapi import APIRouter, Depends, FastAPI, Request
 from sqlalchemy import Engine
 
-from alerts.audit import AuditLog
-from alerts.block_settings import BlockSettings
-from alerts.blocklist import BlockList
-from alerts.keys import KeyStore, Role
-from alerts.routing import Routing
-from alerts.sessions import SessionStore
-from alerts.times import utc_now
+from alerts.access.audit import AuditLog
+from alerts.access.keys import KeyStore, Role
+from alerts.access.sessions import SessionStore
+from alerts.blocking.blocklist import BlockList
+from alerts.blocking.settings import BlockSettings
+from alerts.database.times import utc_now
+from alerts.routing.routes import Routing
 from api import (
     audit,
     blocklist,
@@ -114,7 +114,7 @@ def create_api(
     """Return the API over a database and the keys made under the secret.
 
     `health` is asked at each readiness probe and must be quick. Close `app.state.services.audit`
-    when it is not needed any more. Raises alerts.secret.SecretError.
+    when it is not needed any more. Raises alerts.access.secret.SecretError.
     """
     options = options or ApiOptions()
     app = FastAPI(

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from alerts.audit import LIST_LIMIT, Outcome, StoredDeed, list_deeds
-from alerts.keys import Role
+from alerts.access.audit import LIST_LIMIT, Outcome, StoredDeed, list_deeds
+from alerts.access.keys import Role
 from api.access import Call, RequireRole
 from api.description import API_PREFIX
 from api.incident_query import Number

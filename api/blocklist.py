@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
 
-from alerts.blocklist import Block, Listing
-from alerts.keys import Role
+from alerts.access.keys import Role
+from alerts.blocking.blocklist import Block, Listing
 from api.access import Call, RequireRole
 from api.description import API_PREFIX
 

@@ -13,8 +13,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from alerts.blocklist import REMEMBERED, Block
-from alerts.keys import Role
+from alerts.access.keys import Role
+from alerts.blocking.blocklist import REMEMBERED, Block
 from api.access import Call, RequireRole
 from api.blocklist import published
 

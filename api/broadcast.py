@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from alerts.feed import News, newest_line, news_after
+from alerts.lists.feed import News, newest_line, news_after
 
 #: Seconds between two looks while somebody listens.
 EVERY: Final = 1.0

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from alerts.decisions import (
+from alerts.incidents.decisions import (
     ASSIGNEE_LENGTH,
     COMMENT_LENGTH,
     KEEP,
@@ -12,7 +12,7 @@ from alerts.decisions import (
     LABELS,
     Change,
 )
-from alerts.lifecycle import Resolution, Status
+from alerts.incidents.lifecycle import Resolution, Status
 
 _Label = Annotated[str, Field(min_length=1, max_length=LABEL_LENGTH)]
 

@@ -5,8 +5,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter, HTTPException, Path, Query
 from pydantic import BaseModel
 
-from alerts.history import Entry, State, history, revive
-from alerts.keys import Role
+from alerts.access.keys import Role
+from alerts.sending.history import Entry, State, history, revive
 from api.access import Call, RequireRole
 from api.description import API_PREFIX, answers
 from api.incident_query import Name, Number

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path
 
-from alerts.keys import Role
+from alerts.access.keys import Role
 from api.access import Call, RequireRole
 from api.description import API_PREFIX, answers
 from api.learning import LearningAnswer

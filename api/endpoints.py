@@ -6,9 +6,14 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from alerts.endpoints import EndpointQuery, NoSuchEndpointError, StoredEndpoint, list_endpoints
-from alerts.filters import TEXT_LIMIT
-from alerts.keys import Role
+from alerts.access.keys import Role
+from alerts.lists.filters import TEXT_LIMIT
+from alerts.traffic.endpoints import (
+    EndpointQuery,
+    NoSuchEndpointError,
+    StoredEndpoint,
+    list_endpoints,
+)
 from api.access import Call, RequireRole
 from api.description import API_PREFIX, answers
 from api.incident_query import Name, Number, Time

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Query
 
-from alerts.entities import Entity, entity_of
-from alerts.keys import Role
+from alerts.access.keys import Role
+from alerts.lists.entities import Entity, entity_of
 from api.access import Call, RequireRole
 from api.description import API_PREFIX, answers
 from detectors.findings import EntityType

@@ -5,10 +5,10 @@ from typing import Annotated, Final
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import Response
 
+from alerts.access.keys import Role
 from alerts.actions import why_missing
 from alerts.exports.written import MEDIA_TYPES, ExportFormat, exported
-from alerts.keys import Role
-from alerts.queries import get_incident
+from alerts.lists.queries import get_incident
 from api.access import Call, RequireRole
 from api.description import API_PREFIX, answers
 from api.incidents import IncidentId

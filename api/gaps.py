@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from alerts.gaps import StoredGap, list_gaps
-from alerts.keys import Role
+from alerts.access.keys import Role
+from alerts.quarantine.gaps import StoredGap, list_gaps
 from api.access import Call, RequireRole
 from api.description import API_PREFIX
 from api.incident_query import Time

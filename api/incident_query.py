@@ -5,10 +5,10 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from alerts.filters import TEXT_LIMIT, IncidentFilter, Sort
-from alerts.lifecycle import Status
-from alerts.queries import PAGE_LIMIT
-from alerts.stages import Stage
+from alerts.incidents.lifecycle import Status
+from alerts.incidents.stages import Stage
+from alerts.lists.filters import TEXT_LIMIT, IncidentFilter, Sort
+from alerts.lists.queries import PAGE_LIMIT
 from detectors.findings import EntityType, Level
 
 LevelName = Literal["informational", "low", "medium", "high", "critical"]

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, HTTPException, Path, Query, Response
 
+from alerts.access.keys import Role
 from alerts.actions import (
     Change,
     IllegalChangeError,
@@ -13,10 +14,9 @@ from alerts.actions import (
     change_incident,
     why_missing,
 )
-from alerts.details import IncidentDetail, Telling
-from alerts.keys import Role
-from alerts.queries import CursorError, get_incident, list_incidents
-from alerts.related import Related
+from alerts.lists.details import IncidentDetail, Telling
+from alerts.lists.queries import CursorError, get_incident, list_incidents
+from alerts.lists.related import Related
 from api.access import Call, RequireRole
 from api.answers import IncidentAnswer, IncidentPage
 from api.changes import CommentBody, IncidentChange

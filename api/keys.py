@@ -12,7 +12,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, HTTPException, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from alerts.keys import NAME_LENGTH, ApiKey, KeyNameError, Role, Scope
+from alerts.access.keys import NAME_LENGTH, ApiKey, KeyNameError, Role, Scope
 from api.access import Call, RequireRole, refuse
 from api.description import API_PREFIX, answers
 from api.incident_query import Time

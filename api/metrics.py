@@ -16,8 +16,8 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0
 from prometheus_client.registry import Collector
 
-from alerts.backlog import Backlog
-from alerts.keys import Role
+from alerts.access.keys import Role
+from alerts.sending.backlog import Backlog
 from api.access import RequireRole
 from api.detectors import DetectorAnswer
 from api.health import HealthReport

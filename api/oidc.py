@@ -21,8 +21,8 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jws import JWSRegistry
 
-from alerts.keys import NAME_LENGTH, Role
-from alerts.writing import PROGRAM
+from alerts.access.keys import NAME_LENGTH, Role
+from alerts.storage.writing import PROGRAM
 from api.oidc_issuer import SECONDS, IssuerError, fetch_keys
 from api.oidc_keys import ALGORITHMS, VerifyingKey, find_key
 from api.oidc_settings import OidcRoles, OidcSettings

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException
 
+from alerts.access.keys import Role
 from alerts.actions import why_missing
-from alerts.counted import Counted, counted
-from alerts.keys import Role
+from alerts.lists.counted import Counted, counted
 from api.access import Call, RequireRole
 from api.description import API_PREFIX, answers
 from api.incidents import IncidentId

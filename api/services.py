@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, Request
 from sqlalchemy import Engine
 
-from alerts.audit import AuditLog
-from alerts.blocklist import BlockList
-from alerts.keys import KeyStore
-from alerts.routing import Routing
-from alerts.sessions import SessionStore
+from alerts.access.audit import AuditLog
+from alerts.access.keys import KeyStore
+from alerts.access.sessions import SessionStore
+from alerts.blocking.blocklist import BlockList
+from alerts.routing.routes import Routing
 from api.broadcast import Broadcast
 from api.health import HealthReport
 from api.limits import RateLimits

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from alerts.keys import Role
+from alerts.access.keys import Role
 from api.access import COOKIE, SECURE_COOKIE, Call, Caller, RequireRole, may_try, refuse
 from api.description import API_PREFIX, answers
 from api.services import WithServices

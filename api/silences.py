@@ -7,9 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from alerts.keys import Role
-from alerts.matchers import Matchers, unmatched
-from alerts.silences import (
+from alerts.access.keys import Role
+from alerts.muting.silences import (
     COMMENT_LIMIT,
     NoSuchSilenceError,
     Silence,
@@ -19,6 +18,7 @@ from alerts.silences import (
     expire_silence,
     list_silences,
 )
+from alerts.routing.matchers import Matchers, unmatched
 from api.access import Call, RequireRole
 from api.description import API_PREFIX, answers
 from api.incident_query import Time

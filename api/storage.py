@@ -9,8 +9,8 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from alerts.backlog import Backlog, backlogs, open_by_severity
-from alerts.gaps import StoredGap, list_gaps
+from alerts.quarantine.gaps import StoredGap, list_gaps
+from alerts.sending.backlog import Backlog, backlogs, open_by_severity
 
 #: Gaps recorded within this time are told.
 RECENT: Final = timedelta(hours=24)

@@ -14,8 +14,8 @@ from fastapi import APIRouter, Depends, Header, HTTPException
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from alerts.feed import News, news_after
-from alerts.keys import Role
+from alerts.access.keys import Role
+from alerts.lists.feed import News, news_after
 from api.access import Call, RequireRole, refuse
 from api.broadcast import CrowdedError, Listener
 from api.description import API_PREFIX, answers

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from alerts.keys import Role
-from alerts.traffic_queries import (
+from alerts.access.keys import Role
+from alerts.traffic.queries import (
     TrafficRangeError,
     TrafficSeries,
     TrafficService,

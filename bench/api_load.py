@@ -27,9 +27,9 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine, func, select, text
 
-from alerts.database import open_database
-from alerts.keys import KeyStore, Role
-from alerts.models import IncidentRow
+from alerts.access.keys import KeyStore, Role
+from alerts.database.models import IncidentRow
+from alerts.database.opening import open_database
 from bench.__main__ import HOME, make_log
 from bench.incidents import fill
 from tests.databases.fixtures import shown

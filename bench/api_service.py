@@ -9,7 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
-from alerts.database import open_database
+from alerts.database.opening import open_database
 from api.application import create_api
 from api.health import HealthReport
 from api.server import serve

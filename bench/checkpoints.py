@@ -23,8 +23,8 @@ from threading import Event
 from rich.console import Console
 from sqlalchemy import Connection, Engine, event
 
-from alerts.database import WRITES, open_database
-from alerts.store import Store
+from alerts.database.opening import WRITES, open_database
+from alerts.storage.store import Store
 from detectors.catalogue import load_catalogue
 from detectors.detection import Detection
 from detectors.snapshot import Snapshot

@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
-from alerts.database import for_writing
+from alerts.database.opening import for_writing
 
 #: Incidents that one transaction writes.
 _BATCH: Final = 50_000

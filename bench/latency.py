@@ -23,8 +23,8 @@ import numpy as np
 from rich.console import Console
 from sqlalchemy import Engine, select
 
-from alerts.database import open_database
-from alerts.models import IncidentRow
+from alerts.database.models import IncidentRow
+from alerts.database.opening import open_database
 from bench.checkpoints import Log, worker_on
 
 ASKED = 10

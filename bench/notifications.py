@@ -26,12 +26,12 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine, func, select
 
-from alerts.database import open_database
-from alerts.models import NotificationRow
-from alerts.routing import Routing
-from alerts.sender import Sender
-from alerts.store import Store
-from alerts.target import Target
+from alerts.database.models import NotificationRow
+from alerts.database.opening import open_database
+from alerts.routing.routes import Routing
+from alerts.routing.target import Target
+from alerts.sending.sender import Sender
+from alerts.storage.store import Store
 from detectors.findings import Finding, Level
 
 TICK = 0.25

@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine, create_engine, func, select
 
-from alerts.models import CheckpointPartRow, CheckpointRow, IncidentRow, table_of
+from alerts.database.models import CheckpointPartRow, CheckpointRow, IncidentRow, table_of
 from bench.topics import broker_at
 from tests.durability.process import Service
 from vedette.simulation.render import render

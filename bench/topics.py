@@ -28,8 +28,8 @@ from rich.console import Console
 from rich.table import Table
 
 import ingest.topics.kafka_client  # noqa: F401 - loaded late otherwise, and then measured
-from alerts.database import open_database
-from alerts.store import Store
+from alerts.database.opening import open_database
+from alerts.storage.store import Store
 from bench.__main__ import HOME, make_log
 from detectors.catalogue import load_catalogue
 from detectors.detection import Detection

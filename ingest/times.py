@@ -1,4 +1,4 @@
-"""Times as logs write them, read into UTC microseconds."""
+"""Times as logs write them, read into UTC microseconds; and as everybody is shown them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -37,6 +37,11 @@ def microseconds(time: datetime) -> int:
 def moment(microseconds: int) -> datetime:
     """Return the time (UTC) that is so many microseconds after 1970 began."""
     return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def iso(time: datetime) -> str:
+    """Write a time as ISO 8601 in UTC with Z."""
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def clf_times(texts: pl.Series) -> pl.Series:

@@ -12,9 +12,9 @@ from typing import Final
 
 import polars as pl
 
-from alerts.baselines import Baseline
-from alerts.checkpoint import CheckpointError
-from alerts.store import Store
+from alerts.recovery.baselines import Baseline
+from alerts.recovery.checkpoint import CheckpointError
+from alerts.storage.store import Store
 from detectors.learned.families import Families, LearnedState
 from detectors.snapshot import Snapshot, SnapshotError, pack_frames, unpack_frames
 from vedette.recovery import Origin

@@ -8,7 +8,7 @@ import typer
 from vedette.cli_options import Config, Database, Json
 
 if TYPE_CHECKING:
-    from alerts.decisions import Change
+    from alerts.incidents.decisions import Change
 
 #: Numbers in every database fit into this.
 _MOST: Final = 2**63 - 1
@@ -172,7 +172,7 @@ def incidents_ack(
     database: Database = None,
 ) -> None:
     """Say that somebody is at it: nobody is reminded any more."""
-    from alerts.decisions import Change
+    from alerts.incidents.decisions import Change
 
     wanted = Change(status="acknowledged", comment=comment)
     _change(context, incidents, wanted, "acknowledged", config, database, if_version)
@@ -189,7 +189,7 @@ def incidents_resolve(
     database: Database = None,
 ) -> None:
     """Say that it is over, and what it was."""
-    from alerts.decisions import Change
+    from alerts.incidents.decisions import Change
 
     wanted = Change(status="resolved", resolution=resolution, comment=comment)  # type: ignore[arg-type]
     _change(context, incidents, wanted, "resolved", config, database, if_version)
@@ -206,7 +206,7 @@ def incidents_close(
     database: Database = None,
 ) -> None:
     """Say that there is nothing left to do, and what it was."""
-    from alerts.decisions import Change
+    from alerts.incidents.decisions import Change
 
     wanted = Change(status="closed", resolution=resolution, comment=comment)  # type: ignore[arg-type]
     _change(context, incidents, wanted, "closed", config, database, if_version)
@@ -222,7 +222,7 @@ def incidents_reopen(
     database: Database = None,
 ) -> None:
     """Say that it is not over, or that nobody is at it."""
-    from alerts.decisions import Change
+    from alerts.incidents.decisions import Change
 
     wanted = Change(status="open", comment=comment)
     _change(context, incidents, wanted, "open again", config, database, if_version)
@@ -239,7 +239,7 @@ def incidents_assign(
     database: Database = None,
 ) -> None:
     """Say who handles it."""
-    from alerts.decisions import Change
+    from alerts.incidents.decisions import Change
 
     if (to is None) != nobody:
         raise typer.BadParameter("say to whom: --to NAME, or --nobody")
@@ -257,7 +257,7 @@ def incidents_comment(
     database: Database = None,
 ) -> None:
     """Write something about it into its timeline."""
-    from alerts.decisions import Change
+    from alerts.incidents.decisions import Change
 
     _change(context, [incident], Change(comment=text), "commented", config, database, if_version)
 
@@ -272,7 +272,7 @@ def label_add(
     database: Database = None,
 ) -> None:
     """Add labels to an incident."""
-    from alerts.decisions import Change
+    from alerts.incidents.decisions import Change
 
     wanted = Change(add_labels=tuple(labels))
     _change(context, [incident], wanted, "labelled", config, database, if_version)
@@ -288,7 +288,7 @@ def label_remove(
     database: Database = None,
 ) -> None:
     """Remove labels from an incident."""
-    from alerts.decisions import Change
+    from alerts.incidents.decisions import Change
 
     wanted = Change(remove_labels=tuple(labels))
     _change(context, [incident], wanted, "no longer so labelled", config, database, if_version)

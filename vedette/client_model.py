@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alerts.secret import server_secret
+from alerts.access.secret import server_secret
 from ingest.masking import printable
 from vedette.folders import secret_file, state_folder
 from vedette.settings import Settings
@@ -28,7 +28,7 @@ def load_model(settings: Settings) -> "ClientModel | None":
     """Return the model, None if there is none and the settings name none.
 
     A model is taken only if it was made under this installation's secret. Raises
-    ClientModelError, alerts.secret.SecretError.
+    ClientModelError, alerts.access.secret.SecretError.
     """
     file = model_file(settings)
     if not file.exists():
@@ -55,7 +55,7 @@ def load_model(settings: Settings) -> "ClientModel | None":
 def save_model(settings: Settings, model: "ClientModel") -> Path:
     """Write a model for this installation, in place of one before; return its file.
 
-    Raises alerts.secret.SecretError, OSError.
+    Raises alerts.access.secret.SecretError, OSError.
     """
     from detectors.learned.clients.model import written
 

@@ -8,21 +8,21 @@ from threading import Event
 
 from sqlalchemy.engine import Engine
 
-from alerts.audit import expire_deeds
-from alerts.blocklist import expire_blocks
-from alerts.endpoints import expire_endpoints
-from alerts.gaps import expire_gaps
-from alerts.lease import Term
-from alerts.quarantine import QuarantineStore
-from alerts.retention import prune
-from alerts.secret import server_secret
-from alerts.sender import Sender
-from alerts.store import Store
-from alerts.target import TargetError
-from alerts.times import utc_now
-from alerts.tombstones import Tombstones
-from alerts.traffic import expire_traffic
-from alerts.views import Transition
+from alerts.access.audit import expire_deeds
+from alerts.access.secret import server_secret
+from alerts.blocking.blocklist import expire_blocks
+from alerts.database.times import utc_now
+from alerts.deletion.retention import prune
+from alerts.incidents.views import Transition
+from alerts.quarantine.gaps import expire_gaps
+from alerts.quarantine.groups import QuarantineStore
+from alerts.recovery.lease import Term
+from alerts.routing.target import TargetError
+from alerts.sending.sender import Sender
+from alerts.storage.store import Store
+from alerts.storage.tombstones import Tombstones
+from alerts.traffic.counts import expire_traffic
+from alerts.traffic.endpoints import expire_endpoints
 from api.detectors import DetectorAnswer
 from api.health import HealthReport
 from api.learning import LearningAnswer

@@ -73,8 +73,8 @@ def wrong_use() -> tuple[type[Exception], ...]:
 
 def failures() -> tuple[type[Exception], ...]:
     """Return the errors of what is around the program: the database, files, ports."""
-    from alerts.database import DatabaseError
-    from alerts.secret import SecretError
+    from alerts.access.secret import SecretError
+    from alerts.database.opening import DatabaseError
     from vedette.client_model import ClientModelError
 
     return DatabaseError, SecretError, StartError, ClientModelError

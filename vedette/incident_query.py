@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar, get_args
 
-from alerts.filters import SORTS, TEXT_LIMIT, IncidentFilter
-from alerts.lifecycle import Status
-from alerts.stages import Stage
+from alerts.incidents.lifecycle import Status
+from alerts.incidents.stages import Stage
+from alerts.lists.filters import SORTS, TEXT_LIMIT, IncidentFilter
 from detectors.findings import EntityType, Level
 from ingest.durations import parse_duration
 from ingest.masking import printable

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from alerts.details import COMMENTED, IncidentDetail
-from alerts.incidents import MEMBER_LIMIT, MEMBERS_SHOWN
+from alerts.incidents.content import MEMBER_LIMIT, MEMBERS_SHOWN
+from alerts.lists.details import COMMENTED, IncidentDetail
 from detectors.findings import Evidence
 from ingest.masking import printable
 from vedette.screen import note, severity

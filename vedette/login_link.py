@@ -8,9 +8,9 @@ from ipaddress import ip_address
 
 from pydantic import SecretStr
 
-from alerts.keys import ApiKey, KeyStore, Role
-from alerts.sessions import CODE_LIFE, SessionStore
-from alerts.writing import PROGRAM
+from alerts.access.keys import ApiKey, KeyStore, Role
+from alerts.access.sessions import CODE_LIFE, SessionStore
+from alerts.storage.writing import PROGRAM
 from vedette.people import user_name
 from vedette.settings import ApiSettings
 

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from alerts.inhibition import EqualField
-from alerts.maintenance import Span, Weekly
-from alerts.matchers import Matchers
-from alerts.routing import GROUP_FIELDS, INCIDENT
-from alerts.target import Format
+from alerts.muting.inhibition import EqualField
+from alerts.muting.maintenance import Span, Weekly
+from alerts.routing.matchers import Matchers
+from alerts.routing.routes import GROUP_FIELDS, INCIDENT
+from alerts.routing.target import Format
 from detectors.documents import LevelName
 from ingest.durations import Duration
 

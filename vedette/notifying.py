@@ -3,13 +3,13 @@
 from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 
-from alerts.inhibition import Inhibition, InhibitRule
-from alerts.maintenance import Maintenance, Window
-from alerts.matchers import Matchers, unmatched
 from alerts.messages import template_problem
-from alerts.muting import Muting
-from alerts.routing import Route, Routing
-from alerts.target import Target, TargetError
+from alerts.muting.inhibition import Inhibition, InhibitRule
+from alerts.muting.maintenance import Maintenance, Window
+from alerts.muting.mutes import Muting
+from alerts.routing.matchers import Matchers, unmatched
+from alerts.routing.routes import Route, Routing
+from alerts.routing.target import Target, TargetError
 from alerts.transports import transport_of
 from detectors.findings import Level
 from vedette.notify_settings import DEFAULT_TARGET, NotifyRoute, TargetSettings

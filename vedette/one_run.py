@@ -1,6 +1,6 @@
 """The secret for commands that read files once."""
 
-from alerts.secret import NoSecretError, secret_of_one_run, server_secret
+from alerts.access.secret import NoSecretError, secret_of_one_run, server_secret
 from ingest.masking import printable
 from vedette.folders import secret_file
 from vedette.screen import note, terminal

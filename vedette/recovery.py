@@ -13,16 +13,16 @@ from typing import Any, Final
 
 import structlog
 
-from alerts.checkpoint import Checkpoint, CheckpointError
-from alerts.marks import Mark
-from alerts.store import Store
-from alerts.times import iso
+from alerts.recovery.checkpoint import Checkpoint, CheckpointError
+from alerts.recovery.marks import Mark
+from alerts.storage.store import Store
 from detectors.catalogue import Catalogue
 from detectors.panes import Panes
 from detectors.snapshot import Snapshot, SnapshotError
 from ingest.gaps import Gap, Unit
 from ingest.live import by_kind
 from ingest.sources import Place
+from ingest.times import iso
 
 #: The key among the positions that says how far input is read again.
 KNOWN_UNTIL: Final = "known_until"

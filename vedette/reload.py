@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from alerts.database import open_database
+from alerts.database.opening import open_database
 from vedette.duty import Duty
 from vedette.failures import expected_errors
 from vedette.settings import Settings

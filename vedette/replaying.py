@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from alerts.checkpoint import Checkpoint, CheckpointError
-from alerts.quarantine import QuarantineStore, StoredDetail
-from alerts.routing import Routing
-from alerts.secret import server_secret
-from alerts.store import Store
-from alerts.times import utc_now
-from alerts.tombstones import Tombstones
+from alerts.access.secret import server_secret
+from alerts.database.times import utc_now
+from alerts.quarantine.groups import QuarantineStore, StoredDetail
+from alerts.recovery.checkpoint import Checkpoint, CheckpointError
+from alerts.routing.routes import Routing
+from alerts.storage.store import Store
+from alerts.storage.tombstones import Tombstones
 from detectors.findings import Finding, merge_runs
 from ingest.events import Batch
 from ingest.live import by_kind

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from alerts.failing import DETECTOR as ALERTS_FAILING
+from alerts.sending.failing import DETECTOR as ALERTS_FAILING
 from detectors.catalogue import Catalogue, load_catalogue
 from detectors.naming import name_of
 from detectors.overrides import RuleOverride

@@ -13,7 +13,7 @@ from ingest.times import moment
 from vedette.prefetch import Prefetch
 
 if TYPE_CHECKING:
-    from alerts.store import Store
+    from alerts.storage.store import Store
 
 #: Findings that wait in memory at most before they are stored.
 PENDING_LIMIT: Final = 5_000

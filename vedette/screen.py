@@ -11,7 +11,7 @@ from rich.text import Text
 from ingest.masking import printable
 
 if TYPE_CHECKING:
-    from alerts.views import IncidentView, Transition
+    from alerts.incidents.views import IncidentView, Transition
 
 SEVERITY_STYLE: Final = {
     "critical": "bold white on red",

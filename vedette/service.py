@@ -13,10 +13,10 @@ import structlog
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from alerts.database import open_database
-from alerts.keys import KeyStore, Role
-from alerts.lease import LENGTH, Lease, LeaseLostError, Term
-from alerts.views import Transition
+from alerts.access.keys import KeyStore, Role
+from alerts.database.opening import open_database
+from alerts.incidents.views import Transition
+from alerts.recovery.lease import LENGTH, Lease, LeaseLostError, Term
 from api.application import ApiOptions, create_api
 from api.server import ApiServer, ServerError, Tls, serve
 from vedette import __version__

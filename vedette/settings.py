@@ -28,7 +28,7 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as EnvironmentParseError
 
-from alerts.block_settings import BlockSettings
+from alerts.blocking.settings import BlockSettings
 from api.hosts import LOOPBACK, is_loopback
 from api.limit_settings import LimitSettings
 from api.oidc_settings import OidcSettings

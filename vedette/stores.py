@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy.engine import Engine, make_url
 
-from alerts.database import DatabaseError, open_database
+from alerts.database.opening import DatabaseError, open_database
 from vedette.folders import sqlite_url, state_folder
 from vedette.settings import Settings
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
 
-from alerts.times import utc_now
-from alerts.views import Transition
+from alerts.database.times import utc_now
+from alerts.incidents.views import Transition
 from api.histogram import Histogram
 from detectors.findings import Level
 

@@ -2,8 +2,8 @@
 
 Read a batch; judge it; have the store record findings and, every few seconds, the checkpoint
 (input positions, detector state, what was set aside): in what order that reaches the database is
-stated in `alerts.store`, and only there. When it is stored: tell Kafka how far we are, take up new
-geo data and route templates, and announce.
+stated in `alerts.storage.store`, and only there. When it is stored: tell Kafka how far we are, take
+up new geo data and route templates, and announce.
 After a crash the input since the last checkpoint is read again, which changes nothing, since
 everything that is stored is absolute. Where the worker begins says `vedette.recovery`.
 """
@@ -18,11 +18,10 @@ from typing import Any, Final
 import structlog
 from sqlalchemy.exc import OperationalError
 
-from alerts.checkpoint import Checkpoint
-from alerts.routing import Routing
-from alerts.store import Store
-from alerts.times import iso
-from alerts.views import Transition
+from alerts.incidents.views import Transition
+from alerts.recovery.checkpoint import Checkpoint
+from alerts.routing.routes import Routing
+from alerts.storage.store import Store
 from api.health import HealthReport
 from detectors.detection import Detection
 from detectors.findings import Finding
@@ -34,6 +33,7 @@ from ingest.gaps import Gap
 from ingest.live import INTERVAL, LiveSources, by_kind
 from ingest.quarantine import QuarantineGroup
 from ingest.sources import FileSource, KafkaSource
+from ingest.times import iso
 from vedette.baselines import TAKEN_UP, Baselines
 from vedette.learning import learning_of
 from vedette.recovery import KNOWN_UNTIL, Origin, origin_of

@@ -3,7 +3,7 @@
 import json
 from typing import Any, Final
 
-from alerts.details import IncidentDetail
+from alerts.lists.details import IncidentDetail
 from ingest.masking import printable_json
 
 #: Says what the object is; a new number means that a field changed its meaning or went away.

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-from alerts.details import Geo
-from alerts.views import IncidentView
+from alerts.incidents.views import IncidentView
+from alerts.lists.details import Geo
 from ingest.masking import printable
 
 #: Columns, in their order. Of several values in one cell the separator is a blank.

@@ -4,9 +4,9 @@ from datetime import datetime
 from ipaddress import ip_address
 from typing import Any, Final
 
-from alerts.details import IncidentDetail
 from alerts.exports.attack import attacks, kill_chain
-from alerts.views import json_ready
+from alerts.incidents.views import json_ready
+from alerts.lists.details import IncidentDetail
 from detectors.findings import Evidence, Level
 from ingest.times import microseconds
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import Final, Literal, get_args
 
-from alerts.details import IncidentDetail
 from alerts.exports.complete import complete, json_line
 from alerts.exports.csv_cells import header, row
 from alerts.exports.ocsf import detection_finding
+from alerts.lists.details import IncidentDetail
 
 ExportFormat = Literal["json", "ocsf", "csv"]
 

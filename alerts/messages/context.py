@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from alerts.incidents.views import IncidentView
 from alerts.messages.escaping import Command, Link
 from alerts.messages.news import headline, news, subject
-from alerts.notices import Item, Notice
-from alerts.views import IncidentView
+from alerts.messages.notices import Item, Notice
 
 #: Names of a list that a message shows; the others are counted.
 NAMES_SHOWN: Final = 6

@@ -12,10 +12,10 @@ from apprise.conversion import convert_between
 from apprise.plugins.base import NotifyBase
 from apprise.plugins.slack import NotifySlack
 
-from alerts.apprise_service import service_of
+from alerts.messages.apprise_service import service_of
 from alerts.messages.escaping import Format
-from alerts.notices import Notice
-from alerts.target import Target, TargetError
+from alerts.messages.notices import Notice
+from alerts.routing.target import Target, TargetError
 
 #: Longest title: what Slack takes in a header block, and more than mail programs show.
 TITLE_LIMIT: Final = 150

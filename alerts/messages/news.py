@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from alerts.notices import Item
-from alerts.views import IncidentView
+from alerts.incidents.views import IncidentView
+from alerts.messages.notices import Item
 
 #: Kinds of transitions, the one that a message is about first.
 _ORDER: Final = (

@@ -7,14 +7,14 @@ from typing import Any, Final
 
 import structlog
 
+from alerts.incidents.views import EXAMPLE
 from alerts.messages.context import GRAVEST_FIRST, context_of, cut, look, severities
 from alerts.messages.escaping import ESCAPES, Format, as_text, finalise
 from alerts.messages.message import Channel, Message, channel_of
 from alerts.messages.news import ended, headline, subject
+from alerts.messages.notices import Item, Notice
 from alerts.messages.templates import BadTemplate, rendered, rendered_file
-from alerts.notices import Item, Notice
-from alerts.target import Target
-from alerts.views import EXAMPLE
+from alerts.routing.target import Target
 
 #: Incidents that one message tells about; the others are counted.
 ITEMS_SHOWN: Final = 10

@@ -1,1 +1,1 @@
-"""Changes of the schema, in order; run by alerts.database."""
+"""Changes of the schema, in order; run by alerts.database.opening."""

@@ -1,8 +1,8 @@
-"""Runs the migrations on the connection that alerts.database hands over."""
+"""Runs the migrations on the connection that alerts.database.opening hands over."""
 
 from alembic import context
 
-from alerts.models import Model
+from alerts.database.models import Model
 
 connection = context.config.attributes["connection"]
 context.configure(

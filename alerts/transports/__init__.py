@@ -1,6 +1,7 @@
 """Ways to targets: messages out, outcomes in words without secrets back.
 
 transport     what a way is, and which one a target's address asks for
+outcome       what came of a delivery, and how a repeat is told from a second message
 channel       through Apprise: mail, Slack, JSON, and whatever else it knows
 alertmanager  incidents as alerts of an Alertmanager
 answers       what an answer over HTTP means for a delivery

@@ -15,15 +15,16 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from alerts.delivery import IDEMPOTENCY_HEADER, Outcome
+from alerts.database.times import utc_now
 from alerts.messages import Message
 from alerts.messages.context import GRAVEST_FIRST, cut, look, moment
 from alerts.messages.escaping import as_text
 from alerts.messages.news import TEST, ended, news
-from alerts.notices import Item, Notice
-from alerts.target import DELIVERY_SECONDS, Target, TargetError
-from alerts.times import iso, utc_now
+from alerts.messages.notices import Item, Notice
+from alerts.routing.target import DELIVERY_SECONDS, Target, TargetError
 from alerts.transports.answers import outcome_of, outcome_of_failure
+from alerts.transports.outcome import IDEMPOTENCY_HEADER, Outcome
+from ingest.times import iso
 
 #: Name of all alerts about incidents.
 ALERT_NAME: Final = "VedetteIncident"

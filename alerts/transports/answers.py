@@ -9,8 +9,8 @@ from typing import Final
 import requests
 from requests import exceptions
 
-from alerts.delivery import Outcome
-from alerts.times import utc_now
+from alerts.database.times import utc_now
+from alerts.transports.outcome import Outcome
 
 #: Answers of the 4xx kind that another attempt may not meet again.
 _PASSING: Final = frozenset(

@@ -10,13 +10,13 @@ from apprise import AppriseResult, AppriseResultStatus, NotifyFormat, NotifyType
 from apprise.plugins.base import NotifyBase
 from apprise.plugins.slack import NotifySlack, SlackMode
 
-from alerts.apprise_service import service_of
-from alerts.delivery import IDEMPOTENCY_FIELD, IDEMPOTENCY_HEADER, Outcome
 from alerts.messages import Message
+from alerts.messages.apprise_service import service_of
 from alerts.messages.escaping import Format
 from alerts.messages.message import channel_of
 from alerts.messages.news import ended
-from alerts.target import Target
+from alerts.routing.target import Target
+from alerts.transports.outcome import IDEMPOTENCY_FIELD, IDEMPOTENCY_HEADER, Outcome
 from alerts.transports.watching import watched
 from detectors.findings import Level
 

@@ -3,8 +3,8 @@
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from alerts.delivery import Outcome
 from alerts.messages import Message
+from alerts.transports.outcome import Outcome
 
 
 class MemoryTransport:

@@ -3,12 +3,12 @@
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from alerts.delivery import Outcome
 from alerts.messages import Message
 from alerts.messages.message import ALERTMANAGER_SCHEMES
-from alerts.target import Target
+from alerts.routing.target import Target
 from alerts.transports.alertmanager import AlertmanagerTransport
 from alerts.transports.channel import AppriseTransport
+from alerts.transports.outcome import Outcome
 
 
 class Transport(Protocol):

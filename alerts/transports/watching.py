@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import requests
 
-from alerts.delivery import IDEMPOTENCY_HEADER, Outcome
 from alerts.transports.answers import outcome_of, outcome_of_failure
+from alerts.transports.outcome import IDEMPOTENCY_HEADER, Outcome
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from typing import Final
 
 from fastapi import HTTPException, Request
 
-from alerts.keys import Role, Scope
+from alerts.access.keys import Role, Scope
 from api.access import RequireRole
 from api.services import Services
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from alerts.counted import Counted
-from alerts.summary import duration
-from alerts.traffic_queries import TrafficPoint, TrafficSeries
+from alerts.incidents.summary import duration
+from alerts.lists.counted import Counted
+from alerts.traffic.queries import TrafficPoint, TrafficSeries
 
 #: How a series is drawn.
 Drawn = Literal["value", "other", "warning", "error", "limit", "expected"]

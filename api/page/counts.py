@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException
 
 from alerts.actions import why_missing
-from alerts.counted import counted
+from alerts.lists.counted import counted
 from api.access import Call
 from api.incidents import IncidentId
 from api.page.access import PageViewer

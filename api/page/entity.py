@@ -7,10 +7,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from alerts.blocklist import Block, Listing
-from alerts.entities import Entity, entity_of
-from alerts.silences import Silence, list_silences
-from alerts.views import EXAMPLE, IncidentView
+from alerts.blocking.blocklist import Block, Listing
+from alerts.incidents.views import EXAMPLE, IncidentView
+from alerts.lists.entities import Entity, entity_of
+from alerts.muting.silences import Silence, list_silences
 from api.access import Call
 from api.page.access import PageViewer, is_fragment
 from api.page.faults import PageRoute

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from alerts.views import IncidentView
+from alerts.incidents.views import IncidentView
 from ingest.masking import printable
 
 #: When it happened, as a summary says it; rows have columns for that.

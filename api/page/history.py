@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from alerts.details import COMMENTED, IncidentDetail
+from alerts.lists.details import COMMENTED, IncidentDetail
 
 #: What Vedette does by itself, with what the line of the timeline says beside it.
 _BY_ITSELF: Final = {

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from alerts.actions import why_missing
-from alerts.decisions import LEGAL
 from alerts.exports.written import FORMATS
-from alerts.queries import get_incident
+from alerts.incidents.decisions import LEGAL
+from alerts.lists.queries import get_incident
 from api.access import Call
 from api.incidents import IncidentId
 from api.page.access import PageViewer, is_fragment

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from pydantic import ValidationError
 
-from alerts.filters import IncidentFilter
+from alerts.lists.filters import IncidentFilter
 from api.incident_query import IncidentQuery
 
 #: Choices of status: what each is called, and which statuses it keeps.

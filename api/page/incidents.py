@@ -4,9 +4,9 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Response
 
-from alerts.filters import IncidentFilter
-from alerts.queries import CursorError, Page, list_incidents, versions_of
-from alerts.views import IncidentView
+from alerts.incidents.views import IncidentView
+from alerts.lists.filters import IncidentFilter
+from alerts.lists.queries import CursorError, Page, list_incidents, versions_of
 from api.access import Call
 from api.page import incident_filters
 from api.page.access import PageViewer, is_fragment

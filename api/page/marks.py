@@ -6,11 +6,11 @@ from typing import Final
 
 from markupsafe import Markup
 
-from alerts.matchers import literal
-from alerts.summary import duration
-from alerts.times import iso
+from alerts.incidents.summary import duration
+from alerts.routing.matchers import literal
 from api.page.headline import headline, subject
 from ingest.masking import printable
+from ingest.times import iso
 
 #: A word that tells two rows from each other, as part of an element's id.
 _DIGITS: Final = 12

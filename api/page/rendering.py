@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from alerts.keys import Role
+from alerts.access.keys import Role
 from api.access import Call
 from api.page.marks import FILTERS, plain
 from api.page.static_files import static_url

@@ -4,8 +4,8 @@ from typing import Annotated, Final, get_args
 
 from fastapi import APIRouter, Depends, Response
 
-from alerts.history import State, history
-from alerts.silences import Silence, list_silences
+from alerts.muting.silences import Silence, list_silences
+from alerts.sending.history import State, history
 from api.access import Call
 from api.page.access import PageViewer, is_fragment
 from api.page.faults import PageRoute

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from alerts.keys import Scope
-from alerts.traffic_queries import (
+from alerts.access.keys import Scope
+from alerts.traffic.queries import (
     FIRST,
     TrafficSeries,
     traffic_known,

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from threading import Event
 from unittest import mock
 
-from alerts.database import open_database
-from alerts.lease import Lease, LeaseLostError
-from alerts.store import Store
+from alerts.database.opening import open_database
+from alerts.recovery.lease import Lease, LeaseLostError
+from alerts.storage.store import Store
 from detectors.findings import Finding, Level
 
 AT = datetime(2025, 11, 3, 10, 0, tzinfo=UTC)
@@ -27,7 +27,7 @@ def main(url: str, mode: str) -> None:
         "recon", "client", "a", AT, AT, 20, 10, "paths", timedelta(minutes=1), Level.HIGH
     )
     try:
-        with mock.patch("alerts.store.safe_finding", _stopping):
+        with mock.patch("alerts.storage.store.safe_finding", _stopping):
             Store(term.fence(engine)).record([finding], watermark=None)
     except LeaseLostError:
         print("lost")

@@ -11,9 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, event, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from alerts.delivery import Outcome
-from alerts.messages import Message
-from alerts.models import (
+from alerts.database.models import (
     DeliveryAttemptRow,
     DeliveryRow,
     IncidentRow,
@@ -21,11 +19,13 @@ from alerts.models import (
     NotificationRow,
     table_of,
 )
-from alerts.routing import Route, Routing
-from alerts.sender import Sender
-from alerts.store import Store
-from alerts.target import Target
+from alerts.messages import Message
+from alerts.routing.routes import Route, Routing
+from alerts.routing.target import Target
+from alerts.sending.sender import Sender
+from alerts.storage.store import Store
 from alerts.transports.memory import MemoryTransport
+from alerts.transports.outcome import Outcome
 from detectors.findings import Finding, Level
 
 NOW: Final = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)

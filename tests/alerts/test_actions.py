@@ -17,11 +17,11 @@ from alerts.actions import (
     change_incident,
     change_incidents,
 )
-from alerts.decisions import COMMENT_LENGTH, LABELS, LEGAL
-from alerts.models import IncidentRow, NotificationRow, TimelineRow, TombstoneRow, table_of
-from alerts.queries import IncidentDetail, get_incident
-from alerts.routing import Routing
-from alerts.store import Store
+from alerts.database.models import IncidentRow, NotificationRow, TimelineRow, TombstoneRow, table_of
+from alerts.incidents.decisions import COMMENT_LENGTH, LABELS, LEGAL
+from alerts.lists.queries import IncidentDetail, get_incident
+from alerts.routing.routes import Routing
+from alerts.storage.store import Store
 from detectors.findings import Finding, Level
 
 START = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)

@@ -7,9 +7,8 @@ import pytest
 from pydantic import SecretStr
 
 from alerts.messages import render
-from alerts.notices import Item, Notice
-from alerts.target import Target
-from alerts.times import iso
+from alerts.messages.notices import Item, Notice
+from alerts.routing.target import Target
 from alerts.transports import transport_of
 from alerts.transports.alertmanager import (
     FIRES_FOR,
@@ -17,6 +16,7 @@ from alerts.transports.alertmanager import (
     AlertmanagerTransport,
     alerts,
 )
+from ingest.times import iso
 from tests.receivers.notices import INCIDENT, START, about, incident, notice
 from tests.receivers.web import WebReceiver
 

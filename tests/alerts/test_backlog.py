@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, func, insert, select, update
 
-from alerts.backlog import Backlog, backlogs
-from alerts.models import DeliveryRow, NotificationRow, table_of
-from alerts.routing import Routing
-from alerts.store import Store
+from alerts.database.models import DeliveryRow, NotificationRow, table_of
+from alerts.routing.routes import Routing
+from alerts.sending.backlog import Backlog, backlogs
+from alerts.storage.store import Store
 from detectors.findings import Finding, Level
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)

@@ -6,8 +6,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.bundles import KEY_LIMIT, Bundle, Pace, Past, Waiting, bundles_of, group_key
-from alerts.routing import Route
+from alerts.routing.routes import Route
+from alerts.sending.bundles import KEY_LIMIT, Bundle, Pace, Past, Waiting, bundles_of, group_key
 from tests.alerts.sending import MINUTE, NOW, SECOND, target
 from tests.alerts.test_judging import INCIDENT
 

@@ -4,11 +4,11 @@ import pytest
 from sqlalchemy import Engine, event, select
 from sqlalchemy.exc import OperationalError
 
-from alerts.checkpoint import Checkpoint
-from alerts.checkpoint_parts import CheckpointParts
-from alerts.database import for_writing
-from alerts.models import CheckpointPartRow
-from alerts.store import Store
+from alerts.database.models import CheckpointPartRow
+from alerts.database.opening import for_writing
+from alerts.recovery.checkpoint import Checkpoint
+from alerts.recovery.parts import CheckpointParts
+from alerts.storage.store import Store
 from detectors.catalogue import load_catalogue
 from detectors.kernel import RuleKernel
 from detectors.snapshot import Packer, Snapshot

@@ -6,8 +6,8 @@ from itertools import permutations
 import pytest
 from sqlalchemy import Engine
 
-from alerts.counted import CountedPoint, counted
-from alerts.store import Store
+from alerts.lists.counted import CountedPoint, counted
+from alerts.storage.store import Store
 from detectors.curves import Curve, Point
 from detectors.findings import Finding, Level
 

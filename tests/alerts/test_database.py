@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
-from alerts import database
-from alerts.database import DatabaseError, for_one_statement, open_database
+from alerts.database import opening
+from alerts.database.opening import DatabaseError, for_one_statement, open_database
 
 
 def test_a_new_file_is_private_and_ready(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_connection_that_was_lost_while_it_rested_is_replaced(
     with other.connect() as connection:
         assert connection.execute(text("select pg_terminate_backend(:pid)"), {"pid": lost}).scalar()
     other.dispose()
-    monkeypatch.setattr(database, "_REST_SECONDS", 0)
+    monkeypatch.setattr(opening, "_REST_SECONDS", 0)
     assert backend(engine) != lost
 
 

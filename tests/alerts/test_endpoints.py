@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
-from alerts.checkpoint import Checkpoint
-from alerts.endpoints import EndpointQuery, expire_endpoints, list_endpoints
-from alerts.erasure import erase_entity, kept_about
-from alerts.models import EndpointDayRow, table_of
-from alerts.store import Store
-from alerts.tombstones import Tombstones
+from alerts.database.models import EndpointDayRow, table_of
+from alerts.deletion.erasure import erase_entity, kept_about
+from alerts.recovery.checkpoint import Checkpoint
+from alerts.storage.store import Store
+from alerts.storage.tombstones import Tombstones
+from alerts.traffic.endpoints import EndpointQuery, expire_endpoints, list_endpoints
 from detectors.learned.inventory import EndpointDay
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)

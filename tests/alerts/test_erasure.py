@@ -11,13 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, insert, select, text
 
+from alerts.access.audit import AuditLog, Deed, list_deeds
 from alerts.actions import Change, change_incident
-from alerts.audit import AuditLog, Deed, list_deeds
-from alerts.checkpoint import Checkpoint
-from alerts.erasure import Erased, compact, erase_entity, kept_about
-from alerts.matchers import Matchers, literal
-from alerts.mentions import ERASED, Mentions
-from alerts.models import (
+from alerts.database.models import (
     DeliveryAttemptRow,
     DeliveryRow,
     EvidenceRow,
@@ -32,11 +28,15 @@ from alerts.models import (
     TimelineRow,
     table_of,
 )
-from alerts.queries import get_incident
-from alerts.routing import Routing
-from alerts.silences import add_silence, list_silences
-from alerts.store import Store
-from alerts.tombstones import Tombstones
+from alerts.deletion.erasure import Erased, compact, erase_entity, kept_about
+from alerts.lists.queries import get_incident
+from alerts.muting.silences import add_silence, list_silences
+from alerts.recovery.checkpoint import Checkpoint
+from alerts.routing.matchers import Matchers, literal
+from alerts.routing.mentions import ERASED, Mentions
+from alerts.routing.routes import Routing
+from alerts.storage.store import Store
+from alerts.storage.tombstones import Tombstones
 from detectors.findings import EntityType, Evidence, Finding, Level
 from detectors.snapshot import VERSION, Packer, Snapshot, named, pack_frames, unpack_frames
 from ingest.lines import Lines
@@ -433,7 +433,7 @@ def test_the_file_does_not_hold_it_either(full: Engine, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_a_file_in_use_cannot_be_compacted(full: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("alerts.erasure.BUSY_TIMEOUT_MS", 10)
+    monkeypatch.setattr("alerts.deletion.erasure.BUSY_TIMEOUT_MS", 10)
     with full.connect() as connection:
         connection.execute(text("select * from incidents")).fetchone()
         connection.execute(text("update incidents set version = version"))

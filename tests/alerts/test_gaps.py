@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
 
-from alerts.checkpoint import Checkpoint
-from alerts.gaps import KEEP, expire_gaps, list_gaps
-from alerts.store import Store
+from alerts.quarantine.gaps import KEEP, expire_gaps, list_gaps
+from alerts.recovery.checkpoint import Checkpoint
+from alerts.storage.store import Store
 from ingest.gaps import Gap
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)

@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 import pytest
 from pydantic import SecretStr
 
+from alerts.incidents.views import IncidentView
 from alerts.messages import render
-from alerts.notices import Item, Notice
-from alerts.target import Target
+from alerts.messages.notices import Item, Notice
+from alerts.routing.target import Target
 from alerts.transports import transport_of
-from alerts.views import IncidentView
 from tests.hostile.corpus import HOSTILE
 from tests.receivers.kinds import address
 from tests.receivers.mail import MailReceiver

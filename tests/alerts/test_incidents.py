@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.dialects import sqlite
 
-from alerts.incidents import INCIDENT_GAP, components, content_of
-from alerts.summary import duration, summarise
-from alerts.times import UtcTime
+from alerts.database.times import UtcTime
+from alerts.incidents.content import INCIDENT_GAP, components, content_of
+from alerts.incidents.summary import duration, summarise
 from detectors.findings import Evidence, Finding, Level, earliest
 
 START = datetime(2025, 11, 3, 9, 1, 2, tzinfo=UTC)

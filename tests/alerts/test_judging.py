@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from alerts.judging import Judgement, Row, heard, judge
-from alerts.target import Target
-from alerts.views import IncidentView
+from alerts.incidents.views import IncidentView
+from alerts.muting.judging import Judgement, Row, heard, judge
+from alerts.routing.target import Target
 from detectors.findings import Level
 from tests.alerts.sending import target
 

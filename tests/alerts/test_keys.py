@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from alerts.keys import KeyStore, Role
-from alerts.secret import NoSecretError, SecretError, server_secret
+from alerts.access.keys import KeyStore, Role
+from alerts.access.secret import NoSecretError, SecretError, server_secret
 
 NOW = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import Engine, func, select
 
-from alerts.models import IncidentRow, NotificationRow
-from alerts.routing import Routing
-from alerts.store import Store
+from alerts.database.models import IncidentRow, NotificationRow
+from alerts.routing.routes import Routing
+from alerts.storage.store import Store
 from detectors.findings import Finding, Level
 
 START = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)

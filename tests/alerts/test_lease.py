@@ -12,14 +12,14 @@ from threading import Event, Thread
 import pytest
 from sqlalchemy import Engine, select, update
 
-from alerts import lease as lease_module
-from alerts.database import fenced, for_writing, open_database
-from alerts.holder import Holder, is_gone
-from alerts.lease import Lease, LeaseLostError, Term
-from alerts.models import LeaseRow
-from alerts.retention import prune
-from alerts.store import Store
-from alerts.tombstones import Tombstones
+from alerts.database.models import LeaseRow
+from alerts.database.opening import fenced, for_writing, open_database
+from alerts.deletion.retention import prune
+from alerts.recovery import lease as lease_module
+from alerts.recovery.holder import Holder, is_gone
+from alerts.recovery.lease import Lease, LeaseLostError, Term
+from alerts.storage.store import Store
+from alerts.storage.tombstones import Tombstones
 from detectors.findings import Finding, Level
 
 START = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)

@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.incidents import content_of
-from alerts.lifecycle import ENDED, Part, State, Status, grow, joined
+from alerts.incidents.content import content_of
+from alerts.incidents.lifecycle import ENDED, Part, State, Status, grow, joined
 from detectors.findings import Finding, Level
 
 START = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)

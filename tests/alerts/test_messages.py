@@ -17,9 +17,9 @@ from alerts.messages import render, template_problem
 from alerts.messages.escaping import Format
 from alerts.messages.message import channel_of, length
 from alerts.messages.news import news
-from alerts.notices import Ending, Item, Notice
-from alerts.target import Format as Asked
-from alerts.target import Target, TargetError
+from alerts.messages.notices import Ending, Item, Notice
+from alerts.routing.target import Format as Asked
+from alerts.routing.target import Target, TargetError
 from alerts.transports import transport_of
 from tests.hostile.corpus import HOSTILE
 from tests.receivers.kinds import SLACK

@@ -16,13 +16,13 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, create_engine, func, select, text
 
-from alerts import backup
-from alerts.checkpoint import Checkpoint
-from alerts.database import MIGRATIONS, DatabaseError, for_writing, open_database
-from alerts.models import Model
-from alerts.queries import get_incident, list_incidents
-from alerts.store import Store
-from alerts.terms import renew_terms
+from alerts.database import backup
+from alerts.database.models import Model
+from alerts.database.opening import MIGRATIONS, DatabaseError, for_writing, open_database
+from alerts.lists.queries import get_incident, list_incidents
+from alerts.recovery.checkpoint import Checkpoint
+from alerts.storage.store import Store
+from alerts.storage.terms import renew_terms
 from detectors.findings import Finding, Level
 from tests.databases.fixtures import KINDS, new_database
 

@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from sqlalchemy import URL, Engine, select
 
 from alerts.actions import KEEP, Change, IllegalChangeError, change_incident
-from alerts.database import open_database
-from alerts.decisions import Keep
-from alerts.incidents import components, content_of
-from alerts.lifecycle import Resolution, Status
-from alerts.models import EvidenceRow, FindingRow, IncidentRow, Model, table_of
-from alerts.routing import Routing
-from alerts.rows import stored_content, stored_evidence, stored_finding, stored_state
-from alerts.store import Store
+from alerts.database.models import EvidenceRow, FindingRow, IncidentRow, Model, table_of
+from alerts.database.opening import open_database
+from alerts.incidents.content import components, content_of
+from alerts.incidents.decisions import Keep
+from alerts.incidents.lifecycle import Resolution, Status
+from alerts.routing.routes import Routing
+from alerts.storage.rows import stored_content, stored_evidence, stored_finding, stored_state
+from alerts.storage.store import Store
 from detectors.findings import EntityType, Evidence, Finding, Level, Mode, earliest, merge_runs
 from tests.databases.fixtures import erase, shown
 from tests.databases.postgresql import Server

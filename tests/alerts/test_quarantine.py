@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from sqlalchemy import Engine, func, select
 
-from alerts.checkpoint import Checkpoint
-from alerts.models import QuarantineSampleRow, QuarantineSpanRow, table_of
-from alerts.quarantine import KEEP, QuarantineStore
-from alerts.store import Store
+from alerts.database.models import QuarantineSampleRow, QuarantineSpanRow, table_of
+from alerts.quarantine.groups import KEEP, QuarantineStore
+from alerts.recovery.checkpoint import Checkpoint
+from alerts.storage.store import Store
 from ingest.lines import Lines
 from ingest.quarantine import Quarantine, QuarantineGroup
 

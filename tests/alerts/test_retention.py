@@ -9,8 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, event, func, insert, select, update
 
-from alerts.deletion import Deleted
-from alerts.models import (
+from alerts.database.models import (
     DeliveryAttemptRow,
     DeliveryRow,
     EvidenceRow,
@@ -24,10 +23,11 @@ from alerts.models import (
     TombstoneRow,
     table_of,
 )
-from alerts.retention import prune
-from alerts.routing import Routing
-from alerts.store import Store
-from alerts.tombstones import Tombstones
+from alerts.deletion.incidents import Deleted
+from alerts.deletion.retention import prune
+from alerts.routing.routes import Routing
+from alerts.storage.store import Store
+from alerts.storage.tombstones import Tombstones
 from detectors.findings import Evidence, Finding, Level
 
 START = datetime(2025, 1, 6, 9, 0, tzinfo=UTC)

@@ -9,9 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, event, select, update
 
-from alerts import incidents as limits
 from alerts.actions import Change, change_incident
-from alerts.models import (
+from alerts.database.models import (
     FindingRow,
     IncidentRow,
     MemberRow,
@@ -20,10 +19,11 @@ from alerts.models import (
     TimelineRow,
     table_of,
 )
-from alerts.queries import IncidentFilter, get_incident, list_incidents
-from alerts.routing import Routing
-from alerts.store import Store
-from alerts.views import IncidentView, Transition
+from alerts.incidents import content as limits
+from alerts.incidents.views import IncidentView, Transition
+from alerts.lists.queries import IncidentFilter, get_incident, list_incidents
+from alerts.routing.routes import Routing
+from alerts.storage.store import Store
 from detectors.findings import Finding, Level
 
 START = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)

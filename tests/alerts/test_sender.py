@@ -14,12 +14,12 @@ from sqlalchemy import Engine, select
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from alerts.models import DeliveryRow, NotificationRow, table_of
-from alerts.retries import ATTEMPT_LIMIT, LONGEST_WAIT, backoff
-from alerts.routing import Routing
-from alerts.sender import Sender
-from alerts.store import Store
-from alerts.target import Target, TargetError
+from alerts.database.models import DeliveryRow, NotificationRow, table_of
+from alerts.routing.routes import Routing
+from alerts.routing.target import Target, TargetError
+from alerts.sending.retries import ATTEMPT_LIMIT, LONGEST_WAIT, backoff
+from alerts.sending.sender import Sender
+from alerts.storage.store import Store
 from detectors.findings import Finding, Level
 
 NOW = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from sqlalchemy import Engine
 
-from alerts.models import DeliveryRow, NotificationRow
+from alerts.database.models import DeliveryRow, NotificationRow
 from detectors.findings import Level
 from tests.alerts.sending import MINUTE, SECOND, Answer, Trial, finding, rows
 

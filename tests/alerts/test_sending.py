@@ -10,13 +10,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, event, insert
 
 from alerts.actions import Change, change_incident
-from alerts.bundles import DIGEST
-from alerts.delivery import Outcome
-from alerts.lane import UNDER_WAY_LIMIT
-from alerts.maintenance import Maintenance, Span, Window
-from alerts.matchers import Matchers
-from alerts.messages import Message
-from alerts.models import (
+from alerts.database.models import (
     DeliveryAttemptRow,
     DeliveryRow,
     IncidentRow,
@@ -24,18 +18,24 @@ from alerts.models import (
     TimelineRow,
     table_of,
 )
-from alerts.muting import Muting
-from alerts.notices import Ending
-from alerts.queries import get_incident
-from alerts.retention import prune
-from alerts.retries import ATTEMPT_LIMIT, LONGEST_RETRY_AFTER, verdict
-from alerts.routing import Route, Routing
-from alerts.target import Target
-from alerts.times import iso
-from alerts.tombstones import Tombstones
+from alerts.deletion.retention import prune
+from alerts.lists.queries import get_incident
+from alerts.messages import Message
+from alerts.messages.notices import Ending
+from alerts.muting.maintenance import Maintenance, Span, Window
+from alerts.muting.mutes import Muting
+from alerts.routing.matchers import Matchers
+from alerts.routing.routes import Route, Routing
+from alerts.routing.target import Target
+from alerts.sending.bundles import DIGEST
+from alerts.sending.lane import UNDER_WAY_LIMIT
+from alerts.sending.retries import ATTEMPT_LIMIT, LONGEST_RETRY_AFTER, verdict
+from alerts.storage.tombstones import Tombstones
 from alerts.transports.alertmanager import alerts
 from alerts.transports.memory import MemoryTransport
+from alerts.transports.outcome import Outcome
 from detectors.findings import Level
+from ingest.times import iso
 from tests.alerts.sending import (
     MINUTE,
     NOW,
@@ -451,7 +451,7 @@ def test_a_fault_in_writing_a_message_is_a_failed_attempt(
     office = Office(engine, OPS)
     office.record(finding())
     with monkeypatch.context() as patched:
-        patched.setattr("alerts.lane.render", fail)
+        patched.setattr("alerts.sending.lane.render", fail)
         office.run()
         (delivery,) = rows(engine, DeliveryRow)
         assert (delivery.state, delivery.attempts) == ("pending", 1)

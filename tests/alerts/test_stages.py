@@ -7,9 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.incidents import content_of
-from alerts.stages import Stage, reached_at, severity_of, stage_of, technique_of, techniques
-from alerts.summary import summarise
+from alerts.incidents.content import content_of
+from alerts.incidents.stages import (
+    Stage,
+    reached_at,
+    severity_of,
+    stage_of,
+    technique_of,
+    techniques,
+)
+from alerts.incidents.summary import summarise
 from detectors.findings import Finding, Level
 
 START = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)

@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select, update
 
 from alerts.actions import Change, change_incident
-from alerts.checkpoint import Checkpoint, CheckpointError
-from alerts.lifecycle import Resolution, Status
-from alerts.models import (
+from alerts.database.models import (
     CheckpointRow,
     EvidenceRow,
     FindingRow,
@@ -22,10 +20,12 @@ from alerts.models import (
     TimelineRow,
     table_of,
 )
-from alerts.queries import get_incident, list_incidents
-from alerts.routing import Routing
-from alerts.safety import NOTE_LIMIT
-from alerts.store import Store
+from alerts.database.safety import NOTE_LIMIT
+from alerts.incidents.lifecycle import Resolution, Status
+from alerts.lists.queries import get_incident, list_incidents
+from alerts.recovery.checkpoint import Checkpoint, CheckpointError
+from alerts.routing.routes import Routing
+from alerts.storage.store import Store
 from detectors.findings import Evidence, Finding, Level
 
 START = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)
@@ -168,7 +168,7 @@ def test_calm_resolves_and_news_reopen(engine: Engine) -> None:
 def test_many_that_are_calm_are_resolved_some_at_a_time(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("alerts.writing.CALM_LIMIT", 2)
+    monkeypatch.setattr("alerts.storage.writing.CALM_LIMIT", 2)
     store = Store(engine)
     found = [finding(n, n, entity=f"203.0.113.{n}") for n in range(5)]
     store.record(found, watermark=None)

@@ -9,11 +9,11 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import Engine, event, func, select
 
-from alerts.delivery import Outcome
-from alerts.lane import UNDER_WAY_LIMIT
-from alerts.models import DeliveryRow, NotificationRow
-from alerts.survey import PAGE
+from alerts.database.models import DeliveryRow, NotificationRow
+from alerts.sending.lane import UNDER_WAY_LIMIT
+from alerts.sending.survey import PAGE
 from alerts.transports.memory import MemoryTransport
+from alerts.transports.outcome import Outcome
 from tests.alerts.sending import MINUTE, SECOND, Office, finding, rows, target
 
 INCIDENTS: Final = 10_000

@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, text
 
-from alerts import looking_up
 from alerts.actions import Change, change_incident
-from alerts.erasure import erase_entity
-from alerts.filters import IncidentFilter
-from alerts.models import IncidentRow, TermRow, table_of
-from alerts.queries import list_incidents
-from alerts.retention import prune
-from alerts.store import Store
-from alerts.terms import VALUE_LIMIT, probe_of, renew_terms, words_of
-from alerts.tombstones import Tombstones
+from alerts.database.models import IncidentRow, TermRow, table_of
+from alerts.deletion.erasure import erase_entity
+from alerts.deletion.retention import prune
+from alerts.lists import looking_up
+from alerts.lists.filters import IncidentFilter
+from alerts.lists.queries import list_incidents
+from alerts.storage.store import Store
+from alerts.storage.terms import VALUE_LIMIT, probe_of, renew_terms, words_of
+from alerts.storage.tombstones import Tombstones
 from detectors.findings import EntityType, Evidence, Finding, Level
 
 START = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select
 
-from alerts.checkpoint import Checkpoint
-from alerts.erasure import erase_entity, kept_about
-from alerts.models import TrafficRow, TrafficTopRow
-from alerts.store import Store
-from alerts.tombstones import Tombstones
-from alerts.traffic import expire_traffic
-from alerts.traffic_queries import (
+from alerts.database.models import TrafficRow, TrafficTopRow
+from alerts.deletion.erasure import erase_entity, kept_about
+from alerts.recovery.checkpoint import Checkpoint
+from alerts.storage.store import Store
+from alerts.storage.tombstones import Tombstones
+from alerts.traffic.counts import expire_traffic
+from alerts.traffic.queries import (
     TrafficEntry,
     TrafficRangeError,
     traffic_series,

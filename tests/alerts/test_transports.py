@@ -9,11 +9,11 @@ from io import StringIO
 import pytest
 from pydantic import SecretStr
 
-from alerts.delivery import Outcome
 from alerts.messages import Message, render
-from alerts.target import Target, TargetError
+from alerts.routing.target import Target, TargetError
 from alerts.transports import transport_of
 from alerts.transports.answers import LONGEST_RETRY_AFTER, outcome_of, retry_after
+from alerts.transports.outcome import Outcome
 from tests.receivers.kinds import KINDS, SECRET, WEB_KINDS, Kind
 from tests.receivers.notices import notice
 from tests.receivers.web import Answer, WebReceiver

@@ -13,12 +13,19 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, func, insert, select, text, update
 from sqlalchemy.exc import OperationalError
 
-from alerts import database
 from alerts.actions import Change, IllegalChangeError, change_incident
-from alerts.database import for_writing, open_database
-from alerts.models import EvidenceRow, FindingRow, IncidentRow, LeaseRow, TimelineRow, table_of
-from alerts.queries import IncidentFilter, get_incident, list_incidents
-from alerts.store import Store
+from alerts.database import opening
+from alerts.database.models import (
+    EvidenceRow,
+    FindingRow,
+    IncidentRow,
+    LeaseRow,
+    TimelineRow,
+    table_of,
+)
+from alerts.database.opening import for_writing, open_database
+from alerts.lists.queries import IncidentFilter, get_incident, list_incidents
+from alerts.storage.store import Store
 from detectors.findings import Evidence, Finding, Level
 
 START = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)
@@ -131,7 +138,7 @@ def test_what_was_read_is_true_when_it_is_changed(engine: Engine) -> None:
 
 
 def test_whoever_waits_too_long_is_told(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr(opening, "BUSY_TIMEOUT_MS", 50)
     engine = open_database(database_url)
     held, done = Event(), Event()
 
@@ -163,10 +170,10 @@ def test_a_writer_that_was_stopped_in_the_midst_keeps_nobody_out(
     Failed without the limit for idle transactions (the others gave up waiting for the lock), and,
     as the driver calls that an internal error, which nobody tries again, without `_as_operational`.
     """
-    assert database._IDLE_TIMEOUT_MS == 20_000
+    assert opening._IDLE_TIMEOUT_MS == 20_000
     with closing(for_writing(engine).connect()) as stopped:
         with monkeypatch.context() as patched:
-            patched.setattr(database, "_IDLE_TIMEOUT_MS", 100)
+            patched.setattr(opening, "_IDLE_TIMEOUT_MS", 100)
             stopped.begin()
         assert Store(engine).record([finding(0)], watermark=None)  # once that one was ended
         with pytest.raises(OperationalError, match="idle"):

@@ -10,8 +10,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from alerts.keys import KeyStore, Role, Scope
-from alerts.sessions import SessionStore
+from alerts.access.keys import KeyStore, Role, Scope
+from alerts.access.sessions import SessionStore
 from api.application import ApiOptions, create_api
 from api.health import HealthReport
 from detectors.findings import Evidence, Finding, Level

@@ -9,10 +9,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
-from alerts.audit import AuditLog, Deed, expire_deeds, list_deeds
-from alerts.keys import Role
-from alerts.sessions import IDLE_LIFE, SESSION_LIFE
-from alerts.store import Store
+from alerts.access.audit import AuditLog, Deed, expire_deeds, list_deeds
+from alerts.access.keys import Role
+from alerts.access.sessions import IDLE_LIFE, SESSION_LIFE
+from alerts.storage.store import Store
 from api.access import COOKIE, CSRF_HEADER, SECURE_COOKIE
 from api.application import ApiOptions
 from api.limit_settings import LimitSettings

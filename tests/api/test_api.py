@@ -8,10 +8,10 @@ import pytest
 from fastapi import Depends
 from sqlalchemy import text
 
-from alerts.incidents import MEMBERS_SHOWN
-from alerts.keys import Role
-from alerts.queries import get_incident, list_incidents
-from alerts.store import Store
+from alerts.access.keys import Role
+from alerts.incidents.content import MEMBERS_SHOWN
+from alerts.lists.queries import get_incident, list_incidents
+from alerts.storage.store import Store
 from api.access import RequireRole, unprotected_routes
 from api.application import refuse_unprotected
 from api.health import HealthReport

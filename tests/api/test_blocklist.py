@@ -13,12 +13,12 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
+from alerts.access.keys import Role
 from alerts.actions import Change, change_incident
-from alerts.block_settings import BLOCKABLE, BlockSettings
-from alerts.blocklist import BlockList
-from alerts.database import for_writing, open_database
-from alerts.keys import Role
-from alerts.store import Store
+from alerts.blocking.blocklist import BlockList
+from alerts.blocking.settings import BLOCKABLE, BlockSettings
+from alerts.database.opening import for_writing, open_database
+from alerts.storage.store import Store
 from api.application import ApiOptions
 from api.bouncers import go_duration
 from detectors.catalogue import load_catalogue
@@ -172,7 +172,7 @@ def test_one_waits_for_a_writer_and_the_others_do_not(
         assert goes_on.wait(30)
         return for_writing(engine)
 
-    monkeypatch.setattr("alerts.blocklist.for_writing", slow)
+    monkeypatch.setattr("alerts.blocking.blocklist.for_writing", slow)
     later = NOW + timedelta(minutes=1)
     with ThreadPoolExecutor(2) as pool:
         try:
@@ -195,7 +195,7 @@ def test_a_list_that_cannot_be_written_is_told(small: Api, monkeypatch: pytest.M
     def busy(_: Engine) -> Engine:
         raise OperationalError("begin", {}, Exception("database is locked"))
 
-    monkeypatch.setattr("alerts.blocklist.for_writing", busy)
+    monkeypatch.setattr("alerts.blocking.blocklist.for_writing", busy)
     assert listed(small) == ["1.2.3.5"], "what is to leave is not told any more"
 
 

@@ -10,10 +10,10 @@ from pycrowdsec.client import QueryClient, StreamClient, StreamDecisionClient
 from requests import HTTPError
 from sqlalchemy import Engine
 
+from alerts.access.keys import Role
 from alerts.actions import Change, change_incident
-from alerts.block_settings import BlockSettings
-from alerts.keys import Role
-from alerts.store import Store
+from alerts.blocking.settings import BlockSettings
+from alerts.storage.store import Store
 from api.application import ApiOptions
 from api.server import ApiServer, serve
 from detectors.findings import Finding

@@ -2,10 +2,10 @@
 
 import pytest
 
-from alerts.audit import list_deeds
-from alerts.keys import Role
-from alerts.queries import get_incident
-from alerts.store import Store
+from alerts.access.audit import list_deeds
+from alerts.access.keys import Role
+from alerts.lists.queries import get_incident
+from alerts.storage.store import Store
 from tests.api.calls import Api, finding
 
 INCIDENT = "/api/v1/incidents/1"

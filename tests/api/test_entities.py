@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from alerts.store import Store
+from alerts.storage.store import Store
 from tests.api.calls import Api, finding
 
 

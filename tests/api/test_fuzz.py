@@ -9,8 +9,8 @@ from typing import Final
 import pytest
 from sqlalchemy import Engine
 
-from alerts.keys import Role
-from alerts.store import Store
+from alerts.access.keys import Role
+from alerts.storage.store import Store
 from api.application import ApiOptions
 from api.description import describe
 from api.limit_settings import LimitSettings

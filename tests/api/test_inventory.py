@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from alerts.checkpoint import Checkpoint
-from alerts.endpoints import delete_endpoints
+from alerts.access.keys import Role
 from alerts.exports.complete import complete
-from alerts.keys import Role
-from alerts.queries import get_incident
-from alerts.store import Store
+from alerts.lists.queries import get_incident
+from alerts.recovery.checkpoint import Checkpoint
+from alerts.storage.store import Store
+from alerts.traffic.endpoints import delete_endpoints
 from api.application import ApiOptions
 from api.detectors import DetectorAnswer
 from detectors.learned.families import Families

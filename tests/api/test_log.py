@@ -11,8 +11,8 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from alerts.keys import Role
-from alerts.store import Store
+from alerts.access.keys import Role
+from alerts.storage.store import Store
 from tests.api.calls import Api, application, finding
 from vedette.log_lines import log_to_stderr
 

@@ -14,9 +14,9 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import Engine
 
-from alerts.audit import list_deeds
-from alerts.keys import Role
-from alerts.store import Store
+from alerts.access.audit import list_deeds
+from alerts.access.keys import Role
+from alerts.storage.store import Store
 from api.application import ApiOptions
 from api.limit_settings import LimitSettings
 from api.oidc import (

@@ -11,10 +11,10 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from alerts.keys import Role
-from alerts.sessions import IDLE_LIFE
-from alerts.store import Store
-from alerts.views import IncidentView
+from alerts.access.keys import Role
+from alerts.access.sessions import IDLE_LIFE
+from alerts.incidents.views import IncidentView
+from alerts.storage.store import Store
 from api.answers import IncidentAnswer
 from api.application import ApiOptions
 from api.description import describe

@@ -6,10 +6,10 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
+from alerts.access.keys import Role
 from alerts.actions import Change, change_incident
-from alerts.backlog import open_by_severity
-from alerts.keys import Role
-from alerts.store import Store
+from alerts.sending.backlog import open_by_severity
+from alerts.storage.store import Store
 from api.request_metrics import NO_ROUTE, OTHER, Asked, RequestCounts
 from tests.api.calls import NOW, Api, application, finding
 

@@ -7,8 +7,8 @@ import pytest
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 
-from alerts.keys import Role
-from alerts.store import Store
+from alerts.access.keys import Role
+from alerts.storage.store import Store
 from api.access import RequireRole
 from api.description import API_PREFIX, GUARDED, describe
 from tests.api.calls import Api, finding

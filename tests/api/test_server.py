@@ -12,7 +12,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 
-from alerts.database import open_database
+from alerts.database.opening import open_database
 from api.application import create_api
 from api.health import HealthReport
 from api.hosts import LOOPBACK

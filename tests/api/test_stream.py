@@ -12,10 +12,10 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from alerts.database import open_database
-from alerts.feed import newest_line, news_after
-from alerts.keys import Role
-from alerts.store import Store
+from alerts.access.keys import Role
+from alerts.database.opening import open_database
+from alerts.lists.feed import newest_line, news_after
+from alerts.storage.store import Store
 from api.broadcast import Broadcast
 from api.server import ApiServer, serve
 from tests.api.calls import NOW, Api, application, finding

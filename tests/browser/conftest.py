@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from alerts.database import open_database
-from alerts.store import Store
+from alerts.database.opening import open_database
+from alerts.storage.store import Store
 from api.server import serve
 from tests.api.calls import application
 from tests.browser.chromium import running_chromium

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from alerts.keys import Role
-from alerts.queries import IncidentFilter, list_incidents
-from alerts.store import Store
+from alerts.access.keys import Role
+from alerts.lists.queries import IncidentFilter, list_incidents
+from alerts.storage.store import Store
 from api.server import ApiServer
 from tests.api.calls import Api, finding
 

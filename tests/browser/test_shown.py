@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from alerts.actions import Change, change_incident
-from alerts.matchers import Matchers
-from alerts.queries import IncidentFilter, list_incidents
-from alerts.silences import add_silence
+from alerts.lists.queries import IncidentFilter, list_incidents
+from alerts.muting.silences import add_silence
+from alerts.routing.matchers import Matchers
 from api.page.rendering import VIEWS
 from detectors.findings import Evidence, Finding, Level
 from tests.api.calls import MINUTE, NOW, finding

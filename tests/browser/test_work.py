@@ -8,8 +8,8 @@ import httpx
 from playwright.sync_api import Browser, Page, expect
 
 from alerts.actions import Change, change_incident
-from alerts.queries import get_incident
-from alerts.silences import list_silences
+from alerts.lists.queries import get_incident
+from alerts.muting.silences import list_silences
 from api.access import COOKIE
 from tests.browser.site import Site
 from tests.browser.visitor import Visitor, visiting

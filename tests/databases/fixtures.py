@@ -15,8 +15,8 @@ from typing import Final
 import pytest
 from sqlalchemy import URL, Engine, delete, make_url, update
 
-from alerts.database import open_database
-from alerts.models import IncidentRow, Model
+from alerts.database.models import IncidentRow, Model
+from alerts.database.opening import open_database
 from tests.databases.postgresql import Server, obstacle, running_server
 
 DATABASE_URL: Final = "DATABASE_URL"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 
-from alerts.database import open_database
+from alerts.database.opening import open_database
 from tests.databases.fixtures import shown
 from tests.databases.postgresql import Server
 

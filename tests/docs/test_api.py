@@ -9,9 +9,9 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from alerts.database import open_database
-from alerts.queries import PAGE_LIMIT
-from alerts.views import IncidentView
+from alerts.database.opening import open_database
+from alerts.incidents.views import IncidentView
+from alerts.lists.queries import PAGE_LIMIT
 from api.answers import EvidenceAnswer, FindingAnswer, IncidentAnswer, TimelineAnswer
 from api.application import create_api
 from api.health import HealthReport

@@ -17,8 +17,8 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from alerts.database import open_database
-from alerts.secret import SECRET_BYTES, server_secret
+from alerts.access.secret import SECRET_BYTES, server_secret
+from alerts.database.opening import open_database
 from tests.docs.pages import ROOT, blocks, name_of, page, pages
 from vedette.cli import cli
 from vedette.settings import settings_from

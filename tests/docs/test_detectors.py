@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel
 from sigma.correlations import SigmaCorrelationType
 
-from alerts.summary import duration
+from alerts.incidents.summary import duration
 from detectors.catalogue import BUILT_IN_RULES, load_catalogue
 from detectors.detector import Detector
 from detectors.documents import VedetteKeys
@@ -30,7 +30,7 @@ TIERED: Final = {rule.name for rule in RULES if rule.tiers}
 #: Detectors that are no rules; test_registry looks at what is said of them.
 OTHERS: Final = {detector.name for detector in DETECTORS}
 
-#: What finds something in no log: alerts.failing.
+#: What finds something in no log: alerts.sending.failing.
 ELSEWHERE: Final = {"alerts_failing"}
 
 HEADINGS: Final = (

@@ -5,10 +5,10 @@ from typing import get_args
 
 import pytest
 
-from alerts.decisions import ASSIGNEE_LENGTH, COMMENT_LENGTH, LABEL_LENGTH, LABELS, LEGAL
-from alerts.incidents import INCIDENT_GAP
-from alerts.lifecycle import CALM_AFTER, MEMBER_MARKS, Resolution, Status
-from alerts.stages import Stage
+from alerts.incidents.content import INCIDENT_GAP
+from alerts.incidents.decisions import ASSIGNEE_LENGTH, COMMENT_LENGTH, LABEL_LENGTH, LABELS, LEGAL
+from alerts.incidents.lifecycle import CALM_AFTER, MEMBER_MARKS, Resolution, Status
+from alerts.incidents.stages import Stage
 from tests.docs.pages import page
 
 PAGE = page("incidents.md")

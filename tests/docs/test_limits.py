@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from alerts.models import Model
+from alerts.database.models import Model
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "limits.md"
@@ -22,21 +22,21 @@ LIMITS = re.compile(r"_?([A-Z_]+_)?(LIMIT|LIMITS|KEPT|CAP|REMEMBERED)")
 
 #: Those that bound no state and refuse nothing: they decide what is shown, or how it is read.
 OTHERS = {
-    "alerts.blocklist.REMEMBERED",
-    "alerts.cursors._LIMIT",
-    "alerts.filters.TEXT_LIMIT",
-    "alerts.looking_up.REMEMBERED",
-    "alerts.queries.PAGE_LIMIT",
-    "alerts.queries.TELLING_LIMIT",
-    "alerts.related.REASON_LIMIT",
-    "alerts.related.RELATED_LIMIT",
-    "alerts.rollup.SLACK_LIMIT",
-    "alerts.safety.ASN_LIMIT",
-    "alerts.silences.LIST_LIMIT",
-    "alerts.story.CLAIM_LIMIT",
-    "alerts.summary.CLAIM_LIMIT",
-    "alerts.summary.NAME_LIMIT",
-    "alerts.timers._KEPT",
+    "alerts.blocking.blocklist.REMEMBERED",
+    "alerts.lists.cursors._LIMIT",
+    "alerts.lists.filters.TEXT_LIMIT",
+    "alerts.lists.looking_up.REMEMBERED",
+    "alerts.lists.queries.PAGE_LIMIT",
+    "alerts.lists.queries.TELLING_LIMIT",
+    "alerts.lists.related.REASON_LIMIT",
+    "alerts.lists.related.RELATED_LIMIT",
+    "alerts.incidents.rollup.SLACK_LIMIT",
+    "alerts.database.safety.ASN_LIMIT",
+    "alerts.muting.silences.LIST_LIMIT",
+    "alerts.incidents.story.CLAIM_LIMIT",
+    "alerts.incidents.summary.CLAIM_LIMIT",
+    "alerts.incidents.summary.NAME_LIMIT",
+    "alerts.sending.timers._KEPT",
     "ingest.masking._DOUBLE_LIMIT",
     "ingest.networks._TEXT_LIMIT",
     "ingest.quarantine.POSITIONS_KEPT",

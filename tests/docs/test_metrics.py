@@ -15,9 +15,9 @@ import yaml
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from alerts.backlog import Backlog
-from alerts.database import open_database
-from alerts.store import Store
+from alerts.database.opening import open_database
+from alerts.sending.backlog import Backlog
+from alerts.storage.store import Store
 from api import metrics as shown_metrics
 from api.application import ApiOptions
 from api.detectors import DetectorAnswer

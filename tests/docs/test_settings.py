@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
-from alerts.matchers import Matchers
+from alerts.routing.matchers import Matchers
 from detectors.catalogue import load_catalogue
 from detectors.registry import active_detectors, rule_overrides
 from docs.website.reference.settings import settings

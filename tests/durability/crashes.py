@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from sqlalchemy import Engine, create_engine, make_url, select, text
 
-from alerts.models import CheckpointRow, FindingRow, NotificationRow, table_of
+from alerts.database.models import CheckpointRow, FindingRow, NotificationRow, table_of
 from tests.durability.feeds import Feed
 from tests.durability.outcome import Outcome, outcome, undelivered
 from tests.durability.process import Service

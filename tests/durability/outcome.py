@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from sqlalchemy import Engine, RowMapping, create_engine, select
 
-from alerts.models import (
+from alerts.database.models import (
     DeliveryRow,
     FindingRow,
     IncidentRow,

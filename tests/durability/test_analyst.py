@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from alerts.actions import Change, change_incident
-from alerts.models import IncidentRow, NotificationRow, TimelineRow, table_of
+from alerts.database.models import IncidentRow, NotificationRow, TimelineRow, table_of
 from tests.durability.crashes import Run, new_run
 from tests.durability.feeds import LogFeed
 from tests.durability.outcome import Key, Outcome, key_of

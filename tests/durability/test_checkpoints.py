@@ -12,8 +12,8 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import Engine, insert, select, update
 
-from alerts.models import CheckpointPartRow, CheckpointRow, FindingRow, table_of
-from alerts.store import Store
+from alerts.database.models import CheckpointPartRow, CheckpointRow, FindingRow, table_of
+from alerts.storage.store import Store
 from tests.durability.crashes import new_run
 from tests.durability.feeds import LogFeed
 from tests.durability.outcome import Outcome

@@ -14,8 +14,8 @@ from typing import Final
 import pytest
 from sqlalchemy import Connection, Engine, event
 
-from alerts.routing import Routing
-from alerts.store import Store
+from alerts.routing.routes import Routing
+from alerts.storage.store import Store
 from detectors.catalogue import Catalogue, load_catalogue
 from detectors.detection import Detection
 from ingest.sources import FileSource

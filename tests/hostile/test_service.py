@@ -15,9 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine
 from typer.testing import CliRunner
 
-from alerts.database import open_database
-from alerts.keys import KeyStore, Role
-from alerts.store import Store
+from alerts.access.keys import KeyStore, Role
+from alerts.database.opening import open_database
+from alerts.storage.store import Store
 from api.application import create_api
 from api.health import HealthReport
 from detectors.catalogue import load_catalogue

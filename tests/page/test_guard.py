@@ -6,7 +6,7 @@ import pytest
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 
-from alerts.keys import Role
+from alerts.access.keys import Role
 from api.page.access import PageViewer
 from api.page.parts import PARTS
 from api.page.rendering import POLICY, VIEWS

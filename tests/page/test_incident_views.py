@@ -8,11 +8,11 @@ from html import unescape
 import pytest
 from sqlalchemy import text
 
+from alerts.access.keys import Role
 from alerts.actions import Change, change_incident
-from alerts.keys import Role
-from alerts.queries import get_incident, list_incidents, versions_of
-from alerts.store import Store
-from alerts.views import EXAMPLE
+from alerts.incidents.views import EXAMPLE
+from alerts.lists.queries import get_incident, list_incidents, versions_of
+from alerts.storage.store import Store
 from api.page.claims import claims
 from api.page.headline import headline, subject
 from api.page.history import history, said

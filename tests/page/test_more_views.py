@@ -9,12 +9,12 @@ from html import unescape
 import pytest
 from sqlalchemy import insert
 
-from alerts.checkpoint import Checkpoint
-from alerts.keys import Role, Scope
-from alerts.matchers import Matchers
-from alerts.models import DeliveryRow, NotificationRow, SilenceRow
-from alerts.silences import add_silence
-from alerts.store import Store
+from alerts.access.keys import Role, Scope
+from alerts.database.models import DeliveryRow, NotificationRow, SilenceRow
+from alerts.muting.silences import add_silence
+from alerts.recovery.checkpoint import Checkpoint
+from alerts.routing.matchers import Matchers
+from alerts.storage.store import Store
 from detectors.traffic import EVERY, TrafficSlot, TrafficTop
 from tests.api.calls import MINUTE, NOW, Api, finding
 

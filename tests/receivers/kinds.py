@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from alerts.target import Target
+from alerts.routing.target import Target
 from alerts.transports import Transport, transport_of
 from alerts.transports.alertmanager import AlertmanagerTransport
 from tests.receivers.mail import PASSWORD, USER, MailReceiver

@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from alerts.notices import Item, Notice
-from alerts.views import IncidentView
+from alerts.incidents.views import IncidentView
+from alerts.messages.notices import Item, Notice
 
 START = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from alerts.database import open_database
-from alerts.store import Store
-from alerts.views import IncidentView
+from alerts.database.opening import open_database
+from alerts.incidents.views import IncidentView
+from alerts.storage.store import Store
 from detectors.catalogue import load_catalogue
 from detectors.detection import Detection
 from detectors.registry import rule_overrides

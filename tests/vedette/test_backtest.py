@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from alerts.actions import change_incident
-from alerts.database import open_database
-from alerts.decisions import Change
-from alerts.times import iso
+from alerts.database.opening import open_database
+from alerts.incidents.decisions import Change
 from detectors.catalogue import Catalogue
 from detectors.gathering import Gathered
 from detectors.registry import HEALTH
 from ingest.events import BATCH_SCHEMA, Batch, no_events
 from ingest.reader import LogReader
+from ingest.times import iso
 from vedette.backtest import comparing, judging
 from vedette.backtest.cache import Cache
 from vedette.backtest.columns import LEARNED, columns_of

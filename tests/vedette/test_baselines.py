@@ -11,9 +11,9 @@ from sqlalchemy import Engine, select, update
 from structlog.testing import capture_logs
 
 import vedette.commands.learn
-from alerts.baselines import KEPT
-from alerts.models import BaselineRow, CheckpointPartRow, CheckpointRow, table_of
-from alerts.store import Store
+from alerts.database.models import BaselineRow, CheckpointPartRow, CheckpointRow, table_of
+from alerts.recovery.baselines import KEPT
+from alerts.storage.store import Store
 from detectors.catalogue import Catalogue
 from detectors.detection import Detection
 from detectors.learned.families import Families

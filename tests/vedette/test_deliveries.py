@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import Engine
 from typer.testing import CliRunner, Result
 
-from alerts.database import open_database
-from alerts.delivery import Outcome
+from alerts.database.opening import open_database
 from alerts.transports.memory import MemoryTransport
+from alerts.transports.outcome import Outcome
 from tests.alerts.sending import Office, finding, target
 from vedette.cli import cli
 

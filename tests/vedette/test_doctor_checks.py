@@ -18,13 +18,13 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, insert, text
 
-from alerts.checkpoint import Checkpoint
-from alerts.endpoint import Endpoint, endpoint_of
-from alerts.lease import Lease
-from alerts.models import DeliveryRow, table_of
-from alerts.secret import server_secret
-from alerts.store import Store
-from alerts.target import Target
+from alerts.access.secret import server_secret
+from alerts.database.models import DeliveryRow, table_of
+from alerts.recovery.checkpoint import Checkpoint
+from alerts.recovery.lease import Lease
+from alerts.routing.target import Target
+from alerts.sending.endpoint import Endpoint, endpoint_of
+from alerts.storage.store import Store
 from ingest.gaps import Gap
 from ingest.quarantine import Quarantine
 from ingest.topics.memory import MemoryCluster

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Engine
 from typer.testing import CliRunner, Result
 
-from alerts.endpoints import list_endpoints
-from alerts.store import Store
+from alerts.storage.store import Store
+from alerts.traffic.endpoints import list_endpoints
 from detectors.catalogue import load_catalogue
 from detectors.detection import Detection
 from detectors.learned.families import Families

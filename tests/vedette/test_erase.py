@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
-from alerts.backup import back_up
-from alerts.checkpoint import Checkpoint
-from alerts.database import open_database
-from alerts.models import IncidentRow
-from alerts.secret import server_secret
-from alerts.store import Store
+from alerts.access.secret import server_secret
+from alerts.database.backup import back_up
+from alerts.database.models import IncidentRow
+from alerts.database.opening import open_database
+from alerts.recovery.checkpoint import Checkpoint
+from alerts.storage.store import Store
 from detectors.findings import EntityType, Finding, Level
 from detectors.gathering import Gathered
 from ingest.events import Batch, no_events

@@ -13,12 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from alerts.database import open_database
-from alerts.matchers import Matchers
-from alerts.routing import Routing
-from alerts.silences import add_silence
-from alerts.store import Store
-from alerts.times import iso
+from alerts.database.opening import open_database
+from alerts.muting.silences import add_silence
+from alerts.routing.matchers import Matchers
+from alerts.routing.routes import Routing
+from alerts.storage.store import Store
 from detectors.detection import Detection
 from detectors.findings import Finding, merge_runs
 from detectors.learned.expecting import expectations
@@ -31,7 +30,7 @@ from ingest.enrichment import Enrichment
 from ingest.events import Batch
 from ingest.pseudonyms import Pseudonyms
 from ingest.sources import FileSource
-from ingest.times import microseconds
+from ingest.times import iso, microseconds
 from tests.detectors.streams import event, frame
 from vedette.cli import cli
 from vedette.detecting import detection_of

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-from alerts.queries import list_incidents
-from alerts.store import Store
-from alerts.times import utc_now
-from alerts.tombstones import Tombstones
+from alerts.database.times import utc_now
+from alerts.lists.queries import list_incidents
+from alerts.storage.store import Store
+from alerts.storage.tombstones import Tombstones
 from detectors.findings import Finding, Level
 from vedette.duty import _tidy
 from vedette.settings import Settings, settings_from

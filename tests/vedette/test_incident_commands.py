@@ -14,9 +14,9 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from alerts.database import open_database
-from alerts.queries import get_incident
-from alerts.store import Store
+from alerts.database.opening import open_database
+from alerts.lists.queries import get_incident
+from alerts.storage.store import Store
 from detectors.findings import Evidence, Finding, Level
 from vedette.cli import cli
 from vedette.incident_screen import print_incident, told

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from alerts.database import open_database
-from alerts.store import Store
+from alerts.database.opening import open_database
+from alerts.storage.store import Store
 from detectors.findings import Finding, Level
 from vedette.cli import cli
 from vedette.incident_screen import MEMBERS_PRINTED

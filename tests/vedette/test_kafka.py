@@ -12,9 +12,9 @@ from kafka import KafkaProducer
 from sqlalchemy import Engine
 from typer.testing import CliRunner
 
-from alerts.database import open_database
-from alerts.store import Store
-from alerts.views import IncidentView
+from alerts.database.opening import open_database
+from alerts.incidents.views import IncidentView
+from alerts.storage.store import Store
 from detectors.catalogue import load_catalogue
 from detectors.detection import Detection
 from ingest import live as live_module

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import Engine
 from typer.testing import CliRunner
 
-from alerts.database import open_database
-from alerts.keys import KeyStore, Role
-from alerts.sessions import SessionStore
+from alerts.access.keys import KeyStore, Role
+from alerts.access.sessions import SessionStore
+from alerts.database.opening import open_database
 from vedette import login_link
 from vedette.cli import cli
 from vedette.login_link import login_name, page_address

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from alerts.database import open_database
-from alerts.store import Store
+from alerts.database.opening import open_database
+from alerts.storage.store import Store
 from detectors.findings import Finding, Level
 from vedette.cli import cli
 

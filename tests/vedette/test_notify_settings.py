@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from alerts.maintenance import Span
-from alerts.routing import Routing
-from alerts.target import Target
+from alerts.muting.maintenance import Span
+from alerts.routing.routes import Routing
+from alerts.routing.target import Target
 from detectors.findings import Level
 from vedette.notifying import muting_of, routing_of, targets_of
 from vedette.settings import SettingsError, load_settings, settings_from

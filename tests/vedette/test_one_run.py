@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from alerts.secret import SecretError, server_secret
+from alerts.access.secret import SecretError, server_secret
 from vedette.cli import cli
 from vedette.one_run import secret_for_files
 

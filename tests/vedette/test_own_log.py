@@ -10,11 +10,11 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from alerts.filters import IncidentFilter
-from alerts.keys import KeyStore, Role
-from alerts.queries import list_incidents
-from alerts.store import Store
-from alerts.times import utc_now
+from alerts.access.keys import KeyStore, Role
+from alerts.database.times import utc_now
+from alerts.lists.filters import IncidentFilter
+from alerts.lists.queries import list_incidents
+from alerts.storage.store import Store
 from api import access_log
 from api.access_log import AccessLog
 from api.application import ApiOptions, create_api

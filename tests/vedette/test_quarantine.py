@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
-from alerts.checkpoint import Checkpoint
-from alerts.database import open_database
-from alerts.models import NotificationRow
-from alerts.quarantine import QuarantineStore
-from alerts.store import Store
+from alerts.database.models import NotificationRow
+from alerts.database.opening import open_database
+from alerts.quarantine.groups import QuarantineStore
+from alerts.recovery.checkpoint import Checkpoint
+from alerts.storage.store import Store
 from ingest.lines import Lines
 from ingest.quarantine import REASONS, Quarantine, Reason
 from vedette.cli import cli

@@ -14,10 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, delete, select, text, update
 
-from alerts import marks
-from alerts.database import open_database
-from alerts.gaps import list_gaps
-from alerts.models import (
+from alerts.database.models import (
     CheckpointMarkRow,
     CheckpointPartRow,
     CheckpointRow,
@@ -27,8 +24,11 @@ from alerts.models import (
     QuarantineSpanRow,
     table_of,
 )
-from alerts.routing import Routing
-from alerts.store import Store
+from alerts.database.opening import open_database
+from alerts.quarantine.gaps import list_gaps
+from alerts.recovery import marks
+from alerts.routing.routes import Routing
+from alerts.storage.store import Store
 from detectors.catalogue import load_catalogue
 from detectors.detection import Detection
 from ingest.sources import FileSource, KafkaSource

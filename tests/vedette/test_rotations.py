@@ -41,7 +41,7 @@ def test_an_attack_across_rotations_is_one_incident(tmp_path: Path) -> None:
 def test_a_scan_resolves_all_that_is_calm_however_many(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("alerts.writing.CALM_LIMIT", 1)
+    monkeypatch.setattr("alerts.storage.writing.CALM_LIMIT", 1)
     lines = [
         combined(n, client=f"203.0.113.{client}", request=f"GET /gone-{n} HTTP/1.1", status=404)
         for n in range(40)

@@ -9,11 +9,11 @@ from fastapi.testclient import TestClient
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from alerts.database import open_database
-from alerts.keys import KeyStore, Role
-from alerts.routing import Routing
-from alerts.store import Store
-from alerts.times import utc_now
+from alerts.access.keys import KeyStore, Role
+from alerts.database.opening import open_database
+from alerts.database.times import utc_now
+from alerts.routing.routes import Routing
+from alerts.storage.store import Store
 from api.application import create_api
 from detectors.catalogue import load_catalogue
 from detectors.detection import Detection

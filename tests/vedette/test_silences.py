@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from alerts.database import open_database
-from alerts.silences import Silence, list_silences
+from alerts.database.opening import open_database
+from alerts.muting.silences import Silence, list_silences
 from vedette.cli import cli
 
 ABOUT = ("--detector", "login_*", "--entity", "203.0.113.0/24", "--entity", "ann")

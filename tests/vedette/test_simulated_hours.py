@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from alerts.views import IncidentView
+from alerts.incidents.views import IncidentView
 from detectors.catalogue import load_catalogue
 from tests.vedette.hours import Outcome
 from vedette.settings import settings_from

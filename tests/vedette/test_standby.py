@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy import select as query
 
-from alerts.models import CheckpointRow, IncidentRow, LeaseRow
+from alerts.database.models import CheckpointRow, IncidentRow, LeaseRow
 
 from .scans import combined
 

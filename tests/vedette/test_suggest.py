@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.actions import change_incident
-from alerts.database import open_database
-from alerts.decided import Decided, decided_incidents
-from alerts.decisions import Change
-from alerts.queries import list_incidents
-from alerts.store import Store
+from alerts.database.opening import open_database
+from alerts.incidents.decisions import Change
+from alerts.lists.decided import Decided, decided_incidents
+from alerts.lists.queries import list_incidents
+from alerts.storage.store import Store
 from detectors.catalogue import Catalogue, load_catalogue
 from detectors.findings import EntityType, Evidence, Finding, Level
 from vedette.commands.suggest import run_suggest

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select
 
-from alerts.database import open_database
-from alerts.models import TrafficRow, TrafficTopRow, table_of
-from alerts.traffic_queries import traffic_series
+from alerts.database.models import TrafficRow, TrafficTopRow, table_of
+from alerts.database.opening import open_database
+from alerts.traffic.queries import traffic_series
 from vedette.folders import sqlite_url
 
 from .scans import START, written

@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import Engine
 
-from alerts.store import Store
-from alerts.views import Transition
+from alerts.incidents.views import Transition
+from alerts.storage.store import Store
 from detectors.catalogue import load_catalogue
 from detectors.detection import Detection
 from ingest.sources import FileSource

@@ -11,11 +11,11 @@ from sqlalchemy import Engine, text, update
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
-from alerts.gaps import list_gaps
-from alerts.models import CheckpointRow
-from alerts.routing import Routing
-from alerts.store import Store
-from alerts.views import Transition
+from alerts.database.models import CheckpointRow
+from alerts.incidents.views import Transition
+from alerts.quarantine.gaps import list_gaps
+from alerts.routing.routes import Routing
+from alerts.storage.store import Store
 from detectors.catalogue import load_catalogue
 from detectors.detection import Detection
 from ingest import live as live_module

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from alerts.summary import duration
-from alerts.times import iso
+from alerts.incidents.summary import duration
 from detectors.findings import Finding, Level
+from ingest.times import iso
 from vedette.backtest.incidents import Incident, incidents_of
 from vedette.backtest.judging import Side
 from vedette.backtest.labels import Known, Label, Truth, labelled

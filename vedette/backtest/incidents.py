@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from alerts.incidents import components, content_of
-from alerts.rollup import Member, Parent, choose, own_extent, reach_of, scope_of, united
-from alerts.safety import safe_finding
+from alerts.database.safety import safe_finding
+from alerts.incidents.content import components, content_of
+from alerts.incidents.rollup import Member, Parent, choose, own_extent, reach_of, scope_of, united
 from detectors.findings import Finding
 
 

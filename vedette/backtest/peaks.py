@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from alerts.summary import duration
+from alerts.incidents.summary import duration
 from detectors.counts import judged
 from detectors.findings import Finding
 from detectors.rules import Rule

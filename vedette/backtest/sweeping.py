@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from alerts.incidents import components
+from alerts.incidents.content import components
 from detectors.counts import RuleCounts, judged, lowered, shape_of, with_limit
 from detectors.findings import Finding
 from detectors.overrides import RuleOverride

@@ -11,15 +11,15 @@ from typing import Final, get_args
 from rich.table import Table
 from rich.text import Text
 
-from alerts.delivery import Outcome
-from alerts.history import Entry, State, history, revive
+from alerts.database.times import utc_now
+from alerts.incidents.views import EXAMPLE, IncidentView
 from alerts.messages import render
 from alerts.messages.news import TEST
-from alerts.notices import Item, Notice
-from alerts.target import Target, TargetError
-from alerts.times import utc_now
+from alerts.messages.notices import Item, Notice
+from alerts.routing.target import Target, TargetError
+from alerts.sending.history import Entry, State, history, revive
 from alerts.transports import transport_of
-from alerts.views import EXAMPLE, IncidentView
+from alerts.transports.outcome import Outcome
 from detectors.findings import Level
 from ingest.masking import printable
 from vedette.failures import FAILED, WRONG_USE, reports_failures

@@ -10,8 +10,8 @@ from typing import Any, Final
 from rich.table import Table
 from rich.text import Text
 
-from alerts.endpoints import EndpointQuery, StoredEndpoint, list_endpoints
-from alerts.times import utc_now
+from alerts.database.times import utc_now
+from alerts.traffic.endpoints import EndpointQuery, StoredEndpoint, list_endpoints
 from ingest.masking import printable, printable_json
 from vedette.failures import WRONG_USE, reports_failures
 from vedette.incident_query import time_of

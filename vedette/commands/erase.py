@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 from rich.table import Table
 from sqlalchemy import Engine
 
-from alerts.backup import all_backups
-from alerts.checkpoint import has_checkpoint
-from alerts.database import open_database
-from alerts.erasure import PEOPLE, Erased, compact, erase_entity, kept_about
-from alerts.safety import safe_name
-from alerts.secret import server_secret
-from alerts.times import utc_now
-from alerts.tombstones import Tombstones
+from alerts.access.secret import server_secret
+from alerts.database.backup import all_backups
+from alerts.database.opening import open_database
+from alerts.database.safety import safe_name
+from alerts.database.times import utc_now
+from alerts.deletion.erasure import PEOPLE, Erased, compact, erase_entity, kept_about
+from alerts.recovery.checkpoint import has_checkpoint
+from alerts.storage.tombstones import Tombstones
 from detectors.findings import EntityType
 from detectors.naming import name_of
 from ingest.masking import printable

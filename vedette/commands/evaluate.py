@@ -6,8 +6,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from alerts.database import open_database
-from alerts.store import Store
+from alerts.database.opening import open_database
+from alerts.storage.store import Store
 from detectors.registry import active_detectors
 from ingest.masking import printable
 from ingest.pseudonyms import Pseudonyms

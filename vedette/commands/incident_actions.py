@@ -12,10 +12,10 @@ from alerts.actions import (
     change_incident,
     change_incidents,
 )
-from alerts.decisions import IllegalChangeError
-from alerts.lifecycle import Resolution
-from alerts.times import utc_now
-from alerts.views import IncidentView
+from alerts.database.times import utc_now
+from alerts.incidents.decisions import IllegalChangeError
+from alerts.incidents.lifecycle import Resolution
+from alerts.incidents.views import IncidentView
 from ingest.masking import printable
 from vedette.failures import FAILED, WRONG_USE, reports_failures
 from vedette.notifying import routing_of

@@ -9,10 +9,10 @@ from typing import Any, TextIO
 from sqlalchemy import Engine
 
 from alerts.actions import why_missing
-from alerts.details import IncidentDetail
+from alerts.database.times import utc_now
 from alerts.exports.written import FORMATS, exported
-from alerts.queries import get_incident
-from alerts.times import utc_now
+from alerts.lists.details import IncidentDetail
+from alerts.lists.queries import get_incident
 from ingest.masking import printable
 from vedette import __version__
 from vedette.commands.incidents import listed

@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import Engine
 
 from alerts.actions import why_missing
+from alerts.database.times import utc_now
 from alerts.exports.csv_cells import header, row
-from alerts.filters import IncidentFilter
-from alerts.queries import PAGE_LIMIT, get_incident, list_incidents, places_of
-from alerts.times import utc_now
-from alerts.views import IncidentView
+from alerts.incidents.views import IncidentView
+from alerts.lists.filters import IncidentFilter
+from alerts.lists.queries import PAGE_LIMIT, get_incident, list_incidents, places_of
 from ingest.masking import printable_json
 from vedette.failures import FAILED, WRONG_USE, reports_failures
 from vedette.incident_query import wanted_of

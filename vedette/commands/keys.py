@@ -7,9 +7,9 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from alerts.database import open_database
-from alerts.keys import OVERLAP, SCOPES, ApiKey, KeyNameError, KeyStore, Role
-from alerts.times import utc_now
+from alerts.access.keys import OVERLAP, SCOPES, ApiKey, KeyNameError, KeyStore, Role
+from alerts.database.opening import open_database
+from alerts.database.times import utc_now
 from ingest.durations import parse_duration
 from vedette.failures import FAILED, WRONG_USE, reports_failures
 from vedette.folders import secret_file

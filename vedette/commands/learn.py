@@ -12,9 +12,8 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.engine import Engine
 
-from alerts.database import open_database
-from alerts.store import Store
-from alerts.times import iso
+from alerts.database.opening import open_database
+from alerts.storage.store import Store
 from detectors.gathering import gathered
 from detectors.learned.families import Families, LearnedSums
 from detectors.learned.family import Learning
@@ -22,6 +21,7 @@ from detectors.snapshot import pack_frames
 from ingest.events import Batch
 from ingest.masking import printable
 from ingest.reader import LogReader
+from ingest.times import iso
 from vedette.baselines import stored_state
 from vedette.commands.scan import progress_of_reading, standard_input
 from vedette.detecting import families_of

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from alerts.database import open_database
-from alerts.keys import KeyNameError, KeyStore, Role
-from alerts.sessions import SessionStore
-from alerts.times import utc_now
+from alerts.access.keys import KeyNameError, KeyStore, Role
+from alerts.access.sessions import SessionStore
+from alerts.database.opening import open_database
+from alerts.database.times import utc_now
 from vedette.failures import WRONG_USE, reports_failures
 from vedette.folders import secret_file
 from vedette.login_link import introduced, login_link, login_name, page_address

@@ -13,17 +13,18 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Engine
 
-from alerts.inhibition import level_of
-from alerts.matchers import suggestion
-from alerts.muting import Mute
-from alerts.queries import get_incident
-from alerts.routing import Routing, Step
-from alerts.target import Target
-from alerts.times import iso, utc_now
-from alerts.views import EXAMPLE, IncidentView
+from alerts.database.times import utc_now
+from alerts.incidents.views import EXAMPLE, IncidentView
+from alerts.lists.queries import get_incident
+from alerts.muting.inhibition import level_of
+from alerts.muting.mutes import Mute
+from alerts.routing.matchers import suggestion
+from alerts.routing.routes import Routing, Step
+from alerts.routing.target import Target
 from detectors.findings import EntityType, Level
 from ingest.durations import format_duration
 from ingest.masking import printable
+from ingest.times import iso
 from vedette.failures import FAILED, WRONG_USE, reports_failures
 from vedette.notifying import (
     check_detectors,

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from alerts.quarantine import QuarantineStore, StoredDetail, StoredGroup
+from alerts.quarantine.groups import QuarantineStore, StoredDetail, StoredGroup
 from ingest.masking import printable, printable_json
 from ingest.quarantine import REASONS, Reason
 from ingest.replay import RecordsGoneError

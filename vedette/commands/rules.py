@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from alerts.summary import duration
+from alerts.incidents.summary import duration
 from detectors.catalogue import BUILT_IN_RULES
 from detectors.documents import Document, RuleError, examine
 from detectors.registry import active_detectors

@@ -37,8 +37,8 @@ from vedette.sources import enrichment_of, sources_for
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
-    from alerts.store import Store
-    from alerts.views import IncidentView
+    from alerts.incidents.views import IncidentView
+    from alerts.storage.store import Store
 
 #: Batches that are read before the detectors take them.
 READ_AHEAD: Final = 1
@@ -74,8 +74,8 @@ def run_scan(
     opened: list[tuple[Engine, str]] = []
 
     def open_store() -> "Store":
-        from alerts.store import Store
-        from alerts.tombstones import Tombstones
+        from alerts.storage.store import Store
+        from alerts.storage.tombstones import Tombstones
         from vedette.stores import new_scan_database
 
         opened.append(new_scan_database(database))
@@ -110,7 +110,7 @@ def run_scan(
 
 def take_up(detection: Detection, settings: Settings, *, configured: bool) -> None:
     """Have detectors that learn go on from what the service's database has; say what was lost."""
-    from alerts.store import Store
+    from alerts.storage.store import Store
     from vedette.baselines import stored_state
     from vedette.stores import kept_database
 
@@ -126,7 +126,7 @@ def take_up(detection: Detection, settings: Settings, *, configured: bool) -> No
 
 def stored(engine: "Engine") -> "list[IncidentView]":
     """Return every incident that alerts, the oldest first."""
-    from alerts.queries import PAGE_LIMIT, IncidentFilter, list_incidents
+    from alerts.lists.queries import PAGE_LIMIT, IncidentFilter, list_incidents
 
     found: list[IncidentView] = []
     cursor: str | None = None

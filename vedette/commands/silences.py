@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from rich.table import Table
 from rich.text import Text
 
-from alerts.matchers import Matchers, unmatched
-from alerts.muting import open_incidents
-from alerts.silences import Silence, SilenceError, add_silence, expire_silence, list_silences
-from alerts.times import utc_now
+from alerts.database.times import utc_now
+from alerts.muting.mutes import open_incidents
+from alerts.muting.silences import Silence, SilenceError, add_silence, expire_silence, list_silences
+from alerts.routing.matchers import Matchers, unmatched
 from ingest.durations import parse_duration
 from ingest.masking import printable
 from vedette.failures import FAILED, WRONG_USE, reports_failures

@@ -10,8 +10,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from alerts.times import iso
 from ingest.masking import printable
+from ingest.times import iso
 from vedette.evaluation.tables import share
 from vedette.failures import reports_failures
 from vedette.rules import catalogue_of

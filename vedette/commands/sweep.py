@@ -12,7 +12,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from alerts.summary import duration
+from alerts.incidents.summary import duration
 from detectors.catalogue import UnknownDetectorError
 from detectors.rules import Rule
 from vedette.backtest.sweeping import (

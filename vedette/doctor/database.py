@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from alerts.backup import all_backups
-from alerts.database import DatabaseError, fault, open_unchanged, schema_of
+from alerts.database.backup import all_backups
+from alerts.database.opening import DatabaseError, fault, open_unchanged, schema_of
 from vedette.doctor.disk import size
 from vedette.doctor.remark import Remark, fail, ok, skipped, warn
 from vedette.doctor.surroundings import Surroundings

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from alerts.secret import SecretError, server_secret
+from alerts.access.secret import SecretError, server_secret
 from vedette.doctor.remark import Remark, fail, ok
 from vedette.doctor.surroundings import Surroundings
 

@@ -7,10 +7,10 @@ from typing import Final
 
 from sqlalchemy import Engine
 
-from alerts.backlog import Backlog, backlogs
-from alerts.gaps import list_gaps
-from alerts.lease import Lease
-from alerts.quarantine import QuarantineStore
+from alerts.quarantine.gaps import list_gaps
+from alerts.quarantine.groups import QuarantineStore
+from alerts.recovery.lease import Lease
+from alerts.sending.backlog import Backlog, backlogs
 from ingest.masking import printable
 from vedette.doctor.database import stored
 from vedette.doctor.remark import Remark, fail, ok, warn

@@ -7,9 +7,9 @@ from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from alerts.endpoint import Endpoint, endpoint_of
 from alerts.messages import template_problem
-from alerts.target import Target, TargetError
+from alerts.routing.target import Target, TargetError
+from alerts.sending.endpoint import Endpoint, endpoint_of
 from ingest.masking import printable
 from vedette.doctor.bounded import Broken, Done, together
 from vedette.doctor.remark import Remark, fail, ok, skipped

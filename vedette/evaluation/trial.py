@@ -18,8 +18,8 @@ from vedette.evaluation.matching import Alarm, Matched, match
 from vedette.prefetch import Prefetch
 
 if TYPE_CHECKING:
-    from alerts.store import Store
-    from alerts.views import IncidentView
+    from alerts.incidents.views import IncidentView
+    from alerts.storage.store import Store
 
 #: Findings that wait in memory at most before they are stored.
 _PENDING: Final = 5_000

@@ -12,7 +12,7 @@ from typing import Final, get_args
 import numpy as np
 import polars as pl
 
-from alerts.summary import summarise
+from alerts.incidents.summary import summarise
 from detectors.aggregate import matches
 from detectors.arrays import Arrays
 from detectors.detection import Detection

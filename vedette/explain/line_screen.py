@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from alerts.summary import duration
+from alerts.incidents.summary import duration
 from detectors.single import Judged
 from ingest.masking import printable
 from vedette.explain.readings import LineRead

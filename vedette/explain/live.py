@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from alerts.checkpoint import Checkpoint, CheckpointError
-from alerts.filters import IncidentFilter
-from alerts.muting import Muting
-from alerts.queries import PAGE_LIMIT, get_incident, list_incidents
-from alerts.store import Store
-from alerts.views import IncidentView
+from alerts.incidents.views import IncidentView
+from alerts.lists.filters import IncidentFilter
+from alerts.lists.queries import PAGE_LIMIT, get_incident, list_incidents
+from alerts.muting.mutes import Muting
+from alerts.recovery.checkpoint import Checkpoint, CheckpointError
+from alerts.storage.store import Store
 from detectors.detection import Detection
 from detectors.findings import Finding
 from detectors.learned.expecting import expectations

@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from alerts.times import iso
 from detectors.findings import Finding
 from detectors.single import Judged
-from ingest.times import moment
+from ingest.times import iso, moment
 from vedette.explain.entities import Explained, verdict
 from vedette.explain.readings import LineRead
 

@@ -1,6 +1,6 @@
 """What people decided about incidents, as labels and as findings that were right or wrong."""
 
-from alerts.decided import Decided, decided_incidents
+from alerts.lists.decided import Decided, decided_incidents
 from vedette.evaluation.episodes import Episode
 from vedette.settings import Settings
 from vedette.stores import kept_database

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from alerts.decided import Decided
+from alerts.lists.decided import Decided
 from detectors.catalogue import Catalogue
 from detectors.findings import Finding
 from detectors.rules import Rule

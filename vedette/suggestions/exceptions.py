@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from alerts.decided import Decided
+from alerts.lists.decided import Decided
 from detectors.catalogue import Catalogue
 from ingest.mask_rules import MASK
 

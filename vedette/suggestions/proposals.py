@@ -6,8 +6,8 @@ import re
 import tomllib
 from collections.abc import Iterator, Sequence
 
-from alerts.decided import Decided
-from alerts.times import iso
+from alerts.lists.decided import Decided
+from ingest.times import iso
 from vedette.suggestions.detectors import Scored
 from vedette.suggestions.exceptions import Excepted
 

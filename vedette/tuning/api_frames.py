@@ -122,9 +122,9 @@ def service_over(logs: list[str], folder: Path, config: str | Path | None = None
 
     Its database and secret are kept in the folder.
     """
-    from alerts.database import open_database
-    from alerts.keys import KeyStore, Role
-    from alerts.store import Store
+    from alerts.access.keys import KeyStore, Role
+    from alerts.database.opening import open_database
+    from alerts.storage.store import Store
     from api.application import create_api
     from api.health import HealthReport
     from api.server import serve

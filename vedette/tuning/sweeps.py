@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
-from alerts.summary import duration
+from alerts.incidents.summary import duration
 from detectors.catalogue import Catalogue
 from detectors.counts import CountingKernel, RuleCounts, judged, shape_of, with_limit
 from detectors.findings import Finding, merge_runs

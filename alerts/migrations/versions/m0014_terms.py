@@ -18,7 +18,7 @@ _BYTEWISE = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 _BATCH: Final = 2_000
 _LENGTH: Final = 128
 
-#: As alerts.terms had it when this was written.
+#: As alerts.storage.terms had it when this was written.
 _COLUMNS = {
     "detector": "detectors",
     "service": "services",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
-from alerts.summary import duration
+from alerts.incidents.summary import duration
 from detectors.catalogue import BUILT_IN_RULES, load_catalogue
 from detectors.detector import Detector
 from detectors.findings import Level

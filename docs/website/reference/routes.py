@@ -9,7 +9,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from alerts.database import open_database
+from alerts.database.opening import open_database
 from api.access import RequireRole
 from api.application import create_api
 from api.description import describe

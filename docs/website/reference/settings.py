@@ -17,7 +17,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from alerts.matchers import Matchers
+from alerts.routing.matchers import Matchers
 from docs.website.navigation import DOCS
 from docs.website.reference.tables import code, table
 from ingest.durations import format_duration

@@ -3,12 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from alerts.details import COMMENTED, IncidentDetail, TimelineEntry
-from alerts.incidents import content_of
-from alerts.lifecycle import State
-from alerts.related import RELATIONS, Related
-from alerts.story import story
-from alerts.views import view_of
+from alerts.incidents.content import content_of
+from alerts.incidents.lifecycle import State
+from alerts.incidents.story import story
+from alerts.incidents.views import view_of
+from alerts.lists.details import COMMENTED, IncidentDetail, TimelineEntry
+from alerts.lists.related import RELATIONS, Related
 from detectors.findings import Evidence, Finding, Level
 
 START = datetime(2026, 11, 2, 8, tzinfo=UTC)

@@ -8,9 +8,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
-from alerts.details import IncidentDetail
 from alerts.exports.ocsf import OCSF_VERSION, detection_finding
 from alerts.exports.written import exported
+from alerts.lists.details import IncidentDetail
 from detectors.findings import Level
 from tests.alerts.exports.incidents import detail, evidence, finding
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from alerts.store import Store
+from alerts.storage.store import Store
 from detectors.findings import Evidence, Finding, Level
 
 START = datetime(2026, 11, 2, 8, tzinfo=UTC)

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, insert, select, update
 
-from alerts.details import IncidentDetail
-from alerts.models import DeliveryRow, IncidentRow, NotificationRow, TimelineRow
-from alerts.queries import get_incident, list_incidents
-from alerts.related import REASON_LIMIT, RELATED_LIMIT, RELATIONS
-from alerts.routing import Routing
-from alerts.store import Store
+from alerts.database.models import DeliveryRow, IncidentRow, NotificationRow, TimelineRow
+from alerts.lists.details import IncidentDetail
+from alerts.lists.queries import get_incident, list_incidents
+from alerts.lists.related import REASON_LIMIT, RELATED_LIMIT, RELATIONS
+from alerts.routing.routes import Routing
+from alerts.storage.store import Store
 from detectors.findings import Level
 from tests.alerts.reading.stories import GUESSING, START, at, event, finding, record
 

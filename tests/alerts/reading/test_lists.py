@@ -5,11 +5,11 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import Engine, select, update
 
-from alerts.cursors import CursorError
-from alerts.filters import SORTS, IncidentFilter
-from alerts.models import IncidentRow
-from alerts.queries import list_incidents, places_of
-from alerts.terms import renew_terms
+from alerts.database.models import IncidentRow
+from alerts.lists.cursors import CursorError
+from alerts.lists.filters import SORTS, IncidentFilter
+from alerts.lists.queries import list_incidents, places_of
+from alerts.storage.terms import renew_terms
 from detectors.findings import Level
 from tests.alerts.reading.stories import ENTERING, GUESSING, event, finding, record
 

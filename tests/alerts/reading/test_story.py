@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.story import CLAIM_LIMIT, Chapter, story
+from alerts.incidents.story import CLAIM_LIMIT, Chapter, story
 from detectors.findings import Finding, Level
 from tests.alerts.reading.stories import ENTERING, GUESSING, LOOKING, PROBING, at, finding
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from alerts.matchers import Matchers
-from alerts.views import IncidentView
+from alerts.incidents.views import IncidentView
+from alerts.routing.matchers import Matchers
 from detectors.findings import Level
 
 NOW: Final = datetime(2026, 3, 4, 9, 0, tzinfo=UTC)

@@ -5,9 +5,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.inhibition import EqualField, Inhibition, InhibitRule
-from alerts.matchers import Matchers
-from alerts.views import IncidentView
+from alerts.incidents.views import IncidentView
+from alerts.muting.inhibition import EqualField, Inhibition, InhibitRule
+from alerts.routing.matchers import Matchers
 
 from .examples import INCIDENT, LEVELS, incident, incidents, matchers
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.maintenance import DAYS, Maintenance, Span, Weekly, Window
-from alerts.matchers import Matchers
+from alerts.muting.maintenance import DAYS, Maintenance, Span, Weekly, Window
+from alerts.routing.matchers import Matchers
 
 from .examples import NOW
 

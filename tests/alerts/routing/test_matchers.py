@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from alerts.matchers import Matchers, literal
-from alerts.views import IncidentView
+from alerts.incidents.views import IncidentView
+from alerts.routing.matchers import Matchers, literal
 
 from .examples import INCIDENT, LEVELS, incident, incidents, matchers
 

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, update
 
-from alerts.inhibition import Inhibition, InhibitRule
-from alerts.maintenance import Maintenance, Span, Window
-from alerts.matchers import Matchers
-from alerts.models import IncidentRow
-from alerts.muting import Mute, Muting, open_incidents, open_sources
-from alerts.silences import add_silence
-from alerts.store import Store
-from alerts.views import IncidentView
+from alerts.database.models import IncidentRow
+from alerts.incidents.views import IncidentView
+from alerts.muting.inhibition import Inhibition, InhibitRule
+from alerts.muting.maintenance import Maintenance, Span, Window
+from alerts.muting.mutes import Mute, Muting, open_incidents, open_sources
+from alerts.muting.silences import add_silence
+from alerts.routing.matchers import Matchers
+from alerts.storage.store import Store
 from detectors.findings import EntityType, Finding, Level
 
 from .examples import INCIDENT, NOW, incident

@@ -6,9 +6,9 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.matchers import Matchers
-from alerts.routing import Route, Routing
-from alerts.views import IncidentView
+from alerts.incidents.views import IncidentView
+from alerts.routing.matchers import Matchers
+from alerts.routing.routes import Route, Routing
 
 from .examples import INCIDENT, incidents, matchers
 

@@ -11,12 +11,9 @@ from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, insert, select
 from structlog.testing import capture_logs
 
-from alerts.matchers import Matchers
-from alerts.models import NotificationRow, SilenceRow, table_of
-from alerts.muting import Moment, Muting
-from alerts.routing import Routing
-from alerts.sender import Sender
-from alerts.silences import (
+from alerts.database.models import NotificationRow, SilenceRow, table_of
+from alerts.muting.mutes import Moment, Muting
+from alerts.muting.silences import (
     LONGEST,
     NoSuchSilenceError,
     Silence,
@@ -26,8 +23,11 @@ from alerts.silences import (
     expire_silence,
     list_silences,
 )
-from alerts.store import Store
-from alerts.target import Target
+from alerts.routing.matchers import Matchers
+from alerts.routing.routes import Routing
+from alerts.routing.target import Target
+from alerts.sending.sender import Sender
+from alerts.storage.store import Store
 from alerts.transports.memory import MemoryTransport
 from detectors.findings import Finding, Level
 
@@ -66,7 +66,7 @@ def test_there_are_only_so_many_that_are_not_over(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each message is held against all of them; those that are over take no room."""
-    monkeypatch.setattr("alerts.silences.SILENCES_LIMIT", 2)
+    monkeypatch.setattr("alerts.muting.silences.SILENCES_LIMIT", 2)
     first = silenced(engine)
     silenced(engine, starts_at=NOW + HOUR)
     with pytest.raises(SilenceError, match=r"2 silences are not over.*expire some"):
