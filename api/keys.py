@@ -12,7 +12,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, HTTPException, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from alerts.access.keys import NAME_LENGTH, ApiKey, KeyNameError, Role, Scope
+from alerts.access.keys import NAME_LENGTH, ApiKey, KeyNameError, KeyReplacedError, Role, Scope
 from api.access import Call, RequireRole, refuse
 from api.description import API_PREFIX, answers
 from api.incident_query import Time
@@ -53,6 +53,7 @@ class KeyAnswer:
     expires_at: datetime | None
     last_used_at: datetime | None
     revoked_at: datetime | None
+    replaced_by: str | None
 
     @classmethod
     def of(cls, key: ApiKey) -> "KeyAnswer":
@@ -66,6 +67,7 @@ class KeyAnswer:
             key.expires_at,
             key.last_used_at,
             key.revoked_at,
+            key.replaced_by,
         )
 
 
@@ -101,11 +103,18 @@ def create(call: Admin, body: NewKey) -> MadeKey:
     return _made(key, text.get_secret_value())
 
 
-@router.post("/{key_id}/rotate", status_code=201, responses=_MISSING)
+@router.post(
+    "/{key_id}/rotate",
+    status_code=201,
+    responses=_MISSING | answers({409: "It was replaced before; the answer says by which one"}),
+)
 def rotate(call: Admin, key_id: KeyId) -> MadeKey:
     """Make a key that replaces this one, which works for a day more."""
     _check_known(call, key_id)
-    made = call.services.keys.rotate_key(key_id, call.now())
+    try:
+        made = call.services.keys.rotate_key(key_id, call.now())
+    except KeyReplacedError as error:
+        raise HTTPException(409, str(error)) from error
     if made is None:
         raise HTTPException(404, f"there is no working key {key_id}")
     key, text = made

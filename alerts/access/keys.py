@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
 from functools import partial
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 from pydantic import SecretStr
-from sqlalchemy import Engine, RowMapping, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Engine, RowMapping, bindparam, insert, or_, select, update
 
 from alerts.access.secret import SECRET_BYTES, server_secret
 from alerts.database.models import ApiKeyRow, table_of
@@ -66,6 +66,10 @@ class KeyNameError(ValueError):
     """A key cannot have such a name; the message says which it can."""
 
 
+class KeyReplacedError(ValueError):
+    """A key was replaced before; the message says by which one."""
+
+
 class Role(IntEnum):
     """What a key holder may do; each role may do what those before it may."""
 
@@ -91,6 +95,7 @@ class ApiKey:
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
     scopes: tuple[Scope, ...] = ()
+    replaced_by: str | None = None
 
     def works(self, now: datetime) -> bool:
         """Whether it is neither revoked nor expired."""
@@ -116,22 +121,16 @@ class KeyStore:
         scopes: Iterable[Scope] = (),
     ) -> tuple[ApiKey, SecretStr]:
         """Make a key; the text returned beside it is never shown again. Raises KeyNameError."""
-        name = _checked(name)
-        identity = secrets.token_hex(6)
-        key = ApiKey(identity, name, role, now, expires_at, scopes=tuple(dict.fromkeys(scopes)))
-        secret = secrets.token_urlsafe(SECRET_BYTES)
-        values = {
-            "id": key.id,
-            "name": name,
-            "role": role.label,
-            "mac": self._mac(key.id, secret),
-            "created_at": now,
-            "expires_at": expires_at,
-            "scopes": list(key.scopes),
-        }
+        key = ApiKey(
+            secrets.token_hex(6),
+            _checked(name),
+            role,
+            now,
+            expires_at,
+            scopes=tuple(dict.fromkeys(scopes)),
+        )
         with self._engine.begin() as connection:
-            connection.execute(insert(ApiKeyRow).values(values))
-        return key, SecretStr(f"vdt_{key.id}_{secret}")
+            return key, self._insert(connection, key)
 
     def rotate_key(
         self, identity: str, now: datetime, overlap: timedelta = OVERLAP
@@ -139,18 +138,25 @@ class KeyStore:
         """Make a key that replaces another, which ends after `overlap`: till then both work.
 
         It has the other's name, role, scopes and length of life. None if the other does not work.
+        Raises KeyReplacedError of one that was replaced before: its own end is no length of life.
         """
-        old = self.find_key(identity)
-        if old is None or not old.works(now):
-            return None
-        life = None if old.expires_at is None else old.expires_at - old.created_at
-        until = None if life is None else now + life
-        made = self.create_key(old.name, old.role, now, until, old.scopes)
-        ends = min(now + overlap, old.expires_at or now + overlap)
-        statement = update(ApiKeyRow).where(ApiKeyRow.id == identity).values(expires_at=ends)
         with self._engine.begin() as connection:
-            connection.execute(statement)
-        return made
+            row = connection.execute(_BY_ID, {"identity": identity}).mappings().first()
+            old = None if row is None else _key(row)
+            if old is None or not old.works(now):
+                return None
+            if old.replaced_by is not None:
+                raise KeyReplacedError(
+                    f"key {old.id} was replaced by {old.replaced_by} before; rotate that one"
+                )
+            key = _successor(old, now)
+            ends = min(now + overlap, old.expires_at or now + overlap)
+            connection.execute(
+                update(ApiKeyRow)
+                .where(ApiKeyRow.id == old.id)
+                .values(expires_at=ends, replaced_by=key.id)
+            )
+            return key, self._insert(connection, key)
 
     def find_key(self, identity: str) -> ApiKey | None:
         """Return a key by its id, whether it works or not."""
@@ -191,6 +197,21 @@ class KeyStore:
         query = select(_KEYS).order_by(_KEYS.c.created_at, _KEYS.c.id)
         with self._reading.connect() as connection:
             return [_key(row) for row in connection.execute(query).mappings()]
+
+    def _insert(self, connection: Connection, key: ApiKey) -> SecretStr:
+        """Store a key; return its text, which is kept nowhere."""
+        secret = secrets.token_urlsafe(SECRET_BYTES)
+        values = {
+            "id": key.id,
+            "name": key.name,
+            "role": key.role.label,
+            "mac": self._mac(key.id, secret),
+            "created_at": key.created_at,
+            "expires_at": key.expires_at,
+            "scopes": list(key.scopes),
+        }
+        connection.execute(insert(ApiKeyRow).values(values))
+        return SecretStr(f"vdt_{key.id}_{secret}")
 
     def _row(self, identity: str) -> RowMapping | None:
         with self._reading.connect() as connection:
@@ -235,6 +256,14 @@ def _key(row: RowMapping) -> ApiKey:
         last_used_at=row["last_used_at"],
         revoked_at=row["revoked_at"],
         scopes=known_scopes(row["scopes"]),
+        replaced_by=row["replaced_by"],
+    )
+
+
+def _successor(old: ApiKey, now: datetime) -> ApiKey:
+    until = None if old.expires_at is None else now + (old.expires_at - old.created_at)
+    return replace(
+        old, id=secrets.token_hex(6), created_at=now, expires_at=until, last_used_at=None
     )
 
 

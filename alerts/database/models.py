@@ -304,6 +304,7 @@ class ApiKeyRow(Model):
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     scopes: Mapped[list[str]] = mapped_column(server_default="[]")
+    replaced_by: Mapped[str | None] = mapped_column(String(16))
 
 
 class LoginCodeRow(Model):

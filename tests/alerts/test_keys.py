@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from alerts.access.keys import KeyStore, Role
+from alerts.access.keys import OVERLAP, KeyReplacedError, KeyStore, Role
 from alerts.access.secret import NoSecretError, SecretError, server_secret
 
 NOW = datetime(2025, 11, 3, 9, 0, tzinfo=UTC)
@@ -46,6 +46,40 @@ def test_keys_end(keys: KeyStore) -> None:
     assert not keys.revoke_key(key.id, NOW + SECOND)
     assert not keys.revoke_key("nosuch", NOW)
     assert keys.verify_key(secret.get_secret_value(), NOW + SECOND) is None
+
+
+def test_a_key_is_replaced_once(keys: KeyStore) -> None:
+    """Its end is that of the overlap then: who rotated it again got a key that ends as soon."""
+    old, old_text = keys.create_key("ci", Role.ANALYST, NOW, scopes=["incidents"])
+    made = keys.rotate_key(old.id, NOW)
+    assert made is not None
+    new, text = made
+    assert (new.name, new.role, new.scopes, new.expires_at) == (
+        old.name,
+        old.role,
+        old.scopes,
+        None,
+    )
+    with pytest.raises(KeyReplacedError, match=f"replaced by {new.id} before; rotate that one"):
+        keys.rotate_key(old.id, NOW)
+    assert keys.verify_key(old_text.get_secret_value(), NOW + OVERLAP) is None
+    assert keys.rotate_key(old.id, NOW + OVERLAP) is None, "it works no more"
+    again = keys.rotate_key(new.id, NOW + OVERLAP)
+    assert again is not None
+    assert again[0].expires_at is None
+    assert keys.verify_key(text.get_secret_value(), NOW + OVERLAP) is not None
+
+
+def test_a_key_that_ends_is_replaced_by_one_that_lives_as_long(keys: KeyStore) -> None:
+    life = timedelta(days=90)
+    old, _ = keys.create_key("ci", Role.VIEWER, NOW, NOW + life)
+    late = NOW + life - timedelta(hours=1)
+    made = keys.rotate_key(old.id, late)
+    assert made is not None
+    assert made[0].expires_at == late + life
+    replaced = keys.find_key(old.id)
+    assert replaced is not None
+    assert replaced.expires_at == NOW + life, "not longer than it had"
 
 
 def test_the_last_use_is_noted_once_a_minute(keys: KeyStore) -> None:

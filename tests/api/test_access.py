@@ -64,6 +64,11 @@ def test_keys_are_made_shown_once_rotated_and_revoked(api: Api) -> None:
     assert rotated["key"] != secret
     assert (rotated["name"], rotated["role"]) == ("grafana", "viewer")
     assert api.keys.verify_key(secret, NOW) is not None, "both work for a day"
+    again = client.post(f"/api/v1/keys/{identity}/rotate")
+    assert again.status_code == 409
+    assert again.json()["detail"] == (
+        f"key {identity} was replaced by {rotated['id']} before; rotate that one"
+    )
     assert api.keys.verify_key(secret, NOW + timedelta(days=2)) is None
     assert client.delete(f"/api/v1/keys/{rotated['id']}").status_code == 204
     assert client.delete(f"/api/v1/keys/{rotated['id']}").status_code == 404

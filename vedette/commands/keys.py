@@ -2,12 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
-from alerts.access.keys import OVERLAP, SCOPES, ApiKey, KeyNameError, KeyStore, Role
+from alerts.access.keys import (
+    OVERLAP,
+    SCOPES,
+    ApiKey,
+    KeyNameError,
+    KeyReplacedError,
+    KeyStore,
+    Role,
+)
 from alerts.database.opening import open_database
 from alerts.database.times import utc_now
 from ingest.durations import parse_duration
@@ -55,8 +64,12 @@ def create(
 def rotate(key_id: str, config: Path | None) -> int:
     """Make a key that replaces another, and print it, once."""
     screen = terminal(stderr=True)
-    with key_store(load_settings(config)) as keys:
-        made = keys.rotate_key(key_id, utc_now())
+    try:
+        with key_store(load_settings(config)) as keys:
+            made = keys.rotate_key(key_id, utc_now())
+    except KeyReplacedError as error:
+        note(screen, f"vedette: {error}")
+        return FAILED
     if made is None:
         note(screen, f"vedette: no working key {key_id}")
         return FAILED
@@ -80,10 +93,9 @@ def show(config: Path | None) -> int:
         listed = keys.list_keys()
     for key in listed:
         used = f"{key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never"
-        state = "works" if key.works(now) else "revoked" if key.revoked_at else "expired"
         created = f"{key.created_at:%Y-%m-%d %H:%M}"
         expires = f"{key.expires_at:%Y-%m-%d %H:%M}" if key.expires_at else "never"
-        table.add_row(key.id, Text(key.name), _may(key), created, used, expires, state)
+        table.add_row(key.id, Text(key.name), _may(key), created, used, expires, _state(key, now))
     terminal().print(table)
     return 0
 
@@ -96,6 +108,12 @@ def revoke(key_id: str, config: Path | None) -> int:
     text = f"Key {key_id} is revoked." if done else f"vedette: no working key {key_id}"
     note(terminal(stderr=not done), text)
     return 0 if done else FAILED
+
+
+def _state(key: ApiKey, now: datetime) -> str:
+    if not key.works(now):
+        return "revoked" if key.revoked_at else "expired"
+    return f"replaced by {key.replaced_by}" if key.replaced_by else "works"
 
 
 def _may(key: ApiKey) -> str:
