@@ -1,7 +1,6 @@
 """The program: command line, settings, and the wiring of ingest, detectors, alerts and api.
 
-cli          the command line: one thin function a command
-             (`cli_incidents` has those of `vedette incidents`, `cli_options` what they share)
+cli/         the command line: one thin function a command
 commands/    what each command does
 settings     one TOML file plus VEDETTE_ environment
 folders      where state lives when nobody says otherwise

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vedette.cli_options import Config, Database
+from vedette.cli.options import Config, Database
 
 tuning_cli = typer.Typer()
 

@@ -4,7 +4,9 @@ from typing import Annotated
 
 import typer
 
-from vedette.cli_options import Config, Database
+from vedette.cli.options import Config, Database
+
+explain_cli = typer.Typer()
 
 What = Annotated[
     list[str] | None,
@@ -16,6 +18,7 @@ What = Annotated[
 ]
 
 
+@explain_cli.command()
 def explain(
     what: What = None,
     config: Config = None,
@@ -64,6 +67,7 @@ def explain(
     )
 
 
+@explain_cli.command()
 def coverage(
     logs: Annotated[
         list[str] | None,

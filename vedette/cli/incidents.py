@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from vedette.cli_options import Config, Database, Json
+from vedette.cli.options import Config, Database, Json
 
 if TYPE_CHECKING:
     from alerts.incidents.decisions import Change
