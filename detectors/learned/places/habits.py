@@ -30,7 +30,7 @@ EXIT_SCHEMA: Final = pl.Schema(
 class Habits:
     """Who leaps, and over which networks."""
 
-    def __init__(self, *, leaper_cap: int = LEAPER_CAP, exit_cap: int = EXIT_CAP) -> None:
+    def __init__(self, *, leaper_cap: int, exit_cap: int) -> None:
         self._leaper_cap = leaper_cap
         self._exit_cap = exit_cap
         self.leapers = pl.DataFrame(schema=LEAPER_SCHEMA)

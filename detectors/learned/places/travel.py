@@ -19,7 +19,13 @@ import polars as pl
 
 from detectors.findings import EntityType
 from detectors.learned.places.coordinates import kilometres, place
-from detectors.learned.places.habits import EXIT_SCHEMA, LEAPER_SCHEMA, Habits
+from detectors.learned.places.habits import (
+    EXIT_CAP,
+    EXIT_SCHEMA,
+    LEAPER_CAP,
+    LEAPER_SCHEMA,
+    Habits,
+)
 from detectors.learned.places.outlines import apart
 from detectors.learned.seen.memory import ENTITY_SCHEMA, VALUE_SCHEMA, Memory, Recall
 from detectors.learned.slots import DAY_US
@@ -35,8 +41,11 @@ _HOUR_US: Final = 3_600_000_000
 _USUAL_DAYS: Final = 2
 
 #: Countries that are remembered of one user or key; also places, and operators of networks.
-_COUNTRIES: Final = 16
+_VALUES: Final = 16
 _KINDS: Final = ("country", "place", "operator")
+
+#: All of these together; most people need few.
+VALUE_CAP: Final = 1_600_000
 
 LAST_SCHEMA: Final = pl.Schema(
     {
@@ -57,12 +66,11 @@ class Travel:
     def __init__(self, learning_days: int, memory_days: int, entity_cap: int) -> None:
         self._learning_days = learning_days
         self._memory_days = memory_days
-        recall = Recall(learning_days, 1, memory_days, memory_days, _COUNTRIES)
-        self.memory = Memory(
-            recall, _KINDS, entity_cap=entity_cap, value_cap=_COUNTRIES * entity_cap
-        )
-        self.habits = Habits(leaper_cap=entity_cap, exit_cap=2 * entity_cap)
-        self.short_habits = Habits(leaper_cap=entity_cap, exit_cap=2 * entity_cap)
+        recall = Recall(learning_days, 1, memory_days, memory_days, _VALUES)
+        values = min(VALUE_CAP, len(_KINDS) * _VALUES * entity_cap)
+        self.memory = Memory(recall, _KINDS, entity_cap=entity_cap, value_cap=values)
+        self.habits = _habits(entity_cap)
+        self.short_habits = _habits(entity_cap)
         self.last = pl.DataFrame(schema=LAST_SCHEMA)
 
     def take(self, seen: pl.DataFrame, limits: Mapping[EntityType, int]) -> pl.DataFrame:
@@ -155,9 +163,9 @@ class Travel:
         long = self.habits.unusual(found, day)
         short = self.short_habits.unusual(self._settled(long.filter("short"), day), day)
         found = pl.concat([long.filter(~pl.col("short")), short])
-        fastest = ["key", "pane", "speed", "km", "country", "from_country"]
+        fastest = ["key", "pane", "speed", "km", "country", "from_country", "row"]
         return (
-            found.sort(fastest, descending=[False, False, True, True, False, False])
+            found.sort(fastest, descending=[False, False, True, True, False, False, False])
             .unique(["key", "pane"], keep="first", maintain_order=True)
             .sort("pane", "first", "key")
         )
@@ -165,14 +173,16 @@ class Travel:
     def _settled(self, leaps: pl.DataFrame, day: int) -> pl.DataFrame:
         """Return short leaps of those whose places are known, where just one end is usual.
 
-        An end is usual if its place or its operator is. Who has been in more places, or with more
-        operators, than are remembered is at home nowhere.
+        An end is usual if its place or its operator is. Who had been in more places, or with more
+        operators, than are remembered is at home nowhere; what the day itself brings does not
+        count: it may be the thief's.
         """
         if leaps.is_empty():
             return leaps
         values = self.memory.values.join(leaps, on="key", how="semi")
         fine = values.filter(pl.col("kind") != "country")
-        crowded = fine.group_by("key", "kind").len().filter(pl.col("len") >= _COUNTRIES)
+        earlier_ones = fine.filter(pl.col("since") < day).group_by("key", "kind").len()
+        crowded = earlier_ones.filter(pl.col("len") >= _VALUES)
         learned = (
             fine.group_by("key")
             .agg(pl.col("since").min())
@@ -184,6 +194,10 @@ class Travel:
             crowded, on="key", how="anti", maintain_order="left"
         )
         return found.filter(_is_usual(found, usual, "") != _is_usual(found, usual, "from_"))
+
+
+def _habits(entity_cap: int) -> Habits:
+    return Habits(leaper_cap=min(LEAPER_CAP, entity_cap), exit_cap=min(EXIT_CAP, 2 * entity_cap))
 
 
 def _is_usual(leaps: pl.DataFrame, usual: pl.DataFrame, end: str) -> pl.Series:

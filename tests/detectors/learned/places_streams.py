@@ -1,14 +1,20 @@
 """Streams in which people leap over oceans, and settings that learn fast."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from hypothesis import strategies as st
 
+from detectors.findings import Finding
 from detectors.learned.places import CountrySettings, Places
 from detectors.overrides import RuleOverride
-from tests.detectors.streams import Traffic, event
+from tests.detectors.streams import Traffic, event, frame
 
 DAY: Final = 86_400
+HOUR: Final = 3_600
+MINUTE: Final = 60
+HOME: Final = {"user": "ann", "country": "DE", "client_network": "198.51.100.0/24"}
+AWAY: Final = {"user": "ann", "country": "BR", "client_network": "203.0.113.0/24"}
 QUICK: Final = CountrySettings(
     blocked=("KP",),
     expected=(
@@ -26,6 +32,27 @@ TOWNS: Final = ("52.5,13.4,28", "48.1,11.6,208", "-33.9,151.2,28", "64.1,-21.9,1
 FEW: Final = {
     name: RuleOverride(threshold=2) for name in ("unexpected_country", "service_new_country")
 }
+
+
+def run(events: Iterable[dict[str, Any]], judge: Places | None = None) -> list[Finding]:
+    places = judge or Places()
+    ordered = sorted(events, key=lambda e: e["effective_time"])
+    return places.judge(places.aggregate(frame(ordered)), None) + places.finish()
+
+
+def days(count: int, each: int = 6, **fields: Any) -> list[dict[str, Any]]:
+    """Requests from home in the first hours of each of some days."""
+    return [
+        event(day * DAY + n * 600, **(HOME | fields)) for day in range(count) for n in range(each)
+    ]
+
+
+def at_home(seconds: float, **fields: Any) -> dict[str, Any]:
+    return event(seconds, **(HOME | fields))
+
+
+def away(seconds: float, **fields: Any) -> dict[str, Any]:
+    return event(seconds, **(AWAY | fields))
 
 
 def family() -> Places:

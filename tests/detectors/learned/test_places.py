@@ -1,6 +1,5 @@
 """Impossible travel, and countries that services should not answer."""
 
-from collections.abc import Iterable
 from itertools import combinations, pairwise
 from math import asin, atan2, cos, degrees, pi, radians, sin
 from typing import Any
@@ -11,39 +10,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from detectors.findings import Finding, Level
+from detectors.findings import Level
 from detectors.learned.places import CountrySettings, Places
 from detectors.learned.places.coordinates import kilometres, place
 from detectors.learned.places.outlines import EARTH_KM, Circle, apart, circles, distance
 from detectors.overrides import RuleException, RuleOverride
 from ingest.location import location_of
-from tests.detectors.learned.places_streams import family, streams, tiny
+from tests.detectors.learned.places_streams import (
+    DAY,
+    HOUR,
+    MINUTE,
+    at_home,
+    away,
+    days,
+    family,
+    run,
+    streams,
+    tiny,
+)
 from tests.detectors.streams import event, frame, micros, told
-
-DAY, HOUR, MINUTE = 86_400, 3_600, 60
-HOME = {"user": "ann", "country": "DE", "client_network": "198.51.100.0/24"}
-AWAY = {"user": "ann", "country": "BR", "client_network": "203.0.113.0/24"}
-
-
-def run(events: Iterable[dict[str, Any]], judge: Places | None = None) -> list[Finding]:
-    places = judge or Places()
-    ordered = sorted(events, key=lambda e: e["effective_time"])
-    return places.judge(places.aggregate(frame(ordered)), None) + places.finish()
-
-
-def days(count: int, each: int = 6, **fields: Any) -> list[dict[str, Any]]:
-    """Requests from home in the first hours of each of some days."""
-    return [
-        event(day * DAY + n * 600, **(HOME | fields)) for day in range(count) for n in range(each)
-    ]
-
-
-def at_home(seconds: float, **fields: Any) -> dict[str, Any]:
-    return event(seconds, **(HOME | fields))
-
-
-def away(seconds: float, **fields: Any) -> dict[str, Any]:
-    return event(seconds, **(AWAY | fields))
 
 
 def test_two_continents_within_minutes() -> None:
@@ -310,129 +295,6 @@ def test_points_are_apart_by_the_great_circle(a: float, b: float, c: float, d: f
     km = distance(Circle(a, b, 0.0), Circle(c, d, 0.0))
     assert 0 <= km <= 20_016
     assert distance(Circle(a, b, 0.0), Circle(a, b, 0.0)) == 0
-
-
-NEW_YORK: dict[str, Any] = {
-    "user": "ann",
-    "country": "US",
-    "client_network": "198.51.100.0/24",
-    "location": "40.7,-74.0,28",
-    "asn": 64_501,
-}
-LOS_ANGELES: dict[str, Any] = NEW_YORK | {
-    "client_network": "203.0.113.0/24",
-    "location": "34.1,-118.2,28",
-    "asn": 64_502,
-}
-
-
-def east(seconds: float, **fields: Any) -> dict[str, Any]:
-    return event(seconds, **(NEW_YORK | fields))
-
-
-def west(seconds: float, **fields: Any) -> dict[str, Any]:
-    return event(seconds, **(LOS_ANGELES | fields))
-
-
-def days_east(count: int, **fields: Any) -> list[dict[str, Any]]:
-    return days(count, **(NEW_YORK | fields))
-
-
-def test_two_coasts_of_one_country_within_minutes() -> None:
-    leap = [east(5 * DAY), west(5 * DAY + 12 * MINUTE)]
-    (found,) = run([*days_east(5), *leap])
-    assert (found.detector, found.entity) == ("user_impossible_travel", "ann")
-    assert found.note.startswith(
-        "From US (40.7, -74.0) to US (34.1, -118.2) within 12 min: at least 3,8"
-    )
-    assert " km by coordinates, " in found.note
-    assert found.note.endswith("; confidence medium")
-    bare: dict[str, Any] = {"location": None}
-    assert run([*days_east(5, **bare), *(e | bare for e in leap)]) == []
-
-
-def test_operators_that_are_not_known_make_it_less_sure() -> None:
-    bare: dict[str, Any] = {"asn": None}
-    (found,) = run([*days_east(5, **bare), east(5 * DAY, **bare), west(5 * DAY + 60, **bare)])
-    assert found.note.endswith("; confidence low")
-
-
-def test_a_traveller_within_a_country_stays_silent() -> None:
-    assert run([*days_east(5), east(5 * DAY), west(5 * DAY + 8 * HOUR)]) == []
-
-
-def test_one_operators_addresses_are_no_leap() -> None:
-    """A telephone company's addresses are anywhere in its country."""
-    phone = [*days_east(5), east(5 * DAY), west(5 * DAY + 60, asn=64_501)]
-    assert run(phone) == []
-    same: dict[str, Any] = {"asn": None, "client_network": "198.51.100.0/24"}
-    assert run([*days_east(5, **same), east(5 * DAY, **same), west(5 * DAY + 60, **same)]) == []
-
-
-def test_an_operator_that_is_usual_is_no_leap() -> None:
-    """A telephone beside the line at home; today its address is on the other coast."""
-    phone = [east(day * DAY + 4 * HOUR, asn=64_502) for day in range(5)]
-    assert run([*days_east(5), *phone, east(5 * DAY), west(5 * DAY + 60)]) == []
-
-
-def test_a_place_that_is_usual_is_no_leap() -> None:
-    office = [west(day * DAY + 10 * HOUR, asn=64_503) for day in range(5)]
-    assert run([*days_east(5), *office, east(5 * DAY), west(5 * DAY + 60)]) == []
-
-
-@pytest.mark.parametrize(("towns", "expected"), [(3, 1), (20, 0)])
-def test_who_is_at_home_nowhere_does_not_leap(towns: int, expected: int) -> None:
-    """Towns around New York, too near to be leaps; more of them than are remembered."""
-    tour = [
-        east(
-            n % 5 * DAY + (9 + n // 5) * HOUR,
-            location=f"{37 + n % 4 * 2}.0,{-75 - n // 4 * 2}.0,600",
-        )
-        for n in range(towns)
-    ]
-    assert len(run([*days_east(5), *tour, east(5 * DAY), west(5 * DAY + 60)])) == expected
-
-
-@pytest.mark.parametrize("anonymous", ["vpn", "hosting"])
-def test_anonymisers_within_a_country_are_no_places(anonymous: str) -> None:
-    assert run([*days_east(5), east(5 * DAY), west(5 * DAY + 60, anonymous=anonymous)]) == []
-
-
-def test_coordinates_that_are_vague_are_no_leap() -> None:
-    """3,900 km apart, each end within 1,800: they may be 300 km apart."""
-    vague = [e | {"location": e["location"].replace(",28", ",1800")}
-             for e in (*days_east(5), east(5 * DAY), west(5 * DAY + 60))]  # fmt: skip
-    assert run(vague) == []
-
-
-def test_coordinates_that_came_with_an_upgrade_are_learned_first() -> None:
-    bare = days_east(5, location=None)
-    for since, expected in ((4, 0), (2, 1)):
-        leap = [east(5 * DAY), west(5 * DAY + 60)]
-        seen = [e | {"location": "40.7,-74.0,28"} if n >= 6 * since else e
-                for n, e in enumerate(bare)]  # fmt: skip
-        assert len(run([*seen, *leap])) == expected
-
-
-def test_countries_that_are_far_apart_are_judged_as_before() -> None:
-    """The operator being one explains no leap over an ocean; coordinates say how far it was."""
-    there = away(5 * DAY + 60, location="-23.5,-46.6,28", asn=64_501)
-    leap = [at_home(5 * DAY, location="52.5,13.4,28", asn=64_501), there]
-    (found,) = run([*days(5), *leap])
-    assert found.note.startswith("From DE (52.5, 13.4) to BR (-23.5, -46.6) within 1 min: ")
-    assert found.note.endswith("; confidence high")
-    (mixed,) = run([*days(5), at_home(5 * DAY), there])
-    assert mixed.note.startswith("From DE to BR within 1 min: at least 6,")
-
-
-def test_vague_coordinates_do_not_hide_how_far_countries_are_apart() -> None:
-    """Of two distances that are the least there can be, the greater one holds."""
-    leap = [
-        at_home(5 * DAY, location="52.5,13.4,3000", asn=64_501),
-        away(5 * DAY + 60, location="-23.5,-46.6,3000", asn=64_502),
-    ]
-    (found,) = run([*days(5), *leap])
-    assert found.note.startswith("From DE to BR within 1 min: at least 6,")
 
 
 def test_the_state_of_the_version_before_goes_on() -> None:
