@@ -4,6 +4,7 @@ Reads the syntax of Rust's engine, which runs the rules' expressions. What it is
 skips: it may find too little, never too much.
 """
 
+from functools import lru_cache
 from typing import Final
 
 #: Texts of which a match has at least one; None where nothing is known.
@@ -19,6 +20,7 @@ class _UnsureError(Exception):
     """The expression has a part that this reader does not know."""
 
 
+@lru_cache(maxsize=4_096)  # rules share expressions, and each is asked for twice
 def required_literals(pattern: str) -> Literals:
     """Return texts (ASCII, lower case) of which every match of the expression holds one.
 

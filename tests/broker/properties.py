@@ -39,6 +39,7 @@ _SETTINGS: Final = {
     "group.initial.rebalance.delay.ms": "0",
     "log.cleaner.dedupe.buffer.size": "4194304",
     "broker.heartbeat.interval.ms": "500",
+    "metadata.max.idle.interval.ms": "10000",  # half a second: a third of an idle broker's work
     "num.network.threads": "1",
     "num.io.threads": "2",
 }

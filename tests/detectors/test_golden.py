@@ -4,6 +4,7 @@ tests/golden/README.md says what is in a folder and how to add one.
 """
 
 import json
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -73,7 +74,10 @@ def _expected(row: dict[str, Any]) -> Expected:
 
 @pytest.fixture
 def scanned(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    sqlite_template: Path,
 ) -> Any:
     """Scan a file of a case as `vedette scan` does; return the incidents that it prints."""
 
@@ -83,6 +87,7 @@ def scanned(
             monkeypatch.setattr(command, "secret_for_files", lambda: SECRET)
         learned = (log.parent / "learn.log").exists()
         if learned:
+            shutil.copy(sqlite_template, tmp_path / "learned.db")
             monkeypatch.setenv("VEDETTE_STORE__URL", f"sqlite:///{tmp_path / 'learned.db'}")
             taught = vedette.commands.learn.learn_from(
                 ["learn.log"], Path("case.toml"), log_format="auto", database=None, as_json=True
@@ -101,6 +106,7 @@ def scanned(
             )
             assert trained == 0, capsys.readouterr().err
             capsys.readouterr()
+        shutil.copy(sqlite_template, tmp_path / "incidents.db")
         status = vedette.commands.scan.run_scan(
             [log.name],
             Path("case.toml"),
