@@ -69,7 +69,7 @@ def shape_of(rule: Rule) -> str:
         None if rule.share is None else rule.share.over_all,
         None if rule.outlier is None else rule.outlier.factor,
         rule.raised is None,
-        rule.tiers,
+        [tier.signature for tier in rule.tiers],
         rule.threshold if rule.measure in _FIXED else None,
         rule.entity_type,
     )

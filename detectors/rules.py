@@ -1,5 +1,6 @@
 """A rule as compiled: what the kernel needs of it, and what people read about it."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -75,6 +76,12 @@ class Tier:
     entities: frozenset[tuple[EntityType, str]] = frozenset()
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
+    @property
+    def signature(self) -> str:
+        """A hash of who may do how much, the same in every process."""
+        told = (self.name, self.times, sorted(self.entities), self.networks)
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+
     def holds(self, kind: EntityType, entity: str) -> bool:
         """Whether the entity is in the tier."""
         if (kind, entity) in self.entities:
@@ -86,9 +93,9 @@ class Tier:
 class Rule:
     """One detector of the rule kernel: what it counts (`series`), and when that is too much.
 
-    `matches` counts what an average is over, and there must be `least_matches` of them. `steps`
-    is how many rules a sequence has, `consecutive` how often its first must match without the
-    second in between.
+    `written` is a hash of its own text and of what the settings change about it. `matches` counts
+    what an average is over, and there must be `least_matches` of them. `steps` is how many rules a
+    sequence has, `consecutive` how often its first must match without the second in between.
     """
 
     name: str
@@ -106,7 +113,7 @@ class Rule:
     window: timedelta
     mode: Mode
     runbook: str | None
-    signature: str
+    written: str
     comparison: Comparison = "gte"
     matches: Series | None = None
     least_matches: int = 1
@@ -117,6 +124,13 @@ class Rule:
     outlier: Outlier | None = None
     raised: Raised | None = None
     tiers: tuple[Tier, ...] = field(default=(), repr=False)
+
+    @property
+    def signature(self) -> str:
+        """A hash of all that decides what it finds, the rules that it refers to among it."""
+        counted = [series.signature for series in self.every_series()]
+        told = (self.written, counted, [tier.signature for tier in self.tiers])
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
     @property
     def panes(self) -> Panes:

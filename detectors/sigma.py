@@ -181,7 +181,7 @@ class _Compiler:
                 window=counting.window,
                 mode=override.mode,
                 runbook=keys.runbook,
-                signature=_digest(document.data, override.model_dump_json(), repr(self._tiers)),
+                written=_digest(document.data, override.model_dump_json()),
                 comparison=measured.comparison,
                 matches=measured.matches,
                 least_matches=_least_matches(document, measured, keys),
@@ -435,6 +435,6 @@ def _level(name: str) -> Level:
 
 
 def _digest(data: Mapping[str, object], *more: str) -> str:
-    """Return a hash of all that decides what a rule finds."""
+    """Return a hash of what is written."""
     text = json.dumps(dict(data), sort_keys=True, default=str)
     return hashlib.sha256("\0".join((text, *more)).encode()).hexdigest()[:16]
