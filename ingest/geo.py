@@ -126,7 +126,7 @@ class GeoData:
 
     @property
     def has_locations(self) -> bool:
-        """Whether coordinates of cities are among the first records of the files with countries."""
+        """Whether the first networks of the files with countries have coordinates of cities."""
         files = self._data.files
         found = [files[key] for key in _WITH_PLACES if key in files]
         try:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
+from ipaddress import IPv4Address, IPv6Address
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,14 @@ _GIGABYTE: Final = 1 << 30
 SIZE_LIMIT: Final = 2 * _GIGABYTE
 
 _IPV4_ONLY: Final = 4
+
+#: Where the first networks are looked for, and how many networks and gaps are passed at most.
+_FIRST_IPV4: Final = IPv4Address(0)
+_FIRST_IPV6: Final = IPv6Address("2000::")
+_HOPS: Final = 4_096
+
+#: What the reader raises over damaged data; the last where its C code forgets what it raised.
+_DAMAGED: Final = (InvalidDatabaseError, UnicodeDecodeError, SystemError)
 
 
 class MmdbError(Exception):
@@ -46,15 +55,34 @@ class Mmdb:
             return None
         try:
             return self._reader.get(address)
-        except (InvalidDatabaseError, UnicodeDecodeError) as error:
+        except _DAMAGED as error:
             raise MmdbError("the data is damaged") from error
 
     def first(self, count: int) -> list[Record]:
-        """Return the records of the first networks. Raises MmdbError if the data is damaged."""
-        try:
-            return [record for _, record in islice(self._reader, count)]
-        except (InvalidDatabaseError, UnicodeDecodeError) as error:
-            raise MmdbError("the data is damaged") from error
+        """Return the records of the first networks, of IPv4 and of global IPv6, so many of each.
+
+        By look-ups, as the reader's own way through a damaged file ends the process. Raises
+        MmdbError if the data is damaged.
+        """
+        found = list(islice(self._from(_FIRST_IPV4), count))
+        if self._ip_version != _IPV4_ONLY:
+            found += islice(self._from(_FIRST_IPV6), count)
+        return found
+
+    def _from(self, address: IPv4Address | IPv6Address) -> Iterator[Record]:
+        end = 1 << address.max_prefixlen
+        for _ in range(_HOPS):
+            try:
+                record, length = self._reader.get_with_prefix_len(str(address))
+            except _DAMAGED as error:
+                raise MmdbError("the data is damaged") from error
+            if record is not None:
+                yield record
+            size = 1 << (address.max_prefixlen - length)
+            following = int(address) // size * size + size
+            if following >= end:
+                return
+            address = type(address)(following)
 
 
 def identity_of(path: Path) -> Identity:

@@ -1,5 +1,7 @@
 """Geo data: from the user's files, from bundled labels, and when files are replaced."""
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -290,6 +292,8 @@ def located(record: dict[str, object], folder: Path) -> object:
          "52.1,5.1,28"),
         ({"location": {"latitude": -0.04, "longitude": -179.96}}, "0.0,-180.0,208"),
         ({"lat": "52.09", "lng": "5.1214", "radius": "5"}, "52.1,5.1,13"),
+        ({"lat": "52.09", "lng": "5.1214", "radius": "0"}, "52.1,5.1,208"),
+        ({"lat": "52.09", "lng": "5.1214", "radius": "-3"}, "52.1,5.1,208"),
         ({"location": {"latitude": 52.0, "longitude": 5.0, "accuracy_radius": 70_000}},
          "52.0,5.0,20016"),
         ({"location": {"latitude": 52.0, "longitude": 5.0}, "city": {}}, None),
@@ -315,3 +319,59 @@ def test_a_country_file_with_cities_has_coordinates(tmp_path: Path) -> None:
     assert data.columns(pl.Series("client_ip", ["5.1.1.1"]))["location"].item() == "52.1,5.1,208"
     assert data.has_locations
     assert not BUNDLED.has_locations
+
+
+@pytest.mark.parametrize("whole", ["city", "country"])
+def test_what_one_file_lacks_is_taken_from_the_other(tmp_path: Path, whole: str) -> None:
+    """Coordinates without a country, or a country without coordinates, are half of a place."""
+    at: dict[str, object] = {"city": "Utrecht", "location": {"latitude": 52.1, "longitude": 5.1}}
+    of: dict[str, object] = {"country": "NL"}
+    city, country = (at, of) if whole == "city" else (of, at)
+    settings = GeoSettings(
+        city=write_mmdb(tmp_path / "city.mmdb", {"5.0.0.0/8": city}),
+        country=write_mmdb(tmp_path / "country.mmdb", {"5.0.0.0/8": country}),
+    )
+    found = GeoData(settings).columns(pl.Series("client_ip", ["5.1.1.1"]))
+    assert found.select("country", "location").row(0) == ("NL", "52.1,5.1,208")
+
+
+def test_a_file_of_few_networks_anywhere_has_coordinates(tmp_path: Path) -> None:
+    record = {"city": "Utrecht", "country": "NL", "location": {"latitude": 52.1, "longitude": 5.1}}
+    for number, network in enumerate(["223.255.255.0/24", "2a00:1234::/32", "203.0.113.7/32"]):
+        path = write_mmdb(tmp_path / f"{number}.mmdb", {network: record})
+        assert GeoData(GeoSettings(city=path)).has_locations, network
+
+
+#: Looks for coordinates in damaged copies of a file, and says how that ended.
+DAMAGED = """
+import random, sys
+from pathlib import Path
+from ingest.mmdb import MmdbError, open_mmdb
+
+whole, copy = map(Path, sys.argv[1:])
+written, chance = whole.read_bytes(), random.Random(1)
+damaged = 0
+for _ in range(300):
+    file = bytearray(written)
+    for _ in range(chance.randint(1, 4)):
+        file[chance.randrange(len(file))] = chance.randrange(256)
+    copy.write_bytes(file)
+    try:
+        open_mmdb(copy).first(1_000)
+    except MmdbError:
+        damaged += 1
+print(damaged)
+"""
+
+
+def test_damaged_files_end_no_program(tmp_path: Path) -> None:
+    """The reader's own iterator ended it, with "free(): invalid size"."""
+    records = {
+        f"{n}.0.0.0/8": {"city": f"City {n}", "location": {"latitude": n, "longitude": n}}
+        for n in range(1, 120)
+    }
+    whole = write_mmdb(tmp_path / "whole.mmdb", records)
+    words = [sys.executable, "-c", DAMAGED, str(whole), str(tmp_path / "damaged.mmdb")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert 0 < int(done.stdout) < 300

@@ -149,6 +149,14 @@ def test_secrets_are_masked(text: str) -> None:
     assert "***" in mask(text)
 
 
+@pytest.mark.parametrize(
+    "text", ["\u017fecret=hunter2x", "pa\u017f\u017fword=hunter2x", "to\u212aen=hunter2x"]
+)
+def test_letters_beyond_ascii_that_are_one_with_others_hide_nothing(text: str) -> None:
+    """A long s and the sign of Kelvin are s and k where case does not matter."""
+    assert mask(text) == f"{text.partition('=')[0]}=***"
+
+
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("around", ["{}", "/a/{}/b", "x {} y", "q={}&z=1", '"{}"', "/{}/b.html"])
 def test_keys_are_masked_wherever_they_stand(key: str, around: str) -> None:

@@ -38,4 +38,4 @@ def place(column: str) -> pl.Expr:
 
 def _number(column: str, part: int) -> pl.Expr:
     parts = pl.col(column).str.split(",").list
-    return parts.get(part, null_on_oob=True).cast(pl.Float64, strict=False)
+    return parts.get(part, null_on_oob=True).cast(pl.Float64, strict=False).fill_nan(None)

@@ -227,6 +227,21 @@ def test_tails_that_end_soon_are_no_heavier_than_what_was_seen() -> None:
     assert FAR < float(tails.far[0, 0]) < FAR + 0.5
 
 
+def test_what_a_first_week_taught_is_weakened_where_it_is_over() -> None:
+    over = np.array([[False, True, False], [True, True, False]])
+    for learned in (
+        Extremes(3, {"windows": 1, "sides": 2}),
+        Spreads(3, {"windows": 2, "slots": 24}),
+    ):
+        learned.grow(2)
+        for _, array in learned.each():
+            array[...] = 8
+        learned.weaken(over, 0.25)
+        for _, array in learned.each():
+            assert (np.moveaxis(array, -1, 1)[over] == 2).all()
+            assert (np.moveaxis(array, -1, 1)[~over] == 8).all()
+
+
 def test_one_odd_hour_tells_little_where_days_are_alike() -> None:
     seasons = Seasons(1, 1)
     for at in range(168):
