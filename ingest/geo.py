@@ -127,13 +127,7 @@ class GeoData:
     @property
     def has_locations(self) -> bool:
         """Whether the first networks of the files with countries have coordinates of cities."""
-        files = self._data.files
-        found = [files[key] for key in _WITH_PLACES if key in files]
-        try:
-            records = [record for file in found for record in file.first(_SAMPLED)]
-        except MmdbError:
-            return False
-        return any(_location(record) for record in records if isinstance(record, dict))
+        return any(self._data.has_locations(key) for key in _WITH_PLACES)
 
     @property
     def fingerprint(self) -> str:
@@ -247,6 +241,16 @@ class _Data:
             _asn(asn),
             _anonymous(anonymous),
         )
+
+    def has_locations(self, key: Key) -> bool:
+        """Whether the first networks of a file have coordinates; damage is noted."""
+        file = self.files.get(key)
+        try:
+            records = file.first(_SAMPLED) if file is not None else []
+        except MmdbError as error:
+            self.damaged[key] = error
+            return False
+        return any(_location(record) for record in records if isinstance(record, dict))
 
     def _record(self, key: Key, address: str) -> Mapping[str, Any]:
         file = self.files.get(key)

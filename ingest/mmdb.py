@@ -29,7 +29,7 @@ _IPV4_ONLY: Final = 4
 #: Where the first networks are looked for, and how many networks and gaps are passed at most.
 _FIRST_IPV4: Final = IPv4Address(0)
 _FIRST_IPV6: Final = IPv6Address("2000::")
-_HOPS: Final = 4_096
+_HOPS: Final = 20_000
 
 #: What the reader raises over damaged data; the last where its C code forgets what it raised.
 _DAMAGED: Final = (InvalidDatabaseError, UnicodeDecodeError, SystemError)

@@ -37,6 +37,9 @@ def check_geo(at: Surroundings) -> Iterator[Remark]:
         yield _age(name, path, at.now)
     if not geo.country_is_bundled:
         yield _measured(has_locations=data.has_locations)
+    for problem in data.problems:
+        seen, _, advice = problem.rpartition("; ")
+        yield fail(seen, advice)
 
 
 def _measured(*, has_locations: bool) -> Remark:
@@ -63,7 +66,7 @@ def _judged(reliable: bool | None) -> Remark:
 def _age(name: str, path: Path, now: datetime) -> Remark:
     try:
         made = _made(path)
-    except (InvalidDatabaseError, OSError) as error:
+    except (InvalidDatabaseError, OSError, ValueError, OverflowError) as error:
         return fail(f"geo.{name}: {path}: {type(error).__name__}", "replace the file")
     age = now - made
     seen = f"geo.{name}: {path}: made {made:%Y-%m-%d}, {age.days} days ago"
