@@ -16,7 +16,8 @@ PLACE_DEGREES: Final = 2
 def kilometres(one: str, other: str) -> pl.Expr:
     """Return how far apart two columns of locations are at least (km), 0 if that may be nothing.
 
-    The great circle between the two points (haversine), less both radii.
+    The great circle between the two points (haversine), less both radii. Null where one of them is
+    no location.
     """
     lat, lat2 = _number(one, 0).radians(), _number(other, 0).radians()
     half = ((lat2 - lat) / 2).sin() ** 2 + lat.cos() * lat2.cos() * (
@@ -38,4 +39,5 @@ def place(column: str) -> pl.Expr:
 
 def _number(column: str, part: int) -> pl.Expr:
     parts = pl.col(column).str.split(",").list
-    return parts.get(part, null_on_oob=True).cast(pl.Float64, strict=False).fill_nan(None)
+    number = parts.get(part, null_on_oob=True).cast(pl.Float64, strict=False)
+    return pl.when(number.is_finite()).then(number)
